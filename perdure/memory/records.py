@@ -1,0 +1,118 @@
+"""The records that the memory room hands out: plain frozen data, no tensors, no disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..stores.base import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation. Tokens [start, end) of the session's token log carry it."""
+
+    role: str
+    content: str
+    start: int = 0
+    end: int = 0
+    time_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A snapshot of a session.
+
+    `digest` names it; `tokens`, `messages` count what it holds and `turn` how many answers have been given up to it.
+    `kind` is "root", "turn", "recover", "fork", "reset" or "import"; `reason` says why the turn ended ("stop", "length",
+    "cancelled", "interrupted"). `metrics` are the turn's receipt as plain numbers.
+    """
+
+    digest: Digest
+    parents: tuple[Digest, ...]
+    recipe: Digest
+    kind: str
+    reason: str
+    author: str
+    time_ms: int
+    tokens: int
+    messages: int
+    turn: int
+    title: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def hex(self) -> str:
+        return self.digest.hex()
+
+    @property
+    def short(self) -> str:
+        """The first 10 hex digits, as shown to people."""
+        return self.digest.hex()[:10]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What a listing shows of a session. `kv_bytes` counts the KV its head refers to, shared blocks included."""
+
+    name: str
+    uid: str
+    head: Commit
+    model: str
+    created_ms: int
+    updated_ms: int
+    kv_bytes: int
+    forked_from: str | None = None
+
+
+class Tag(NamedTuple):
+    name: str
+    commit: Commit
+    session: str
+
+
+class Diff(NamedTuple):
+    """Two revisions compared. Counts are tokens from the start; `shared_blocks` are the same stored objects."""
+
+    base: Commit
+    head: Commit
+    ancestor: Commit | None
+    common_tokens: int
+    common_messages: int
+    base_messages: tuple[Message, ...]
+    head_messages: tuple[Message, ...]
+    shared_blocks: int
+    base_blocks: int
+    head_blocks: int
+
+
+class Problem(NamedTuple):
+    """One defect that fsck or verify found: what it is about, one sentence, and whether it was mended."""
+
+    subject: str
+    sentence: str
+    mended: bool
+
+
+class FsckReport(NamedTuple):
+    """`lost` names exactly what no copy could bring back."""
+
+    objects: int
+    bytes: int
+    journals: int
+    problems: tuple[Problem, ...]
+    lost: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(problem.mended for problem in self.problems) and not self.lost
+
+
+class GcReport(NamedTuple):
+    objects: int
+    bytes: int
+    kept: int
+    journals: int
+    dry_run: bool
+    compacted_bytes: int = 0

@@ -1,0 +1,75 @@
+"""What a turn gives back: plain frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one turn cost and what it left behind.
+
+    `restored` tokens came from the session's stored state, `reused` from blocks that other sessions had stored,
+    `prefilled` were computed for this turn, `replayed` were recomputed to recover, rewind or heal, `generated` were
+    sampled. Times in milliseconds. `bytes_read` and `bytes_written` count records and journal frames.
+    `notes` are sentences about anything unusual: a healed block, a recovered turn, a fork.
+    """
+
+    session: str
+    commit: str
+    parent: str
+    restored: int = 0
+    reused: int = 0
+    prefilled: int = 0
+    replayed: int = 0
+    generated: int = 0
+    restore_ms: float = 0.0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+    commit_ms: float = 0.0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    finish_reason: str = "stop"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        return self.commit[:10]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens that stood before the answer: restored, reused and prefilled."""
+        return self.restored + self.reused + self.prefilled
+
+    def to_dict(self) -> Mapping[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    text: str
+    receipt: Receipt
+    tokens: tuple[int, ...] = ()
+
+
+class Chunk(NamedTuple):
+    """A piece of a streamed answer: `text` may be empty while a character is incomplete. Durable when it is handed out."""
+
+    text: str
+    token: int
+
+
+class ModelInfo(NamedTuple):
+    """A model that is ready to run. `fingerprint` is the hex digest of the recipe."""
+
+    name: str
+    path: str
+    architecture: str
+    dtype: str
+    context_length: int
+    parameters: int
+    fingerprint: str
