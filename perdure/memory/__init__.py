@@ -1,0 +1,21 @@
+"""What memory is: commits, their history, and the repository that keeps them. Import costs no torch."""
+
+from .recipe import Recipe
+from .records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
+from .repository import Repository, Restored
+from .workingcopy import WorkingCopy
+
+__all__ = [
+    "Commit",
+    "Diff",
+    "FsckReport",
+    "GcReport",
+    "Message",
+    "Problem",
+    "Recipe",
+    "Repository",
+    "Restored",
+    "SessionInfo",
+    "Tag",
+    "WorkingCopy",
+]

@@ -21,6 +21,26 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class StateRefs:
+    """Where a commit's contents are. Roots name Merkle lists; `boundary` holds the logits after the last token.
+
+    `pending` are tokens that were sampled but not yet absorbed by the state (an end-of-turn token). `lineage` is the
+    lineage id of the last KV block, `logits` the BLAKE3 of the float32 boundary logits, `journal` the uid of the
+    session's journal and the number of its last record that this commit covers.
+    """
+
+    token_log: Digest
+    blocks: Digest
+    message_table: Digest
+    boundary: Digest | None
+    logits: Digest
+    pending: tuple[int, ...]
+    lineage: Digest
+    seed: int
+    journal: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """A snapshot of a session.
 
@@ -41,6 +61,7 @@ class Commit:
     turn: int
     title: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    state: StateRefs | None = None
 
     @property
     def hex(self) -> str:

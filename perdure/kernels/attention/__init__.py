@@ -1,0 +1,6 @@
+"""Causal attention over a contiguous KV cache, with the log-sum-exp of its scores."""
+
+from .cpu import attend
+from .reference import attend_reference
+
+__all__ = ["attend", "attend_reference"]

@@ -1,0 +1,136 @@
+"""Commit objects: how a snapshot is written and read. (docs/format.md)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import ObjectCorrupt, RevisionNotFound
+from ..stores.base import Digest, Object, ReadTxn
+from . import tokenlog, tree
+from .records import Commit, Message, StateRefs
+from .tokenlog import Run
+
+KIND = "commit"
+MESSAGE = "message"
+VERSION = 1
+
+
+def write(txn: tree.Puts, commit: Commit) -> Digest:
+    """Store a commit (its `digest` field is ignored) and return its digest."""
+    state = _state(commit)
+    boundary = [state.boundary] if state.boundary else []
+    refs = [state.token_log, state.blocks, state.message_table, commit.recipe, *boundary, *commit.parents]
+    meta = {
+        "v": VERSION,
+        "parents": len(commit.parents),
+        "kind": commit.kind,
+        "reason": commit.reason,
+        "author": commit.author,
+        "time": commit.time_ms,
+        "tokens": commit.tokens,
+        "messages": commit.messages,
+        "turn": commit.turn,
+        "title": commit.title,
+        "metrics": dict(commit.metrics),
+        "logits": state.logits,
+        "pending": list(state.pending),
+        "lineage": state.lineage,
+        "seed": state.seed,
+        "journal": list(state.journal),
+    }
+    return txn.put(KIND, refs=refs, meta=meta)
+
+
+def read(txn: ReadTxn, digest: Digest) -> Commit:
+    """Load a commit. Raises ObjectMissing, ObjectCorrupt, or RevisionNotFound when the object is something else."""
+    item = txn.get(digest)
+    if item.kind != KIND:
+        raise RevisionNotFound(f"Object {digest.hex()[:12]} is a {item.kind}, not a commit. Give a commit's hash.")
+    try:
+        return _decode(item)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ObjectCorrupt(f"Commit {digest.hex()[:12]} cannot be read: {error}.", digest=digest) from error
+
+
+def runs(txn: ReadTxn, commit: Commit) -> list[Run]:
+    """The commit's whole token log."""
+    return tokenlog.load(txn, _state(commit).token_log)
+
+
+def messages(txn: ReadTxn, commit: Commit) -> list[Message]:
+    """The commit's message table, oldest first."""
+    return [_message(txn, entry) for entry in tree.iterate(txn, _state(commit).message_table)]
+
+
+def message_entries(txn: tree.Puts, items: list[Message]) -> list[tree.Entry]:
+    """Store messages' texts and give the entries of the message table."""
+    return [
+        tree.Entry([item.role, item.start, item.end, item.time_ms], txn.put(MESSAGE, item.content.encode()))
+        for item in items
+    ]
+
+
+def block_list(txn: ReadTxn, commit: Commit) -> list[tuple[int, int, Digest]]:
+    """(start, tokens, digest) of every KV block, in order of position."""
+    result = []
+    start = 0
+    for n, ref in tree.iterate(txn, _state(commit).blocks):
+        result.append((start, n, ref))
+        start += n
+    return result
+
+
+def history(txn: ReadTxn, commit: Commit) -> Iterator[Commit]:
+    """The commit and its first parents, newest first."""
+    while True:
+        yield commit
+        if not commit.parents:
+            return
+        commit = read(txn, commit.parents[0])
+
+
+def _state(commit: Commit) -> StateRefs:
+    if commit.state is None:
+        raise ObjectCorrupt(f"Commit {commit.short} carries no state.", digest=commit.digest)
+    return commit.state
+
+
+def _message(txn: ReadTxn, entry: tree.Entry) -> Message:
+    role, start, end, time_ms = entry.value
+    return Message(role, bytes(txn.get(entry.ref).payload).decode(), start, end, time_ms)
+
+
+def _decode(item: Object) -> Commit:
+    meta: dict[str, Any] = dict(item.meta)
+    if meta["v"] > VERSION:
+        raise ValueError(f"it was written by a newer Perdure (commit version {meta['v']})")
+    refs = list(item.refs)
+    fixed, n_parents = 4, meta["parents"]
+    boundary = refs[fixed] if len(refs) - n_parents > fixed else None
+    state = StateRefs(
+        token_log=refs[0],
+        blocks=refs[1],
+        message_table=refs[2],
+        boundary=boundary,
+        logits=meta["logits"],
+        pending=tuple(meta["pending"]),
+        lineage=meta["lineage"],
+        seed=meta["seed"],
+        journal=(meta["journal"][0], meta["journal"][1]),
+    )
+    return Commit(
+        digest=item.digest,
+        parents=tuple(refs[len(refs) - n_parents :]),
+        recipe=refs[3],
+        kind=meta["kind"],
+        reason=meta["reason"],
+        author=meta["author"],
+        time_ms=meta["time"],
+        tokens=meta["tokens"],
+        messages=meta["messages"],
+        turn=meta["turn"],
+        title=meta["title"],
+        metrics=meta["metrics"],
+        state=state,
+    )

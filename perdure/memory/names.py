@@ -1,0 +1,29 @@
+"""Names of sessions and tags, and how refs are called in the store."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import InvalidName
+
+HEADS = "heads/"
+TAGS = "tags/"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+RESERVED = frozenset({"HEAD"})
+
+
+def checked(name: str, what: str = "session") -> str:
+    """The name itself. Raises InvalidName unless it is 1-64 of A-Z a-z 0-9 . _ - and does not begin with . or -."""
+    if not _NAME.fullmatch(name) or name in RESERVED or ".." in name:
+        raise InvalidName(
+            f"{name[:80]!r} is no {what} name. Use 1 to 64 letters, digits, '.', '_' or '-', not beginning with '.' or '-'."
+        )
+    return name
+
+
+def head(name: str) -> str:
+    return HEADS + name
+
+
+def tag(name: str) -> str:
+    return TAGS + name

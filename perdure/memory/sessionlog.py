@@ -1,0 +1,98 @@
+"""What a session's journal says: its records' bodies, and what an unfinished tail of them means.
+
+The journal is the truth of a session: every message, streamed token and ref move stands in it before it is acknowledged.
+A `commit` record carries the commit and every small object written with it, so that a lost database is rebuilt from
+journals alone; only KV is left to be computed again.
+
+    {"t": "open", "name", "meta": the ref's meta, "base": [uid, commit] | None, "commit", "records": [record, ...]}
+    {"t": "turn", "messages": [[role, content, time], ...], "feed": u32 bytes, "keep": n, "sampling": {...}, "parent"}
+    {"t": "tok", "id": n}
+    {"t": "drop"}                                the turn was withdrawn: its caller was told that it failed
+    {"t": "commit", "commit": digest, "covers": seq, "records": [record, ...]}
+    {"t": "reset", "commit": digest}
+    {"t": "removed"}
+
+The store's own journal (uid "store") holds {"t": "tag", "name", "commit"} and {"t": "untag", "name"}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..stores.base import Digest
+from ..stores.journal import JournalRecord
+from .tokenlog import unpack
+
+STORE_UID = "store"
+
+
+class UnfinishedTurn(NamedTuple):
+    """A turn that was journaled and never committed: what to feed, and the tokens that had been streamed."""
+
+    messages: tuple[tuple[str, str, int], ...]
+    feed: tuple[int, ...]
+    keep: int
+    sampling: Mapping[str, Any]
+    tokens: tuple[int, ...]
+    first_seq: int
+
+
+class Tail(NamedTuple):
+    """What a journal says beyond the sequence number that the database has taken in.
+
+    `target` is where the branch must stand before the unfinished turn is replayed (None: where it is); `records` are
+    encoded objects that the database may lack.
+    """
+
+    turn: UnfinishedTurn | None
+    target: Digest | None
+    records: tuple[bytes, ...]
+    last_seq: int
+    removed: bool
+
+
+def opening(
+    meta: Mapping[str, object], name: str, commit: Digest, base: tuple[str, Digest] | None, records: Sequence[bytes]
+) -> dict[str, Any]:
+    """The body of a journal's first record."""
+    return {
+        "t": "open",
+        "name": name,
+        "meta": dict(meta),
+        "base": list(base) if base else None,
+        "commit": commit,
+        "records": list(records),
+    }
+
+
+def tail(records: Iterable[JournalRecord], applied: int) -> Tail:
+    """Read the records numbered above `applied`."""
+    turn: UnfinishedTurn | None = None
+    target: Digest | None = None
+    objects: list[bytes] = []
+    last, removed = applied, False
+    for seq, body, _ in records:
+        if seq <= applied:
+            continue
+        last = max(last, seq)
+        kind = body["t"]
+        if kind == "turn":
+            turn = _begun(body, seq)
+        elif kind == "tok" and turn is not None:
+            turn = turn._replace(tokens=(*turn.tokens, body["id"]))
+        elif kind in ("commit", "open"):
+            turn, target = None, body["commit"]
+            objects.extend(body["records"])
+        elif kind == "reset":
+            turn, target = None, body["commit"]
+        elif kind == "drop":
+            turn = None
+        elif kind == "removed":
+            removed = True
+    return Tail(turn, target, tuple(objects), last, removed)
+
+
+def _begun(body: Mapping[str, Any], seq: int) -> UnfinishedTurn:
+    messages = tuple((role, content, time_ms) for role, content, time_ms in body["messages"])
+    return UnfinishedTurn(messages, unpack(body["feed"]), body["keep"], body["sampling"], (), seq)

@@ -1,0 +1,132 @@
+"""Append-only lists as Merkle trees: a turn on a million-token session writes O(new + log n) nodes.
+
+An entry is a small msgpack-able value and the digest of one object. Leaves hold up to FANOUT entries, inner nodes up to
+FANOUT children; all nodes but the last of each level are full, so equal lists have equal roots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgpack
+
+from ..errors import ObjectCorrupt
+from ..stores.base import Buffer, Digest, Object, ReadTxn
+
+KIND = "list"
+FANOUT = 32
+
+
+class Puts(Protocol):
+    """What writing a structure needs of a transaction."""
+
+    def get(self, digest: Digest) -> Object: ...
+
+    def put(
+        self, kind: str, payload: Buffer = b"", *, refs: Sequence[Digest] = (), meta: Mapping[str, Any] | None = None
+    ) -> Digest: ...
+
+
+class Entry(NamedTuple):
+    value: Any
+    ref: Digest
+
+
+class _Node(NamedTuple):
+    level: int
+    counts: list[int]
+    children: list[Digest]
+    values: list[Any]
+
+
+def empty(txn: Puts) -> Digest:
+    """The root of the list without entries."""
+    return _put_leaf(txn, [])
+
+
+def count(txn: ReadTxn, root: Digest) -> int:
+    """How many entries a list has."""
+    return sum(_load(txn, root).counts)
+
+
+def append(txn: Puts, root: Digest, entries: Sequence[Entry]) -> Digest:
+    """The root of the list with `entries` behind it. Only the right edge of the tree is written anew."""
+    if not entries:
+        return root
+    spine = [_load(txn, root)]
+    while spine[-1].level:
+        spine.append(_load(txn, spine[-1].children[-1]))
+    leaf = spine.pop()
+    kept = [Entry(value, ref) for value, ref in zip(leaf.values, leaf.children, strict=True)]
+    nodes = _leaves(txn, [*kept, *entries])
+    while spine:
+        parent = spine.pop()
+        older = list(zip(parent.children[:-1], parent.counts[:-1], strict=True))
+        nodes = _inner(txn, parent.level, [*older, *nodes])
+    level = _load(txn, root).level
+    while len(nodes) > 1:
+        level += 1
+        nodes = _inner(txn, level, nodes)
+    return nodes[0][0]
+
+
+def build(txn: Puts, entries: Sequence[Entry]) -> Digest:
+    """The root of a list of `entries`."""
+    return append(txn, empty(txn), entries)
+
+
+def iterate(txn: ReadTxn, root: Digest) -> Iterator[Entry]:
+    """All entries in order. Raises ObjectMissing or ObjectCorrupt where a node cannot be read."""
+    node = _load(txn, root)
+    if node.level:
+        for child in node.children:
+            yield from iterate(txn, child)
+    else:
+        yield from (Entry(value, ref) for value, ref in zip(node.values, node.children, strict=True))
+
+
+def nodes(txn: ReadTxn, root: Digest) -> Iterator[Digest]:
+    """Digests of all nodes of a list, the root first."""
+    yield root
+    node = _load(txn, root)
+    if node.level:
+        for child in node.children:
+            yield from nodes(txn, child)
+
+
+def _leaves(txn: Puts, entries: Sequence[Entry]) -> list[tuple[Digest, int]]:
+    groups = [entries[i : i + FANOUT] for i in range(0, len(entries), FANOUT)]
+    return [(_put_leaf(txn, group), len(group)) for group in groups]
+
+
+def _inner(txn: Puts, level: int, children: Sequence[tuple[Digest, int]]) -> list[tuple[Digest, int]]:
+    groups = [children[i : i + FANOUT] for i in range(0, len(children), FANOUT)]
+    return [(_put_inner(txn, level, group), sum(n for _, n in group)) for group in groups]
+
+
+def _put_leaf(txn: Puts, entries: Sequence[Entry]) -> Digest:
+    payload = msgpack.packb([entry.value for entry in entries])
+    return txn.put(KIND, payload, refs=[entry.ref for entry in entries], meta={"l": 0})
+
+
+def _put_inner(txn: Puts, level: int, children: Sequence[tuple[Digest, int]]) -> Digest:
+    payload = msgpack.packb([n for _, n in children])
+    return txn.put(KIND, payload, refs=[digest for digest, _ in children], meta={"l": level})
+
+
+def _load(txn: ReadTxn | Puts, digest: Digest) -> _Node:
+    node = txn.get(digest)
+    payload = _payload(node)
+    level = node.meta["l"]
+    children = list(node.refs)
+    if level:
+        return _Node(level, payload, children, [])
+    return _Node(0, [len(children)], children, payload)
+
+
+def _payload(node: Object) -> list[Any]:
+    payload = msgpack.unpackb(node.payload) if node.kind == KIND else None
+    if not isinstance(payload, list) or len(payload) != len(node.refs):
+        raise ObjectCorrupt(f"Object {node.digest.hex()[:12]} is not a list node.", digest=node.digest)
+    return payload

@@ -1,0 +1,47 @@
+"""Perdure's attention function as transformers calls it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from transformers import AttentionInterface
+
+from ..kernels import attend
+
+NAME = "perdure"
+
+
+def attention_forward(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """query [B, Hq, T, D], key and value [B, Hkv, N, D] -> ([B, T, Hq, D], None). Causal, without padding."""
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    out, _lse = attend(query, key, value, scale)
+    return out.transpose(1, 2).contiguous(), None
+
+
+def register() -> None:
+    """Make `attn_implementation="perdure"` known. No mask function is registered: the mask is implied by the shapes."""
+    AttentionInterface.register(NAME, attention_forward)
+
+
+def suits(config: Any) -> bool:
+    """Whether every layer of a model is plain causal attention, which is all that `attend` computes."""
+    text = config.get_text_config(decoder=True)
+    types = getattr(text, "layer_types", None) or []
+    return (
+        all(kind == "full_attention" for kind in types)
+        and not getattr(text, "sliding_window", None)
+        and not getattr(text, "attn_logit_softcapping", None)
+        and text.model_type in _PLAIN
+    )
+
+
+_PLAIN = frozenset({"llama", "qwen2", "qwen3", "smollm3", "mistral", "olmo2", "granite"})

@@ -1,0 +1,118 @@
+"""The engine: forwards over a session's state, on the canonical grid, one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from blake3 import blake3
+from torch import Tensor
+
+from ..memory.tokenlog import Span, grid
+from .adapter import State, StateAdapter
+
+
+class Boundary(NamedTuple):
+    """What the model says after the last token it absorbed.
+
+    `hidden` [1, 1, hidden] feeds the output head, or is None for a family whose logits are not a plain projection of
+    it; `logits` [vocab] are float32.
+    """
+
+    hidden: Tensor | None
+    logits: Tensor
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE3 of the float32 logits."""
+        return blake3(self.logits.contiguous().numpy().tobytes()).digest()
+
+
+class Engine:
+    """Runs one model for all sessions of a process. Thread safe: a lock makes forwards take turns."""
+
+    def __init__(self, model: Any, adapter: StateAdapter, threads: int) -> None:
+        self._model = model
+        self._head = model.get_output_embeddings()
+        self._lock = threading.Lock()
+        self._threads = threads
+        self.adapter = adapter
+        self._projects = self._head_is_plain()
+
+    def prefill(
+        self, state: State, tokens: Sequence[int], stop: Callable[[], bool] = lambda: False
+    ) -> Boundary | None:
+        """Absorb tokens on the canonical grid; None when `stop` said so between two forwards (or nothing was given)."""
+        boundary = None
+        start = state.seen
+        for span in grid(start, start + len(tokens)):
+            if stop():
+                return None
+            last = span.end == start + len(tokens)
+            boundary = self._forward(state, tokens[span.start - start : span.end - start], wants_logits=last)
+        return boundary
+
+    def decode(self, state: State, token: int) -> Boundary:
+        """Absorb one sampled token."""
+        boundary = self._forward(state, [token], wants_logits=True)
+        if boundary is None:
+            raise RuntimeError("a forward that was asked for logits gave none")
+        return boundary
+
+    def replay(self, state: State, tokens: Sequence[int], forwards: Iterable[Span]) -> Boundary | None:
+        """Run the given forwards again over tokens [0, ...) of a log; the state must hold all before the first one."""
+        boundary = None
+        for span in forwards:
+            state.seen = span.start
+            boundary = self._forward(state, tokens[span.start : span.end], wants_logits=True)
+        return boundary
+
+    def project(self, hidden: Tensor) -> Boundary:
+        """The boundary that belongs to a stored hidden state: one projection, no forward pass."""
+        with self._lock, torch.inference_mode():
+            torch.set_num_threads(self._threads)
+            return Boundary(hidden, self._head(hidden)[0, -1].float().cpu())
+
+    @property
+    def stores_hidden(self) -> bool:
+        """Whether logits are a plain projection of the last hidden state, so that the latter is all one must store."""
+        return self._projects
+
+    def _forward(self, state: State, tokens: Sequence[int], *, wants_logits: bool) -> Boundary | None:
+        start, end = state.seen, state.seen + len(tokens)
+        with self._lock, torch.inference_mode():
+            torch.set_num_threads(self._threads)
+            state.reserve(end)
+            out = self._run(state, list(tokens), start, end)
+            state.seen = end
+            if not wants_logits:
+                return None
+            if not self._projects:
+                return Boundary(None, out.logits[0, -1].float().cpu())
+            hidden = out.last_hidden_state[:, -1:].clone()
+            return Boundary(hidden, self._head(hidden)[0, -1].float().cpu())
+
+    def _run(self, state: State, tokens: list[int], start: int, end: int) -> Any:
+        device = self._model.device
+        arguments = {
+            "input_ids": torch.tensor([tokens], device=device),
+            "position_ids": torch.arange(start, end, device=device)[None],
+            "past_key_values": state.cache(),
+            "use_cache": True,
+        }
+        if self._projects:
+            return self._model.base_model(**arguments)
+        return self._model(**arguments, logits_to_keep=1)
+
+    def _head_is_plain(self) -> bool:
+        """Compare the whole model's logits with the head applied to the base model's last hidden state, bit by bit."""
+        if self._head is None:
+            return False
+        tokens = [1, 2, 3]
+        self._projects = False
+        whole = self._forward(self.adapter.new(), tokens, wants_logits=True)
+        self._projects = True
+        plain = self._forward(self.adapter.new(), tokens, wants_logits=True)
+        return whole is not None and plain is not None and torch.equal(whole.logits, plain.logits)
