@@ -1,0 +1,227 @@
+"""From messages to tokens: the model's chat template, fed piece by piece as a conversation grows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+from jinja2 import TemplateError
+
+from ..errors import InvalidInput
+
+FALLBACK_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ message['role'] | capitalize }}:\n{{ message['content'] }}{{ eos_token or '' }}\n\n"
+    "{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
+)
+"""For a model without a chat template: `User:` on a line of its own, the text, the end token if any, an empty line."""
+
+FALLBACK_STOPS = ("\nUser:", "\nSystem:", "\nTool:")
+
+END_TOKENS = frozenset(
+    ("<|endoftext|>", "<|end_of_text|>", "</s>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>")
+)
+"""Control tokens that end an answer in whichever vocabulary has them."""
+
+STAND_INS = range(0x100000, 0x10FFFE)
+"""Private characters that stand in for control tokens typed by people while a template is rendered."""
+
+
+class ChatMessage(Protocol):
+    """What a message must have; `memory.records.Message` does."""
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
+
+class TemplateRewrites(Exception):
+    """The template renders the past differently once the conversation goes on.
+
+    `tokens` is the whole prompt; the session rewinds to its longest common prefix with what was fed and feeds the rest.
+    """
+
+    def __init__(self, tokens: list[int]) -> None:
+        super().__init__("The chat template rewrites earlier messages.")
+        self.tokens = tokens
+
+
+class ChatFormat:
+    """One tokenizer's way to write a conversation.
+
+    Control tokens come from the template only: a control token that stands in a message is plain text. Safe to use from
+    several threads.
+    """
+
+    def __init__(self, tokenizer: Any, *, eos: Iterable[int] = ()) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise InvalidInput("The model's tokenizer has no tokenizer.json form, which Perdure needs to talk to it.")
+        backend.no_truncation()
+        backend.no_padding()
+        self._tokenizer = tokenizer
+        self._backend = backend
+        self._eos = frozenset(eos)
+        added = backend.get_added_tokens_decoder()
+        self._controls = {token.content: i for i, token in added.items() if token.special and token.content}
+        # A control token set before the text keeps tokenizers from treating its first word as the start of a document.
+        self._anchor = next((t.content for t in added.values() if t.special and not (t.lstrip or t.rstrip)), "")
+        self._control = _alternatives(self._controls)
+
+    @property
+    def template(self) -> str:
+        """The template in force."""
+        return self._tokenizer.chat_template if self.has_template else FALLBACK_TEMPLATE
+
+    @property
+    def has_template(self) -> bool:
+        return isinstance(self._tokenizer.chat_template, str) and bool(self._tokenizer.chat_template)
+
+    @property
+    def stop_strings(self) -> tuple[str, ...]:
+        """Strings that end an answer; only models without a template need them."""
+        return () if self.has_template else FALLBACK_STOPS
+
+    @cached_property
+    def stop_tokens(self) -> frozenset[int]:
+        """The tokens that end an answer: the model's, the tokenizer's and the template's."""
+        known = {i for name, i in self._controls.items() if name in END_TOKENS}
+        own = {self._tokenizer.eos_token_id} - {None}
+        return self._eos | known | own | self._closing()
+
+    def prompt(self, messages: Sequence[ChatMessage]) -> list[int]:
+        """The tokens of a whole conversation, ready for the model to answer."""
+        return self.delta((), messages, tail_is_open=False)
+
+    def delta(self, history: Sequence[ChatMessage], new: Sequence[ChatMessage], *, tail_is_open: bool) -> list[int]:
+        """The tokens to feed after those of `history`, so that the model answers `new`.
+
+        With `tail_is_open` the last message of `history` is an answer of the model: its content was fed, its closing
+        tokens were not; otherwise all of `history` was fed as the template writes it. Raises TemplateRewrites if the
+        template does not write `history` in the same way as before, InvalidInput if it refuses the messages.
+        """
+        if not history and not new:
+            raise InvalidInput("There is nothing to answer: give at least one message.")
+        writer = _Writer(self, [*history, *new])
+        whole = writer.render(len(history) + len(new), ask=True)
+        find_tail = self._open_tail if tail_is_open else self._closed_tail
+        tail = find_tail(writer, whole, len(history))
+        if tail is None:
+            raise TemplateRewrites(self._encode(whole, writer, first=True))
+        return self._encode(tail, writer, first=not history)
+
+    def count(self, text: str) -> int:
+        """How many tokens a plain text has."""
+        return len(self._plain(text, first=False))
+
+    def _closed_tail(self, writer: _Writer, whole: str, fed: int) -> str | None:
+        past = writer.render(fed, ask=False) if fed else ""
+        return whole[len(past) :] if whole.startswith(past) else None
+
+    def _open_tail(self, writer: _Writer, whole: str, fed: int) -> str | None:
+        """What the template writes after the answer, if everything up to the answer's end is as it was fed."""
+        if not fed or writer.roles[fed - 1] != "assistant":
+            raise InvalidInput("Only an answer of the model can be continued; the last message is none.")
+        asked = writer.render(fed - 1, ask=True) if fed > 1 else ""
+        answer = writer.contents[fed - 1]
+        marked = writer.render(len(writer.roles), ask=True, marked=fed - 1)
+        before, mark, tail = marked.partition(writer.mark)
+        if not mark or writer.mark in tail or (asked and before != asked):
+            return None
+        # Templates may trim an answer; what was fed stays as it was generated.
+        kept = {answer, answer.strip(), answer.rstrip(), answer.lstrip()}
+        return tail if whole in {before + text + tail for text in kept} else None
+
+    def _closing(self) -> set[int]:
+        """The control token that the template writes right after an answer."""
+        try:
+            writer = _Writer(self, [_Plain("user", "?"), _Plain("assistant", "!")])
+            tail = writer.render(2, ask=False, marked=1).partition(writer.mark)[2]
+        except InvalidInput:
+            return set()
+        found = self._control.match(tail.lstrip())
+        return {self._controls[found.group()]} if found else set()
+
+    def _render(self, messages: list[dict[str, str]], ask: bool) -> str:
+        try:
+            return str(
+                self._tokenizer.apply_chat_template(
+                    messages, tokenize=False, add_generation_prompt=ask, chat_template=self.template
+                )
+            )
+        except (TemplateError, TypeError, ValueError, KeyError) as error:
+            sentence = str(error).rstrip(".") or type(error).__name__
+            raise InvalidInput(f"The model's chat template refuses this conversation: {sentence}.") from error
+
+    def _encode(self, text: str, writer: _Writer, *, first: bool) -> list[int]:
+        if not writer.restore:
+            return self._ids(self._backend, text, first)
+        tokens: list[int] = []
+        end = 0
+        for found in self._control.finditer(text):
+            tokens += self._plain(writer.restored(text[end : found.start()]), first=first and not tokens)
+            tokens.append(self._controls[found.group()])
+            end = found.end()
+        return tokens + self._plain(writer.restored(text[end:]), first=first and not tokens)
+
+    def _plain(self, text: str, *, first: bool) -> list[int]:
+        if not text:
+            return []
+        if not self._control.search(text):
+            return self._ids(self._backend, text, first)
+        return list(self._literal.encode(text, add_special_tokens=False).ids)
+
+    def _ids(self, backend: Any, text: str, first: bool) -> list[int]:
+        if first or not self._anchor:
+            return list(backend.encode(text, add_special_tokens=False).ids)
+        return list(backend.encode(self._anchor + text, add_special_tokens=False).ids[1:])
+
+    @cached_property
+    def _literal(self) -> Any:
+        """A copy of the tokenizer to which control tokens are text."""
+        from tokenizers import Tokenizer
+
+        copy = Tokenizer.from_str(self._backend.to_str())
+        copy.encode_special_tokens = True
+        return copy
+
+
+class _Plain:
+    def __init__(self, role: str, content: str) -> None:
+        self.role = role
+        self.content = content
+
+
+class _Writer:
+    """Renders prefixes of one conversation, control tokens in its messages replaced by private characters."""
+
+    def __init__(self, chat: ChatFormat, messages: Sequence[ChatMessage]) -> None:
+        self._render = chat._render
+        used = {char for m in messages for char in m.content + m.role if ord(char) in STAND_INS}
+        free = (chr(code) for code in STAND_INS if chr(code) not in used)
+        self.mark = next(free)
+        typed = sorted({name for m in messages for name in chat._control.findall(m.content + "\n" + m.role)})
+        self.restore = {next(free): name for name in typed}
+        hide = {name: char for char, name in self.restore.items()}
+        self._hidden: Callable[[str], str] = lambda text: chat._control.sub(lambda found: hide[found.group()], text)
+        self.roles = [self._hidden(m.role) for m in messages]
+        self.contents = [self._hidden(m.content) for m in messages]
+
+    def render(self, count: int, *, ask: bool, marked: int = -1) -> str:
+        """The first `count` messages as text; the content of message `marked` is the mark instead."""
+        contents = [self.mark if i == marked else text for i, text in enumerate(self.contents[:count])]
+        pairs = zip(self.roles, contents, strict=False)
+        return self._render([{"role": role, "content": content} for role, content in pairs], ask)
+
+    def restored(self, text: str) -> str:
+        return "".join(self.restore.get(char, char) for char in text)
+
+
+def _alternatives(names: Iterable[str]) -> re.Pattern[str]:
+    """Matches any of the names, the longest first; nothing if there are none."""
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -1,0 +1,233 @@
+"""Finding a model on this machine and loading it. Nothing here touches the network."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InvalidInput, ModelNotFound
+from ..memory.recipe import Recipe
+from .catalogue import find, folder_name
+from .chat import ChatFormat
+from .convert import gguf_options, gguf_tokenizer, reading
+from .fingerprint import WeightsCache, recipe_of
+from .records import ModelInfo
+
+DTYPES = ("bfloat16", "float32", "float16")
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+UNBOUNDED_CONTEXT = 1 << 20
+"""Tokens allowed to a model that states no limit."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run: in inference mode, on its device, with its conversation format and its recipe."""
+
+    model: Any
+    tokenizer: Any
+    chat: ChatFormat
+    config: Any
+    info: ModelInfo
+    recipe: Recipe
+
+
+class ModelFiles(NamedTuple):
+    """What a model folder holds: either safetensors with a config and a tokenizer, or one GGUF file with everything."""
+
+    folder: Path
+    weights: tuple[Path, ...]
+    gguf: str | None
+
+
+def inspect(folder: Path) -> ModelFiles:
+    """The files of a model folder; raises InvalidInput saying what is missing."""
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is not a folder; give a folder with a model in the Hugging Face layout.")
+    weights = tuple(sorted(folder.glob("*.safetensors")))
+    if weights:
+        _require_companions(folder)
+        return ModelFiles(folder, weights, None)
+    ggufs = sorted(folder.glob("*.gguf"))
+    if len(ggufs) > 1:
+        names = ", ".join(file.name for file in ggufs)
+        raise InvalidInput(
+            f"{folder} holds several GGUF files ({names}); move the one to use into a folder of its own."
+        )
+    if ggufs:
+        return ModelFiles(folder, (ggufs[0],), ggufs[0].name)
+    if any(next(folder.glob(pattern), None) for pattern in PICKLES):
+        raise InvalidInput(
+            f"{folder} holds pickled weights only, which can run code when they are loaded, so Perdure refuses them. "
+            "Convert them to safetensors first."
+        )
+    raise InvalidInput(f"{folder} holds no model: neither *.safetensors nor *.gguf files are in it.")
+
+
+def _require_companions(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise InvalidInput(f"{folder} has weights but no config.json; copy it from where the weights come from.")
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise InvalidInput(f"{folder} has no tokenizer (tokenizer.json); copy it from where the weights come from.")
+
+
+def resolve(name_or_path: str | Path, cache: Path) -> Path:
+    """The folder of a model: a catalogue name, a hub id that was pulled, or a folder. Raises ModelNotFound."""
+    entry = find(str(name_or_path))
+    if entry is None and Path(name_or_path).is_dir():
+        return inspect(Path(name_or_path).absolute()).folder
+    folder = cache / "models" / folder_name(entry.name if entry else str(name_or_path))
+    if folder.is_dir():
+        return inspect(folder).folder
+    wanted = entry.name if entry else name_or_path
+    raise ModelNotFound(f"The model {str(wanted)!r} is not on this machine. Get it with: perdure pull {wanted}")
+
+
+def load(
+    path: Path,
+    *,
+    name: str,
+    dtype: str | None = None,
+    threads: int | None = None,
+    attention: str = "sdpa",
+    device: str | None = None,
+    cache: Path | None = None,
+) -> LoadedModel:
+    """Loads the model in `path` for inference.
+
+    `dtype` None takes that of the weights (float16 becomes float32 on a CPU); `threads` sets torch's number of threads;
+    `device` None takes CUDA where there is one. The digest of the weights is remembered in `cache`, or in a folder
+    `.perdure` beside the weights. Raises InvalidInput for a folder, a file or a setting that cannot be used.
+    """
+    import torch
+
+    _check(dtype, threads)
+    files = inspect(path)
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    digests = WeightsCache(cache / "fingerprints" if cache else path / ".perdure", files.weights, _kind(dtype, place))
+    with quiet(), reading():
+        tokenizer = _load_tokenizer(files)
+        model = _load_weights(files, dtype, place, attention)
+    return _describe(model, tokenizer, name, files, attention, digests)
+
+
+def _describe(
+    model: Any, tokenizer: Any, name: str, files: ModelFiles, attention: str, digests: WeightsCache
+) -> LoadedModel:
+    chat = ChatFormat(tokenizer, eos=_end_tokens(model))
+    recipe = recipe_of(model, tokenizer, chat.template, weights=digests.digest(model), attention=attention)
+    info = ModelInfo(
+        name=name,
+        path=str(files.folder),
+        architecture=type(model).__name__,
+        dtype=recipe["dtype"],
+        context_length=_context_length(model.config),
+        parameters=sum(p.numel() for p in model.parameters()),
+        fingerprint=recipe.hex,
+    )
+    return LoadedModel(model, tokenizer, chat, model.config, info, recipe)
+
+
+def _check(dtype: str | None, threads: int | None) -> None:
+    if dtype is not None and dtype not in DTYPES:
+        raise InvalidInput(f"The number type {dtype!r} is not known; give one of {', '.join(DTYPES)}.")
+    if threads is not None and threads < 1:
+        raise InvalidInput(f"threads is {threads}; give at least 1.")
+
+
+def _kind(dtype: str | None, place: str) -> str:
+    import transformers
+
+    return f"{dtype or 'as stored'} on {place}, transformers {transformers.__version__}"
+
+
+def _load_tokenizer(files: ModelFiles) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        if files.gguf is not None:
+            return gguf_tokenizer(files.folder, files.gguf)
+        return AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise _unusable(files.folder, "tokenizer", error) from error
+
+
+def _load_weights(files: ModelFiles, dtype: str | None, place: str, attention: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            files.folder,
+            dtype=getattr(torch, dtype) if dtype else "auto",
+            attn_implementation=attention,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **({"use_safetensors": True} if files.gguf is None else gguf_options(files.gguf)),
+        )
+    except Exception as error:
+        raise _unusable(files.folder, "model", error) from error
+    _require_whole(files.folder, report)
+    if dtype is None and place == "cpu" and model.dtype == torch.float16:
+        model = model.float()
+    return model.to(place).eval().requires_grad_(False)
+
+
+def _require_whole(folder: Path, report: Any) -> None:
+    """Transformers fills tensors that are missing with random numbers; that must not pass for a model."""
+    absent = sorted(map(str, [*report["missing_keys"], *(item[0] for item in report["mismatched_keys"])]))
+    if absent:
+        shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
+        raise InvalidInput(
+            f"The weights in {folder} are incomplete: {len(absent)} tensors are missing or misshapen ({shown})."
+        )
+
+
+def _unusable(folder: Path, what: str, error: Exception) -> InvalidInput:
+    sentence = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+    return InvalidInput(f"The {what} in {folder} cannot be loaded: {sentence}.")
+
+
+def _end_tokens(model: Any) -> frozenset[int]:
+    ends: set[int] = set()
+    for source in (model.generation_config, model.config):
+        value = getattr(source, "eos_token_id", None)
+        ends.update(value if isinstance(value, (list, tuple)) else () if value is None else (value,))
+    return frozenset(ends)
+
+
+def _context_length(config: Any) -> int:
+    text = config.get_text_config(decoder=True)
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+    return next((value for name in names if isinstance(value := getattr(text, name, None), int)), UNBOUNDED_CONTEXT)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps transformers and the hub's client from writing progress bars, log lines and warnings."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging
+
+    level, bars, hub_bars = logging.get_verbosity(), logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+        if hub_bars:
+            enable_progress_bars()
