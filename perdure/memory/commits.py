@@ -38,6 +38,7 @@ def write(txn: tree.Puts, commit: Commit) -> Digest:
         "lineage": state.lineage,
         "seed": state.seed,
         "journal": list(state.journal),
+        "kv_bytes": state.kv_bytes,
     }
     return txn.put(KIND, refs=refs, meta=meta)
 
@@ -118,6 +119,7 @@ def _decode(item: Object) -> Commit:
         lineage=meta["lineage"],
         seed=meta["seed"],
         journal=(meta["journal"][0], meta["journal"][1]),
+        kv_bytes=meta["kv_bytes"],
     )
     return Commit(
         digest=item.digest,

@@ -175,7 +175,7 @@ def _journal(repository: Repository, name: str, ref: Ref, *, repair: bool) -> It
     directory = repository.path / "journals"
     records, damage = read_journal(directory / f"{uid}.journal")
     seqs = {record.seq for record in records}
-    whole = uid in Journal.list(directory) and not damage and 0 in seqs or _rewritten(records)
+    whole = (uid in Journal.list(directory) and not damage and 0 in seqs) or _rewritten(records)
     if whole and not damage:
         return
     mended = repair and _mend_journal(repository, name, ref, records)

@@ -26,7 +26,7 @@ class StateRefs:
 
     `pending` are tokens that were sampled but not yet absorbed by the state (an end-of-turn token). `lineage` is the
     lineage id of the last KV block, `logits` the BLAKE3 of the float32 boundary logits, `journal` the uid of the
-    session's journal and the number of its last record that this commit covers.
+    session's journal and the number of its last record that this commit covers, `kv_bytes` the size of all KV records.
     """
 
     token_log: Digest
@@ -38,6 +38,7 @@ class StateRefs:
     lineage: Digest
     seed: int
     journal: tuple[str, int]
+    kv_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from ..stores.presence import Presence
 from . import bundle, commits, fsck, gc, names, prefix, rebuild, revisions, sessionlog, tokenlog, workingcopy
 from .recipe import Recipe
 from .records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
-from .workingcopy import BLOCK, RECIPE, WorkingCopy
+from .workingcopy import BLOCK, RECIPE, Scratch, WorkingCopy
 
 Progress = Callable[[int, int], None]
 
@@ -145,6 +145,11 @@ class Repository:
         with self.store.read() as txn:
             return commits.messages(txn, revisions.resolve(txn, rev, session))
 
+    def messages_of(self, commit: Commit) -> list[Message]:
+        """The conversation at a commit."""
+        with self.store.read() as txn:
+            return commits.messages(txn, commit)
+
     def tokens(self, rev: str, session: str | None = None) -> list[int]:
         """The tokens that the state at a revision has absorbed."""
         return tokenlog.tokens(self.runs(self.resolve(rev, session)))
@@ -240,6 +245,10 @@ class Repository:
     def working_copy(self, name: str) -> WorkingCopy:
         """A writer's hold on a session; takes the lease only when told to."""
         return WorkingCopy(self.store, self.path, name)
+
+    def scratch(self, recipe: Recipe) -> Scratch:
+        """What an ephemeral session writes to: no branch, no journal, only shareable KV blocks that gc may drop."""
+        return Scratch(self.store, recipe.to_meta())
 
     def reset(self, name: str, rev: str) -> SessionInfo:
         """Move a session's branch to a revision. The reflog remembers where it was. Raises SessionBusy."""
@@ -446,7 +455,7 @@ def _ref_meta(uid: str, forked_from: str | None, model: str) -> dict[str, object
 
 def _session(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo:
     head = commits.read(txn, ref.target)
-    kv_bytes = sum(txn.size(digest) for _, _, digest in commits.block_list(txn, head))
+    kv_bytes = head.state.kv_bytes if head.state else 0
     meta = ref.meta
     return SessionInfo(
         name, meta["uid"], head, meta["model"], meta["created"], meta["updated"], kv_bytes, meta["from"]

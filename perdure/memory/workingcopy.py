@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..config import BLOCK_TOKENS, PREFILL_GRID
 from ..errors import RefChanged, SessionNotFound
 from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, Ref, Store, WriteTxn
@@ -39,7 +41,7 @@ class Draft:
     """
 
     kind: str
-    recipe: Digest
+    recipe: Mapping[str, str]
     runs: Sequence[tokenlog.Run] = ()
     blocks: Sequence[NewBlock] = ()
     messages: Sequence[Message] = ()
@@ -81,6 +83,9 @@ class Recorder:
             self.records[digest] = bytes(record)
             self._txn.put_record(record)
         return digest
+
+    def size(self, digest: Digest) -> int:
+        return self._txn.size(digest)
 
     def put_block(self, block: NewBlock) -> Digest:
         if block.digest is not None and self._txn.has(block.digest):
@@ -252,7 +257,7 @@ class WorkingCopy:
         fresh = Commit(
             digest=b"",
             parents=(base.digest,),
-            recipe=draft.recipe,
+            recipe=recorder.put(RECIPE, meta=dict(draft.recipe)),
             kind=draft.kind,
             reason=draft.reason,
             author=draft.author,
@@ -267,11 +272,77 @@ class WorkingCopy:
         return commits.write(recorder, fresh)
 
 
+class Scratch:
+    """Stands in for a WorkingCopy where nothing is to be kept: turns are not journaled and no branch moves.
+
+    A commit stores only whole prefill chunks, found again by lineage, under one of SLOTS rotating `cache/` refs that
+    keep gc from dropping them at once; the commit that comes back names nothing in the store.
+    """
+
+    SLOTS = 64
+    name = None
+
+    def __init__(self, store: Store, recipe: Mapping[str, str]) -> None:
+        self._store = store
+        state = StateRefs(b"", b"", b"", None, b"", (), b"", 0, ("", 0), 0)
+        self.head = Commit(b"", (), b"", "root", "", "", now_ms(), 0, 0, 0, "", state=state)
+        self._recipe = recipe
+
+    def acquire(self) -> bool:
+        return False
+
+    def release(self) -> None: ...
+
+    def tail(self) -> sessionlog.Tail:
+        return sessionlog.Tail(None, None, (), 0, False)
+
+    def apply(self, tail: sessionlog.Tail) -> None: ...
+
+    def begin_turn(
+        self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]
+    ) -> None: ...
+
+    def token(self, token: int) -> None: ...
+
+    def drop_turn(self) -> None: ...
+
+    def commit(self, draft: Draft) -> Committed:
+        whole = list(_whole_chunks(draft.blocks)) if self.head.tokens == 0 else []
+        written = 0
+        if any(block.digest is None for block in whole):
+            with self._store.write() as txn:
+                recorder = Recorder(txn)
+                root = tree.build(recorder, [tree.Entry(b.tokens, recorder.put_block(b)) for b in whole])
+                _rotate(txn, whole[-1].lineage, root)
+                written = recorder.bytes
+        state = replace(self.head.state, lineage=draft.lineage) if self.head.state else None
+        tokens = self.head.tokens + sum(len(run.tokens) for run in draft.runs)
+        turn, messages = self.head.turn + draft.answers, self.head.messages + len(draft.messages)
+        self.head = replace(self.head, tokens=tokens, turn=turn, messages=messages, state=state)
+        return Committed(self.head, written)
+
+
+def _whole_chunks(blocks: Sequence[NewBlock]) -> Iterator[NewBlock]:
+    """The leading blocks of a fresh prompt that make up whole prefill chunks."""
+    per_chunk = PREFILL_GRID // BLOCK_TOKENS
+    whole = list(takewhile(lambda block: block.tokens == BLOCK_TOKENS, blocks))
+    yield from whole[: len(whole) // per_chunk * per_chunk]
+
+
+def _rotate(txn: WriteTxn, lineage: Digest, root: Digest) -> None:
+    name = f"cache/{lineage[0] % Scratch.SLOTS:02d}"
+    present = txn.ref(name)
+    if present is None or present.target != root:
+        txn.set_ref(name, present.target if present else None, root, meta={}, reason="cache")
+        txn.trim_reflog(name, now_ms() + 1)
+
+
 def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: tuple[str, int]) -> StateRefs:
     """Store a draft's lists on top of `base`'s (or alone) and say where they are."""
     old = None if base is None or draft.replaces else base.state
     nothing = tree.empty(recorder) if old is None else b""
     blocks = [tree.Entry(block.tokens, recorder.put_block(block)) for block in draft.blocks]
+    kv_bytes = (old.kv_bytes if old else 0) + sum(recorder.size(entry.ref) for entry in blocks)
     boundary = None
     if draft.boundary is not None:
         boundary = recorder.put(BOUNDARY, draft.boundary[1], meta=draft.boundary[0])
@@ -289,14 +360,14 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         lineage=draft.lineage,
         seed=draft.seed,
         journal=journal,
+        kv_bytes=kv_bytes,
     )
 
 
 def root_commit(recorder: Recorder, recipe: Mapping[str, str], seed: int, uid: str, author: str) -> Commit:
     """Write the empty first commit of a session and return it."""
-    recipe_digest = recorder.put(RECIPE, meta=dict(recipe))
-    draft = Draft(kind="root", recipe=recipe_digest, seed=seed, replaces=True)
-    empty = Commit(b"", (), recipe_digest, "root", "", author, now_ms(), 0, 0, 0, "")
+    draft = Draft(kind="root", recipe=recipe, seed=seed, replaces=True)
+    empty = Commit(b"", (), recorder.put(RECIPE, meta=dict(recipe)), "root", "", author, now_ms(), 0, 0, 0, "")
     complete = replace(empty, state=write_state(recorder, None, draft, (uid, 0)))
     return replace(complete, digest=commits.write(recorder, complete))
 

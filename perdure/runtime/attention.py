@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
-from transformers import AttentionInterface
+from transformers import AttentionInterface, AutoConfig
 
 from ..kernels import attend
 
@@ -30,6 +32,13 @@ def attention_forward(
 def register() -> None:
     """Make `attn_implementation="perdure"` known. No mask function is registered: the mask is implied by the shapes."""
     AttentionInterface.register(NAME, attention_forward)
+
+
+def choose(folder: Path) -> str:
+    """The attention implementation for the model in a folder: ours where it computes all that the model asks for."""
+    if torch.cuda.is_available() or not (folder / "config.json").is_file():
+        return "sdpa"
+    return NAME if suits(AutoConfig.from_pretrained(folder, local_files_only=True)) else "sdpa"
 
 
 def suits(config: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -62,7 +63,7 @@ class Engine:
         return boundary
 
     def replay(self, state: State, tokens: Sequence[int], forwards: Iterable[Span]) -> Boundary | None:
-        """Run the given forwards again over tokens [0, ...) of a log; the state must hold all before the first one."""
+        """Run forwards of a log again over its tokens; the state must hold everything before the first of them."""
         boundary = None
         for span in forwards:
             state.seen = span.start
@@ -74,6 +75,16 @@ class Engine:
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
             return Boundary(hidden, self._head(hidden)[0, -1].float().cpu())
+
+    def at(self, threads: int) -> Engine:
+        """The same model and lock with another number of threads, for a session that was computed with it."""
+        twin = copy(self)
+        twin._threads = threads
+        return twin
+
+    @property
+    def threads(self) -> int:
+        return self._threads
 
     @property
     def stores_hidden(self) -> bool:

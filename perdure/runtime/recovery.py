@@ -1,0 +1,54 @@
+"""Finishing a turn that a dead process began: what its clients were told is fed to the model again and committed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..memory.records import Message
+from ..memory.sessionlog import UnfinishedTurn
+from ..memory.tokenlog import PREFILL
+from .turn import Cost, Plan, Turn, settings_from
+
+if TYPE_CHECKING:
+    from .session import Session
+
+EXACT_REPLAY = 1024
+"""Streamed tokens that are replayed one by one, so that bits agree with the lost process; beyond it they are prefilled."""
+
+
+def recover(session: Session, unfinished: UnfinishedTurn) -> None:
+    """Replay an unfinished turn and commit it with reason "interrupted" (or what had already ended it)."""
+    messages = [Message(role, content, time_ms=time_ms) for role, content, time_ms in unfinished.messages]
+    made = Plan(unfinished.keep, unfinished.feed, unfinished.keep < session.warm.state.seen)
+    turn = Turn(session, made, messages, settings_from(unfinished.sampling), Cost())
+    turn.prefill()
+    how = _replay(session, turn, list(unfinished.tokens))
+    turn.answer.reason = turn.answer.reason or "interrupted"
+    cost = turn.cost
+    cost.replayed, cost.prefilled, cost.generated = cost.prefilled + cost.generated, 0, 0
+    session.notes.append(
+        f"An interrupted answer was recovered: {len(unfinished.feed)} prompt tokens and {len(unfinished.tokens)} "
+        f"answer tokens were replayed {how}."
+    )
+    notes = list(session.notes)
+    turn.finish("recover")
+    session.notes = notes
+
+
+def _replay(session: Session, turn: Turn, tokens: list[int]) -> str:
+    exact = len(tokens) <= EXACT_REPLAY
+    fed = []
+    for token in tokens:
+        if turn.answer.reason:
+            break
+        turn.take(token)
+        if exact:
+            turn.feed_last()
+        elif turn.answer.ended_with is None:
+            fed.append(token)
+            turn.forget_last()
+    if fed:
+        warm = session.warm
+        warm.boundary = session.engine.prefill(warm.state, fed)
+        warm.fed(PREFILL, fed)
+    return "step by step" if exact else "by prefill"

@@ -1,0 +1,144 @@
+"""The runtime: one model, one store, and the sessions between them."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+import platformdirs
+import torch
+
+from ..config import Sampling
+from ..errors import InvalidInput, SessionNotFound
+from ..memory.records import SessionInfo
+from ..memory.repository import Repository
+from . import attention
+from .adapter import KVAdapter
+from .catalogue import DEFAULT_MODEL
+from .engine import Engine
+from .models import LoadedModel, load, resolve
+from .records import ModelInfo
+from .session import Session
+
+Progress = Callable[[str, int, int], None]
+
+
+class Runtime:
+    """Made by `perdure.open`. Sessions of one runtime share the model; close them before it (`close` does)."""
+
+    def __init__(self, loaded: LoadedModel, repository: Repository, sampling: Sampling, *, threads: int | None) -> None:
+        self.loaded = loaded
+        self.repository = repository
+        self.sampling = sampling
+        self.recipe = loaded.recipe
+        self.threads_are_free = threads is None
+        adapter = KVAdapter(loaded.config, loaded.model.dtype, str(loaded.model.device))
+        self.engine = Engine(loaded.model, adapter, torch.get_num_threads())
+        self.author = _author()
+        self._open: list[Session] = []
+
+    @property
+    def model(self) -> ModelInfo:
+        return self.loaded.info
+
+    def session(
+        self, name: str, *, create: bool = True, system: str | None = None, as_text: bool = False
+    ) -> Session:
+        """Open a session, made if `create` allows; an answer that a killed process left unfinished is recovered.
+
+        `system` is the system prompt of a new session. Raises SessionNotFound, InvalidName, or RecipeMismatch when its
+        state was computed by another model; `as_text` computes it again from the text instead.
+        """
+        if not self.repository.exists(name):
+            if not create:
+                raise SessionNotFound(f"There is no session {name[:80]!r}. `perdure ls` lists them.")
+            self.repository.create(name, self.recipe, model=self.model.name, author=self.author)
+        session = Session(self, self.repository.working_copy(name), system=system, as_text=as_text)
+        self._require_system(session, system)
+        session.recover()
+        self._open.append(session)
+        return session
+
+    def ephemeral(self, *, system: str | None = None) -> Session:
+        """A session that leaves nothing a user sees; prompts share stored prefixes all the same."""
+        return Session(self, self.repository.scratch(self.recipe), system=system)
+
+    def sessions(self) -> list[SessionInfo]:
+        return self.repository.sessions()
+
+    def close(self) -> None:
+        """Close all sessions and the store. Idempotent."""
+        for session in self._open:
+            session.close()
+        self._open.clear()
+        self.repository.close()
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @staticmethod
+    def _require_system(session: Session, system: str | None) -> None:
+        messages = session.messages() if system is not None else []
+        if messages and (messages[0].role, messages[0].content) != ("system", system):
+            raise InvalidInput(
+                f"Session {session.name!r} began with another system prompt; leave it out, or start a new session."
+            )
+
+
+def open(  # noqa: A001 - the public name is perdure.open
+    model: str | Path = DEFAULT_MODEL,
+    store: str | Path | None = None,
+    *,
+    threads: int | None = None,
+    dtype: str | None = None,
+    sampling: Sampling | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Runtime:
+    """Load a model and open a store.
+
+    `model` is a catalogue name, a pulled hub id or a folder; `store` None is the user's data directory, `cache` None the
+    user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
+    computed with. Raises ModelNotFound, InvalidInput or a StoreError.
+    """
+    place = cache or Path(platformdirs.user_cache_dir("perdure"))
+    folder = resolve(str(model), place)
+    repository = Repository.open(Path(store) if store is not None else Path(platformdirs.user_data_dir("perdure")))
+    try:
+        loaded = load_model(folder, str(model), dtype=dtype, threads=threads, cache=place, progress=progress)
+    except BaseException:
+        repository.close()
+        raise
+    return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
+
+
+def load_model(
+    folder: Path,
+    name: str,
+    *,
+    dtype: str | None = None,
+    threads: int | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> LoadedModel:
+    """Load a model with the attention that fits it."""
+    attention.register()
+    if progress is not None:
+        progress("loading the model", 0, 1)
+    chosen = attention.choose(folder)
+    loaded = load(folder, name=name, dtype=dtype, threads=threads, attention=chosen, cache=cache)
+    if progress is not None:
+        progress("loading the model", 1, 1)
+    return loaded
+
+
+def _author() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

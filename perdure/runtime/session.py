@@ -1,0 +1,430 @@
+"""A session: the working copy of one branch, warm or cold, and the turns that move it on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ..config import Sampling
+from ..errors import InvalidInput, SessionBusy
+from ..memory.recipe import Recipe
+from ..memory.records import Commit, Message, Problem
+from ..memory.repository import Repository
+from ..memory.workingcopy import Draft, Scratch, WorkingCopy
+from .engine import Engine
+from .history import Restoration, Warm, block_meta, new_blocks, pack_boundary
+from .models import LoadedModel
+from .records import Chunk, ModelInfo, Receipt, Reply
+from .recovery import recover
+from .turn import Cost, Turn, plan, settings_dict
+from .verify import verify
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+ROLES = frozenset({"system", "user", "assistant", "tool"})
+COUNTED = ("restored", "reused", "prefilled", "replayed", "generated")
+
+
+class Stream:
+    """A streamed answer: iterate it for Chunks. Each token is in the journal before it is handed out.
+
+    Exhausting it, closing it or leaving its context commits what was streamed; `receipt` and `text` are set then.
+    """
+
+    def __init__(self, session: Session, turn: Turn) -> None:
+        self._session = session
+        self._turn = turn
+        self._cancelled = threading.Event()
+        self._source = turn.run(self._cancelled.is_set)
+        self._done = False
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self
+
+    def __next__(self) -> Chunk:
+        if self._done:
+            raise StopIteration
+        try:
+            return next(self._source)
+        except StopIteration:
+            self._finish()
+            raise
+        except BaseException:
+            self._fail()
+            raise
+
+    def cancel(self) -> None:
+        """Ask for the end after the token in progress; may be called from another thread."""
+        self._cancelled.set()
+
+    def close(self) -> None:
+        """End now and commit what was streamed. Idempotent."""
+        if not self._done:
+            self._source.close()
+            self._turn.answer.reason = self._turn.answer.reason or "cancelled"
+            self._finish()
+
+    @property
+    def text(self) -> str:
+        return self._turn.answer.text
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        return tuple(self._turn.answer.tokens)
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the turn cost. Raises InvalidInput while it is still running."""
+        if self._turn.receipt is None:
+            raise InvalidInput("The answer is still being streamed; its receipt comes with its end.")
+        return self._turn.receipt
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _finish(self) -> None:
+        self._done = True
+        try:
+            self._turn.finish("turn")
+        finally:
+            self._session.end_turn()
+
+    def _fail(self) -> None:
+        self._done = True
+        self._session.fail_turn()
+
+
+class Session:
+    """One conversation. Not for use by several threads at once: a turn in progress makes the others SessionBusy.
+
+    The writer's lease is taken by the first turn and held until `release` or `close`; other processes get SessionBusy
+    meanwhile. `head` is the commit this session stands at.
+    """
+
+    def __init__(
+        self, runtime: Runtime, copy: WorkingCopy | Scratch, *, system: str | None = None, as_text: bool = False
+    ) -> None:
+        self._runtime = runtime
+        self._turn_lock = threading.Lock()
+        self._warm: Warm | None = None
+        self._system = system
+        self._as_text = as_text
+        self.loaded: LoadedModel = runtime.loaded
+        self.repository: Repository = runtime.repository
+        self.copy = copy
+        self.notes: list[str] = []
+        self.recipe, self.engine = self._execution()
+
+    @property
+    def name(self) -> str | None:
+        return self.copy.name
+
+    @property
+    def head(self) -> Commit:
+        return self.copy.head
+
+    @property
+    def model(self) -> ModelInfo:
+        return self.loaded.info
+
+    @property
+    def seed(self) -> int:
+        return self.head.state.seed if self.head.state else 0
+
+    @property
+    def warm(self) -> Warm:
+        """The working state, restored from the store when it is not in memory."""
+        if self._warm is None:
+            self._warm = self._restore(Cost())
+        return self._warm
+
+    # talking
+
+    def chat(
+        self,
+        message: str | Message | Sequence[Message],
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+    ) -> Reply:
+        """Say something and wait for the whole answer. Raises as `stream` does."""
+        stream = self.stream(
+            message, max_tokens=max_tokens, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed, stop=stop
+        )
+        with stream:
+            for _ in stream:
+                pass
+        return Reply(stream.text, stream.receipt, stream.tokens)
+
+    def stream(
+        self,
+        message: str | Message | Sequence[Message],
+        *,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        seed: int | None = None,
+        stop: Sequence[str] | None = None,
+    ) -> Stream:
+        """Say something and read the answer as it is made. The message is on disk when this returns.
+
+        Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch
+        with nothing changed.
+        """
+        said = _messages(message)
+        given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
+        changes = {name: value for name, value in given.items() if value is not None}
+        if stop is not None:
+            changes["stop"] = tuple(stop)
+        return self._begin(said, replace(self._runtime.sampling, **changes))  # type: ignore[arg-type]
+
+    def _begin(self, said: list[Message], settings: Sampling) -> Stream:
+        if not self._turn_lock.acquire(blocking=False):
+            raise SessionBusy(f"Session {self.name!r} is answering already; wait for that answer or cancel it.")
+        try:
+            cost = Cost()
+            self._enter(cost)
+            if self._system is not None and not self.warm.messages:
+                said = [Message("system", self._system), *said]
+            made = plan(self, said)
+            room = self.loaded.info.context_length - made.keep - len(made.feed)
+            settings = replace(settings, max_tokens=min(settings.max_tokens, room))
+            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings))
+            self.warm.state.reserve(made.keep + len(made.feed) + min(settings.max_tokens, 512))
+        except BaseException:
+            self._turn_lock.release()
+            raise
+        return Stream(self, Turn(self, made, said, settings, cost))
+
+    def end_turn(self) -> None:
+        """Let the next turn begin (called by a Stream when it is over)."""
+        self._turn_lock.release()
+
+    def fail_turn(self) -> None:
+        """A turn raised: withdraw it from the journal and forget the working state, which may be half changed."""
+        self._warm = None
+        try:
+            self.copy.drop_turn()
+        finally:
+            self._turn_lock.release()
+
+    def commit_turn(self, kind: str, said: list[Message], turn: Turn) -> Receipt:
+        """Write the turn's commit and describe it."""
+        began = time.perf_counter()
+        parent, cost = self.head.hex, turn.cost
+        try:
+            written = self.copy.commit(self._draft(kind, said, turn)).bytes_written
+        except BaseException:
+            self._warm = None
+            raise
+        warm = self.warm
+        warm.committed, warm.messages = warm.state.seen, [*warm.messages, *said]
+        warm.tip = self.head.state.lineage if self.head.state else warm.tip
+        warm.known.clear()
+        self._as_text = self._stale = False
+        cost.commit_ms = 1e3 * (time.perf_counter() - began)
+        cost.bytes_written = written
+        return self._receipt(cost, parent, turn.answer.reason, self._take_notes())
+
+    def _receipt(self, cost: Cost, parent: str, reason: str, notes: list[str]) -> Receipt:
+        return Receipt(
+            session=self.name or "",
+            commit=self.head.hex,
+            parent=parent,
+            restored=cost.restored,
+            reused=cost.reused,
+            prefilled=cost.prefilled,
+            replayed=cost.replayed,
+            generated=cost.generated,
+            restore_ms=cost.restore_ms,
+            prefill_ms=cost.prefill_ms,
+            decode_ms=cost.decode_ms,
+            commit_ms=cost.commit_ms,
+            bytes_read=cost.bytes_read,
+            bytes_written=cost.bytes_written,
+            finish_reason=reason,
+            notes=tuple(notes),
+        )
+
+    def _draft(self, kind: str, said: list[Message], turn: Turn) -> Draft:
+        warm = self.warm
+        replaces = turn.rewrites or self._stale
+        if replaces:
+            warm.committed, warm.tip = 0, b""
+        blocks, tip = new_blocks(warm, self.recipe.digest, block_meta(warm.state))
+        boundary = warm.boundary
+        cost = turn.cost
+        return Draft(
+            kind=kind,
+            recipe=self.recipe.to_meta(),
+            runs=warm.new_runs(),
+            blocks=blocks,
+            messages=[*warm.messages, *said] if replaces else said,
+            boundary=None if boundary is None else pack_boundary(boundary, warm.state.seen),
+            logits=b"" if boundary is None else boundary.digest,
+            pending=() if turn.answer.ended_with is None else (turn.answer.ended_with,),
+            lineage=tip,
+            seed=self.seed,
+            reason=turn.answer.reason,
+            author=self._runtime.author,
+            title=next((m.content for m in said if m.role == "user"), "")[:72].split("\n")[0],
+            answers=1,
+            metrics={name: getattr(cost, name) for name in COUNTED},
+            replaces=replaces,
+        )
+
+    # reading
+
+    def messages(self) -> list[Message]:
+        """The conversation so far, an interrupted answer included once the session has been opened for writing."""
+        if self._warm is not None:
+            return list(self._warm.messages)
+        return self.repository.messages_of(self.head)
+
+    def log(self) -> list[Commit]:
+        """Commits from the head back, newest first."""
+        return self.repository.log(self.head.hex)
+
+    def logits(self) -> Tensor:
+        """The boundary logits [vocab], float32: what the model says after the last token it absorbed."""
+        boundary = self.warm.boundary
+        if boundary is None:
+            raise InvalidInput(f"Session {self.name!r} has absorbed no tokens yet, so there are no logits.")
+        return boundary.logits.clone()
+
+    # time travel
+
+    def fork(self, name: str, at: str | None = None) -> Session:
+        """A new session that stands where this one does (or at a revision of it). No KV is copied."""
+        if self.name is None:
+            raise InvalidInput("An ephemeral session has no branch to fork from; open a named session.")
+        self.repository.fork(self.name, name, at)
+        return self._runtime.session(name, create=False)
+
+    def reset(self, rev: str) -> None:
+        """Go back (or elsewhere) to a revision. The reflog remembers where the branch was."""
+        if self.name is None:
+            raise InvalidInput("An ephemeral session keeps no history to reset.")
+        target = self.repository.resolve(rev, self.name)
+        self._enter(Cost())
+        if isinstance(self.copy, WorkingCopy):
+            self.copy.reset(target, f"reset to {rev}")
+        self._warm = None
+        self.recipe, self.engine = self._execution()
+
+    def undo(self) -> None:
+        """Take back the last turn."""
+        if self.head.turn == 0:
+            raise InvalidInput(f"Session {self.name!r} has no turn to take back.")
+        self.reset("HEAD~1")
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
+        """Re-hash all that the head refers to, replay it from its tokens, and compare KV and boundary logits bit by bit."""
+        return verify(self, progress)
+
+    def release(self) -> None:
+        """Give the writer's lease back and stay warm."""
+        self.copy.release()
+
+    def close(self) -> None:
+        """Give everything back. The session can be opened again."""
+        self.copy.release()
+        self._warm = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    # opening
+
+    def _execution(self) -> tuple[Recipe, Engine]:
+        """The recipe and engine this session runs with: the runtime's, with the thread count its state was made with."""
+        present, self._stale = self._runtime.recipe, False
+        if not self.head.tokens:
+            return present, self._runtime.engine
+        stored = self.repository.recipe(self.head)
+        if self._runtime.threads_are_free:
+            present = present.replace(threads=stored["threads"])
+        if not self._as_text:
+            stored.require_same(present)
+        elif stored.difference(present):
+            self._stale = True
+            return self._runtime.recipe, self._runtime.engine
+        threads = present["threads"]
+        return present, self._runtime.engine.at(int(threads)) if threads.isdigit() else self._runtime.engine
+
+    def _enter(self, cost: Cost) -> None:
+        """Take the lease, notice moves by others, restore, and finish what a killed process left unfinished."""
+        if self.copy.acquire():
+            self._warm = None
+        tail = self.copy.tail() if self._warm is None else None
+        if tail is not None and tail.target is not None:
+            self.copy.apply(tail)
+        if self._warm is None:
+            self.recipe, self.engine = self._execution()
+            self._warm = self._restore(cost)
+        elif not cost.restored:
+            cost.restored = self._warm.state.seen
+        if tail is not None and tail.turn is not None:
+            recover(self, tail.turn)
+
+    def recover(self) -> None:
+        """Finish an interrupted turn now, if there is one and nobody else is writing."""
+        if not isinstance(self.copy, WorkingCopy) or self.copy.tail().turn is None:
+            return
+        try:
+            self._enter(Cost())
+        except SessionBusy:
+            return
+        self.copy.release()
+
+    def _restore(self, cost: Cost) -> Warm:
+        began = time.perf_counter()
+        if self._stale:
+            warm = Warm(self.engine.adapter.new(), [], [], 0, b"")
+            self.notes.append("The conversation is computed again from its text with the present model.")
+        else:
+            restoration = Restoration(self.repository, self.engine, self.head)
+            warm = restoration.run()
+            cost.restored, cost.bytes_read = warm.state.seen, restoration.bytes
+            cost.replayed += restoration.replayed
+            self.notes.extend(restoration.notes)
+        warm.messages = self.messages()
+        cost.restore_ms = 1e3 * (time.perf_counter() - began)
+        return warm
+
+    def _take_notes(self) -> list[str]:
+        taken, self.notes = self.notes, []
+        return taken
+
+
+def _messages(given: str | Message | Sequence[Message]) -> list[Message]:
+    items = [Message("user", given)] if isinstance(given, str) else [given] if isinstance(given, Message) else list(given)
+    if not items:
+        raise InvalidInput("There is no message to answer; give at least one.")
+    for item in items:
+        if item.role not in ROLES:
+            raise InvalidInput(f"{item.role!r} is no role; use {', '.join(sorted(ROLES))}.")
+        if not isinstance(item.content, str) or "\ud800" <= max(item.content, default=" ") <= "\udfff":
+            raise InvalidInput(f"The {item.role} message is not valid text.")
+    if items[-1].role == "user" and not items[-1].content.strip():
+        raise InvalidInput("The prompt is empty; say something.")
+    return items
+

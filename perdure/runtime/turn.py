@@ -1,0 +1,206 @@
+"""One turn: plan what to feed, feed it, decode step by step with every token in the journal, commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..config import Sampling
+from ..errors import PromptTooLong
+from ..memory.records import Message
+from ..memory.tokenlog import DECODE, PREFILL, chunk_start, grid
+from ..memory.workingcopy import now_ms
+from .answer import Answer
+from .chat import TemplateRewrites
+from .records import Chunk, Receipt
+from .sampling import sample
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+@dataclass(slots=True)
+class Cost:
+    """What a turn has cost so far; becomes its receipt."""
+
+    restored: int = 0
+    reused: int = 0
+    prefilled: int = 0
+    replayed: int = 0
+    generated: int = 0
+    restore_ms: float = 0.0
+    prefill_ms: float = 0.0
+    decode_ms: float = 0.0
+    commit_ms: float = 0.0
+    bytes_read: int = 0
+    bytes_written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`keep` tokens of the state stay, then `feed` is absorbed. `rewrites`: the log before `keep` is cropped."""
+
+    keep: int
+    feed: tuple[int, ...]
+    rewrites: bool
+
+
+def plan(session: Session, messages: Sequence[Message]) -> Plan:
+    """Which tokens answer `messages` after what the session holds. Raises PromptTooLong before anything changes."""
+    warm, chat = session.warm, session.loaded.chat
+    try:
+        feed = chat.delta(warm.messages, messages, tail_is_open=bool(warm.messages))
+        made = Plan(warm.state.seen, tuple(feed), False)
+    except TemplateRewrites as rewrite:
+        log = warm.tokens
+        same = next((i for i, (a, b) in enumerate(zip(log, rewrite.tokens, strict=False)) if a != b), len(log))
+        keep = chunk_start(warm.runs, min(same, len(rewrite.tokens) - 1))
+        made = Plan(keep, tuple(rewrite.tokens[keep:]), keep < warm.state.seen)
+    _check_length(session, made)
+    return made
+
+
+def _check_length(session: Session, made: Plan) -> None:
+    limit = session.loaded.info.context_length
+    total = made.keep + len(made.feed)
+    if total >= limit:
+        raise PromptTooLong(
+            f"The conversation would need {total} tokens with this prompt, and {session.loaded.info.name} has room for "
+            f"{limit}. Shorten the prompt, or go back with `perdure reset`."
+        )
+
+
+class Turn:
+    """A turn in progress. `run` yields what the client may see; `finish` commits whatever has been streamed."""
+
+    def __init__(self, session: Session, made: Plan, messages: Sequence[Message], settings: Sampling, cost: Cost) -> None:
+        self._session = session
+        self._plan = made
+        self._messages = messages
+        self._settings = settings
+        self._unfed: int | None = None
+        self._began_ms = now_ms()
+        self.answer = Answer(session.loaded, settings)
+        self.cost = cost
+        self.receipt: Receipt | None = None
+
+    def run(self, cancelled: Callable[[], bool]) -> Iterator[Chunk]:
+        """Prefill, then decode. Every token is in the journal before it is yielded."""
+        if not self.prefill(cancelled):
+            self.answer.reason = "cancelled"
+            return
+        while not self.answer.reason:
+            if cancelled():
+                self.answer.reason = "cancelled"
+                return
+            token = self._sample()
+            self._session.copy.token(token)
+            text = self.take(token)
+            if self.answer.reason != "stop" or self.answer.ended_with is None:
+                yield Chunk(text, token)
+            self.feed_last()
+        rest = self.answer.flush()
+        if rest:
+            yield Chunk(rest, -1)
+
+    def prefill(self, cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Absorb the prompt, taking over what other sessions have stored of it; False when cancelled on the way."""
+        warm, engine = self._session.warm, self._session.engine
+        if self._plan.keep < warm.state.seen:
+            warm.crop(self._plan.keep)
+        began = time.perf_counter()
+        feed = list(self._plan.feed)
+        if not warm.state.seen:
+            self._reuse(feed)
+        for span in grid(warm.state.seen, self._plan.keep + len(feed)):
+            if cancelled():
+                return False
+            part = feed[span.start - self._plan.keep : span.end - self._plan.keep]
+            warm.boundary = engine.prefill(warm.state, part)
+            warm.fed(PREFILL, part)
+            self.cost.prefilled += len(part)
+        self.cost.prefill_ms += 1e3 * (time.perf_counter() - began)
+        return True
+
+    def take(self, token: int) -> str:
+        """Add a sampled token to the answer; it is fed to the model by `feed_last`, unless it ended the answer."""
+        text = self.answer.push(token)
+        if self.answer.ended_with is None:
+            self._unfed = token
+            self.cost.generated += 1
+        return text
+
+    def feed_last(self) -> None:
+        """Let the state absorb the token that was taken last."""
+        if self._unfed is None:
+            return
+        began = time.perf_counter()
+        warm = self._session.warm
+        warm.boundary = self._session.engine.decode(warm.state, self._unfed)
+        warm.fed(DECODE, [self._unfed])
+        self._unfed = None
+        self.cost.decode_ms += 1e3 * (time.perf_counter() - began)
+
+    def forget_last(self) -> None:
+        """The token that was taken last is fed by other means."""
+        self._unfed = None
+
+    def finish(self, kind: str) -> Receipt:
+        """Commit the turn as far as it came."""
+        self.feed_last()
+        self.answer.flush()
+        said = [*self._messages, Message("assistant", self.answer.text, time_ms=now_ms())]
+        self.receipt = self._session.commit_turn(kind, self._placed(said), self)
+        return self.receipt
+
+    @property
+    def rewrites(self) -> bool:
+        return self._plan.rewrites
+
+    @property
+    def settings(self) -> Sampling:
+        return self._settings
+
+    def _sample(self) -> int:
+        warm = self._session.warm
+        if warm.boundary is None:
+            raise RuntimeError("sampling needs the boundary logits")
+        began = time.perf_counter()
+        seed = self._session.seed if self._settings.seed is None else self._settings.seed
+        token = sample(warm.boundary.logits, self._settings, seed, warm.state.seen)
+        self.cost.decode_ms += 1e3 * (time.perf_counter() - began)
+        return token
+
+    def _reuse(self, feed: list[int]) -> None:
+        session, warm = self._session, self._session.warm
+        warm.state.reserve(len(feed))
+        found = session.repository.reuse(session.recipe.digest, feed, warm.state.load)
+        if not found.tokens:
+            return
+        warm.state.seen = found.tokens
+        warm.fed(PREFILL, feed[: found.tokens])
+        warm.known.update({block.start: (block.lineage, block.digest) for block in found.blocks})
+        self.cost.reused += found.tokens
+        self.cost.bytes_read += found.bytes
+
+    def _placed(self, messages: Sequence[Message]) -> list[Message]:
+        """Messages with the span of tokens that carries them: the prompt's for the user's, the rest for the answer."""
+        middle = self._plan.keep + len(self._plan.feed)
+        end = self._session.warm.state.seen
+        spans = [(self._plan.keep, min(middle, end))] * (len(messages) - 1) + [(min(middle, end), end)]
+        return [
+            Message(m.role, m.content, start, stop, m.time_ms or self._began_ms)
+            for m, (start, stop) in zip(messages, spans, strict=True)
+        ]
+
+
+def settings_dict(settings: Sampling) -> dict[str, object]:
+    """Sampling settings as the journal keeps them."""
+    return {**asdict(settings), "stop": list(settings.stop)}
+
+
+def settings_from(stored: Mapping[str, Any]) -> Sampling:
+    """Sampling settings out of the journal."""
+    return Sampling(**{**stored, "stop": tuple(stored["stop"])})
