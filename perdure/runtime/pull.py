@@ -53,6 +53,7 @@ def _build(entry: Entry | None, name: str, target: Path, progress: Progress, acc
         # What the hub's client has fetched so far is kept: it continues there.
         staging.mkdir(exist_ok=True)
         download_hub(name, staging, progress, accept_licence=accept_licence)
+        _clear(staging / ".cache")
         _publish(staging, target)
         return
     _clear(staging)
