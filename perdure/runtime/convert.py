@@ -70,6 +70,7 @@ def convert(folder: Path, file: str, target: Path, progress: Callable[[str, int,
     import torch
     from transformers import AutoModelForCausalLM
 
+    progress("convert", 0, 1)
     with reading(progress):
         model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.bfloat16, local_files_only=True, **gguf_options(file)

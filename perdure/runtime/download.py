@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
+import os
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,22 +54,20 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, entry: Entry, progres
         try:
             process.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            progress("download", min(_size(folder), entry.download), entry.download)
+            # The largest file only: pip may hold the wheel twice for a moment.
+            progress("download", min(max(_sizes(folder), default=0), entry.download), entry.download)
         else:
             break
     if process.returncode == 0:
         progress("download", entry.download, entry.download)
 
 
-def _size(folder: Path) -> int:
-    """Bytes of the largest file: pip may hold the wheel twice for a moment."""
-    sizes = [0]
-    for file in folder.rglob("*"):
-        try:
-            sizes.append(file.lstat().st_size)
-        except FileNotFoundError:
-            continue
-    return max(sizes)
+def _sizes(folder: Path) -> Iterator[int]:
+    """The sizes of the files in a folder in which another process may be moving them about."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield os.lstat(os.path.join(parent, name)).st_size
 
 
 def _pip_failure(entry: Entry, log: str) -> PerdureError:
@@ -120,15 +121,34 @@ def download_hub(name: str, folder: Path, progress: Progress, *, accept_licence:
             _require_safetensors(name, files)
             _require_licence(name, _licence(found), accept_licence)
             total = sum(size for file, size in files.items() if file.endswith(".safetensors"))
-            progress("download", 0, total)
-            snapshot_download(name, revision=found.sha, local_dir=folder, allow_patterns=HUB_PATTERNS)
-            progress("download", total, total)
+            with _watched(folder, total, progress):
+                snapshot_download(name, revision=found.sha, local_dir=folder, allow_patterns=HUB_PATTERNS)
     except PerdureError:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise
         raise _hub_failure(name, error) from error
+
+
+@contextlib.contextmanager
+def _watched(folder: Path, total: int, progress: Progress) -> Iterator[None]:
+    """Reports the size of `folder` now and then, from a thread of its own."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(POLL_SECONDS):
+            progress("download", min(sum(_sizes(folder)), total), total)
+
+    progress("download", 0, total)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+    progress("download", total, total)
 
 
 def _require_safetensors(name: str, files: dict[str, int]) -> None:

@@ -113,7 +113,7 @@ def load(
     if threads is not None:
         torch.set_num_threads(threads)
     digests = WeightsCache(cache / "fingerprints" if cache else path / ".perdure", files.weights, _kind(dtype, place))
-    with quiet(), reading():
+    with quiet(), reading() if files.gguf else contextlib.nullcontext():
         tokenizer = _load_tokenizer(files)
         model = _load_weights(files, dtype, place, attention)
     return _describe(model, tokenizer, name, files, attention, digests)

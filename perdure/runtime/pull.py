@@ -26,8 +26,8 @@ def pull(name: str, cache: Path, progress: Progress | None = None, *, accept_lic
     """Makes sure that a model is on this machine and returns its folder.
 
     `name` is a catalogue name, a folder (checked and used in place) or a hub id `owner/model`. A model is built aside
-    and moved into `cache`/models in one step, so that a pull that was killed leaves nothing that looks whole; pulling
-    again is cheap, and several processes may pull at once. `progress` is called with a step ("wait", "download", "verify",
+    and moved into `cache`/models in one step, so that a killed pull leaves nothing that looks whole; pulling again
+    is cheap, and several processes may pull at once. `progress` is called with a step ("wait", "download", "verify",
     "convert"), what is done and the total. `accept_licence` agrees to a licence that is not an open one.
     """
     report = progress or silent
@@ -53,6 +53,7 @@ def _build(entry: Entry | None, name: str, target: Path, progress: Progress, acc
         # What the hub's client has fetched so far is kept: it continues there.
         staging.mkdir(exist_ok=True)
         download_hub(name, staging, progress, accept_licence=accept_licence)
+        _clear(staging / ".cache")
         _publish(staging, target)
         return
     _clear(staging)
