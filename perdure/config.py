@@ -46,8 +46,11 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How a persistent store behaves. Times in milliseconds, sizes in bytes."""
+    """How a persistent store behaves. Times in milliseconds, sizes in bytes.
 
-    initial_map: int = 1 << 30
+    `map_size` is address space, not disk: the most that the database may ever grow to.
+    """
+
+    map_size: int = 1 << 40
     group_commit_ms: int = 50
     lock_wait_ms: int = 0

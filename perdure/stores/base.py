@@ -2,7 +2,10 @@
 
 A record on disk is (docs/format.md)::
 
-    "PDO1" | u32 header length | u64 xxh3_64(header || payload) | header (msgpack) | payload
+    "PDO1" | u32 header length | u64 xxh3_64(header || payload, seed) | header (msgpack) | payload
+
+Integers are little-endian. `seed` is the first 8 bytes of the object's digest, so that a sound record under a wrong key is
+found out by the cheap checksum too.
 
 `header` is the msgpack map ``{"k": kind, "r": [digest, ...], "m": meta}``: `r` lists every object this one refers to, so
 reachability (gc), closure (bundles) and connectivity (fsck) need no knowledge of what an object means. The digest of an

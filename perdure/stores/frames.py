@@ -1,0 +1,142 @@
+"""The frames of a journal and how they are found again in a damaged file.
+
+A frame is::
+
+    "PJR1" | u32 body length | u64 seq | u64 xxh3_64(length, seq, body; seed) | body (msgpack)
+
+with little-endian integers. The seed comes from the journal's uid: bytes of another journal that a user pasted into a
+message can never be taken for frames of this one. A mirror may begin with one frame of magic "PJM1", in the same shape,
+whose seq is the last one that was settled: a journal that ends before it has lost something.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import xxhash
+
+from ..errors import InvalidInput
+from . import codec
+
+RECORD, MARKER = b"PJR1", b"PJM1"
+MAX_BODY = 64 << 20
+_HEAD = struct.Struct("<4sIQQ")
+_SUMMED = struct.Struct("<IQ")
+HEAD_SIZE = _HEAD.size
+
+
+class Frame(NamedTuple):
+    """A readable frame and where it stands."""
+
+    seq: int
+    body: dict[str, Any]
+    offset: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.length
+
+
+class Gap(NamedTuple):
+    """Bytes that are no frame. `torn`: they run to the end of the file and cannot hold a whole frame."""
+
+    offset: int
+    length: int
+    torn: bool
+
+
+class Scan(NamedTuple):
+    frames: list[Frame]
+    gaps: list[Gap]
+    settled: int
+
+    @property
+    def end(self) -> int:
+        """Where the last readable frame ends."""
+        return self.frames[-1].end if self.frames else 0
+
+
+def seed_of(uid: str) -> int:
+    """The checksum seed of a journal."""
+    return xxhash.xxh3_64_intdigest(uid.encode())
+
+
+def build(seq: int, body: Mapping[str, Any], seed: int, magic: bytes = RECORD) -> bytes:
+    """One frame. Raises InvalidInput for a body that is too large or not msgpack-able."""
+    packed = codec.pack(body)
+    if len(packed) > MAX_BODY:
+        raise InvalidInput(f"A journal record of {len(packed)} bytes is too large; the limit is {MAX_BODY}.")
+    return _HEAD.pack(magic, len(packed), seq, _checksum(len(packed), seq, packed, seed)) + packed
+
+
+def scan(data: bytes, seed: int) -> Scan:
+    """All readable frames of a file, numbers ascending, and the gaps between them."""
+    frames: list[Frame] = []
+    gaps: list[Gap] = []
+    settled, at, last = -1, 0, -1
+    while at < len(data):
+        frame = _read(data, at, seed, last)
+        if frame is None:
+            start, at = at, _resync(data, at + 1, seed, last)
+            gaps.append(Gap(start, at - start, at == len(data) and _is_torn(data, start)))
+            continue
+        if data.startswith(MARKER, at):
+            settled = frame.seq
+        else:
+            frames.append(frame)
+            last = frame.seq
+        at = frame.end
+    return Scan(frames, gaps, settled)
+
+
+def _read(data: bytes, at: int, seed: int, last: int) -> Frame | None:
+    if len(data) - at < HEAD_SIZE:
+        return None
+    magic, length, seq, checksum = _HEAD.unpack_from(data, at)
+    if length > MAX_BODY or length > len(data) - at - HEAD_SIZE:
+        return None
+    if magic != RECORD and not (magic == MARKER and at == 0) or magic == RECORD and seq <= last:
+        return None
+    body = data[at + HEAD_SIZE : at + HEAD_SIZE + length]
+    if checksum != _checksum(length, seq, body, seed):
+        return None
+    try:
+        value = codec.unpack(body)
+    except ValueError:
+        return None
+    return Frame(seq, value, at, HEAD_SIZE + length) if isinstance(value, dict) else None
+
+
+def _resync(data: bytes, at: int, seed: int, last: int) -> int:
+    """Where the next readable frame begins, or the end of the data."""
+    for start in _candidates(data, at):
+        if _read(data, start, seed, last) is not None:
+            return start
+    return len(data)
+
+
+def _candidates(data: bytes, at: int) -> Iterator[int]:
+    found = data.find(RECORD, at)
+    while found >= 0:
+        yield found
+        found = data.find(RECORD, found + 1)
+
+
+def _is_torn(data: bytes, at: int) -> bool:
+    """Whether the bytes from here on are the beginning of one frame, cut short (or never-written zeros)."""
+    rest = len(data) - at
+    if not any(data[at : at + HEAD_SIZE]):
+        return not any(data[at:])
+    if rest < HEAD_SIZE:
+        return data[at : at + len(RECORD)] == RECORD[:rest]
+    magic, length, _, _ = _HEAD.unpack_from(data, at)
+    return bool(magic == RECORD and rest < HEAD_SIZE + length)
+
+
+def _checksum(length: int, seq: int, body: bytes, seed: int) -> int:
+    hasher = xxhash.xxh3_64(_SUMMED.pack(length, seq), seed=seed)
+    hasher.update(body)
+    return hasher.intdigest()
