@@ -1,6 +1,6 @@
 """Bundles: one session in one file, to carry to another machine. (docs/format.md)
 
-    "PDBUNDL1" | u32 length | manifest (msgpack) | n x (u64 length | record) | BLAKE3 of all bytes before it
+"PDBUNDL1" | u32 length | manifest (msgpack) | n x (u64 length | record) | BLAKE3 of all bytes before it
 """
 
 from __future__ import annotations
@@ -162,18 +162,21 @@ def _verified(file: BinaryIO, path: Path) -> Source:
 
 def _manifest(data: bytes, path: Path) -> Manifest:
     try:
-        raw: dict[str, Any] = msgpack.unpackb(data)
-        if raw["v"] > VERSION:
-            raise MalformedBundle(f"{path} was written by a newer Perdure (bundle version {raw['v']}); upgrade to read it.")
-        found = Manifest(raw["name"], raw["model"], raw["head"], raw["objects"])
-        types = (isinstance(found.name, str), isinstance(found.model, str), isinstance(found.head, bytes))
-        if not all(types) or len(found.head) != DIGEST_SIZE or not 0 < found.objects < 1 << 40:
-            raise ValueError("fields out of range")
-    except MalformedBundle:
-        raise
+        raw: Any = msgpack.unpackb(data)
+        version, found = raw["v"], Manifest(raw["name"], raw["model"], raw["head"], raw["objects"])
+        sound = _sound(version, found)
     except Exception as error:
         raise MalformedBundle(f"{path} has a manifest that cannot be read: {error}.") from error
+    if sound and version > VERSION:
+        raise MalformedBundle(f"{path} was written by a newer Perdure (bundle version {version}); upgrade to read it.")
+    if not sound:
+        raise MalformedBundle(f"{path} has a manifest whose fields are out of range.")
     return found
+
+
+def _sound(version: Any, found: Manifest) -> bool:
+    kinds = (isinstance(version, int), isinstance(found.name, str), isinstance(found.model, str))
+    return all(kinds) and len(bytes(found.head)) == DIGEST_SIZE and 0 < found.objects < 1 << 40
 
 
 def _digest(file: BinaryIO, end: int) -> bytes:

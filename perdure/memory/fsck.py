@@ -147,7 +147,11 @@ def _is_leaf(store: Store, digest: Digest) -> bool:
         for _, ref in txn.refs():
             try:
                 head = commits.read(txn, ref.target)
-                if any(digest == block for commit in commits.history(txn, head) for _, _, block in commits.block_list(txn, commit)):
+                if any(
+                    digest == block
+                    for commit in commits.history(txn, head)
+                    for _, _, block in commits.block_list(txn, commit)
+                ):
                     return True
             except (ObjectMissing, ObjectCorrupt):
                 continue

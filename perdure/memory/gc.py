@@ -59,7 +59,10 @@ def _orphans(repository: Repository) -> list[str]:
     return [
         uid
         for uid in Journal.list(directory)
-        if uid not in known and uid != sessionlog.STORE_UID and removed(directory, uid) and not has_descendants(directory, uid)
+        if uid not in known
+        and uid != sessionlog.STORE_UID
+        and removed(directory, uid)
+        and not has_descendants(directory, uid)
     ]
 
 

@@ -28,9 +28,7 @@ class Reused(NamedTuple):
     blocks: list[Shared]
 
 
-def load(
-    txn: ReadTxn, recipe: Digest, tokens: Sequence[int], sink: Callable[[int, int, memoryview], None]
-) -> Reused:
+def load(txn: ReadTxn, recipe: Digest, tokens: Sequence[int], sink: Callable[[int, int, memoryview], None]) -> Reused:
     """Feed `sink(start, tokens, payload)` with the longest stored prefix, whole prefill chunks only.
 
     The last token is never reused, so that a forward gives the boundary logits. A damaged block ends the prefix.

@@ -86,7 +86,9 @@ class Repository:
                 presence.close()
             lock.release()
             if isinstance(error, PermissionError):
-                raise StoreUnreadable(f"Cannot write to the store {root}: permission denied. Choose another --store.") from error
+                raise StoreUnreadable(
+                    f"Cannot write to the store {root}: permission denied. Choose another --store."
+                ) from error
             raise
         return cls(root, store, lock, presence, notes, chosen)
 
@@ -283,7 +285,7 @@ class Repository:
                 raise SessionExists(f"{name!r} is the name of a session; choose another for the tag.")
             present = txn.ref(names.tag(name))
             if present is not None and present.target != target.digest:
-                raise SessionExists(f"Tag {name!r} exists and points elsewhere; delete it first with `perdure tag --delete`.")
+                raise SessionExists(f"Tag {name!r} points elsewhere already; delete it first with `perdure tag --delete`.")
             if present is None:
                 txn.set_ref(names.tag(name), None, target.digest, meta={"session": session or ""}, reason="tag")
         return Tag(name, target, session or "")
@@ -457,9 +459,7 @@ def _session(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo:
     head = commits.read(txn, ref.target)
     kv_bytes = head.state.kv_bytes if head.state else 0
     meta = ref.meta
-    return SessionInfo(
-        name, meta["uid"], head, meta["model"], meta["created"], meta["updated"], kv_bytes, meta["from"]
-    )
+    return SessionInfo(name, meta["uid"], head, meta["model"], meta["created"], meta["updated"], kv_bytes, meta["from"])
 
 
 def _session_or_none(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo | None:

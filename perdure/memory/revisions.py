@@ -1,9 +1,9 @@
 """Revisions: how people name a commit.
 
-    revision := base suffix*
-    base     := "" | "HEAD" (both need a session) | branch | tag | commit hash of at least 8 hex digits
-    suffix   := "~" [n]          n first parents back (default 1)
-              | "@turn:" n       the state right after the n-th answer
+revision := base suffix*
+base     := "" | "HEAD" (both need a session) | branch | tag | commit hash of at least 8 hex digits
+suffix   := "~" [n]          n first parents back (default 1)
+          | "@turn:" n       the state right after the n-th answer
 """
 
 from __future__ import annotations

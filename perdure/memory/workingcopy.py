@@ -151,9 +151,7 @@ class WorkingCopy:
         records, _ = read_journal(self._directory / "journals" / f"{self.uid}.journal")
         return sessionlog.tail(records, self._ref.meta["seq"])
 
-    def begin_turn(
-        self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]
-    ) -> None:
+    def begin_turn(self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]) -> None:
         """Make the user's messages durable before any work starts."""
         body = {
             "t": "turn",

@@ -37,7 +37,7 @@ class State(ABC):
         """A contiguous copy of what tokens [start, end) left in the state, in the shape `shape(end - start)`."""
 
     @abstractmethod
-    def load(self, start: int, payload: memoryview, tokens: int) -> None:
+    def load(self, start: int, tokens: int, payload: memoryview) -> None:
         """Put back what `export` gave for [start, start + tokens). Does not move `seen`."""
 
     @abstractmethod
@@ -141,7 +141,7 @@ class KVState(State):
     def export(self, start: int, end: int) -> Tensor:
         return self.buffer[:, :, :, start:end].contiguous()
 
-    def load(self, start: int, payload: memoryview, tokens: int) -> None:
+    def load(self, start: int, tokens: int, payload: memoryview) -> None:
         target = self.buffer[:, :, :, start : start + tokens].view(torch.uint8)
         # numpy copies straight out of the read-only map; torch would want a writable buffer first
         source = np.frombuffer(payload, dtype=np.uint8).reshape(target.shape)

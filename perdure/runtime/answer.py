@@ -44,6 +44,10 @@ class Answer:
     def flush(self) -> str:
         """What was held back, once nothing more comes."""
         rest = self._text.flush()
-        held = self._screen.push(rest).text + self._screen.flush() if self.reason != "stop" or self.ended_with is not None else ""
+        held = (
+            self._screen.push(rest).text + self._screen.flush()
+            if self.reason != "stop" or self.ended_with is not None
+            else ""
+        )
         self._pieces.append(held)
         return held

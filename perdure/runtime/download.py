@@ -174,12 +174,8 @@ def _hub_failure(name: str, error: Exception) -> PerdureError:
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     if isinstance(error, GatedRepoError):
-        return ModelNotFound(
-            f"{name} is gated: ask for access on the hub, log in with `hf auth login`, then pull again."
-        )
+        return ModelNotFound(f"{name} is gated: ask for access on the hub, log in with `hf auth login`, then pull again.")
     if isinstance(error, RepositoryNotFoundError):
-        return ModelNotFound(
-            f"The hub knows no public model {name!r}; check the spelling, or log in with `hf auth login`."
-        )
+        return ModelNotFound(f"The hub knows no public model {name!r}; check the spelling, or log in with `hf auth login`.")
     reason = " ".join(str(error).split())[:200].rstrip(".")
     return ModelNotFound(f"{name} could not be downloaded from the hub ({reason}). Check the network and pull again.")

@@ -42,9 +42,7 @@ class Engine:
         self.adapter = adapter
         self._projects = self._head_is_plain()
 
-    def prefill(
-        self, state: State, tokens: Sequence[int], stop: Callable[[], bool] = lambda: False
-    ) -> Boundary | None:
+    def prefill(self, state: State, tokens: Sequence[int], stop: Callable[[], bool] = lambda: False) -> Boundary | None:
         """Absorb tokens on the canonical grid; None when `stop` said so between two forwards (or nothing was given)."""
         boundary = None
         start = state.seen

@@ -85,7 +85,7 @@ def _block(state: State, span: Span, parent: Digest, digest: Digest | None, meta
 
 def raw(tensor: torch.Tensor) -> memoryview:
     """A tensor's bytes, without a copy where it is contiguous on the CPU."""
-    return memoryview(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def block_meta(state: State) -> dict[str, Any]:
@@ -171,11 +171,10 @@ class Restoration:
 def _load(state: State, start: int, n: int, payload: memoryview) -> None:
     if len(payload) != state.nbytes(n):
         raise ObjectCorrupt(f"A KV block of {n} tokens has {len(payload)} bytes instead of {state.nbytes(n)}.")
-    state.load(start, payload, n)
+    state.load(start, n, payload)
 
 
 def digest_of_block(state: State, meta: Mapping[str, Any], start: int, n: int) -> Digest:
     """The digest that the KV of tokens [start, start + n) has as a stored block."""
     described = {**meta, "start": start, "shape": list(state.shape(n))}
     return codec.encode(BLOCK, (), described, raw(state.export(start, start + n)))[0]
-

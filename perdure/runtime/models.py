@@ -57,9 +57,7 @@ def inspect(folder: Path) -> ModelFiles:
     ggufs = sorted(folder.glob("*.gguf"))
     if len(ggufs) > 1:
         names = ", ".join(file.name for file in ggufs)
-        raise InvalidInput(
-            f"{folder} holds several GGUF files ({names}); move the one to use into a folder of its own."
-        )
+        raise InvalidInput(f"{folder} holds several GGUF files ({names}); move the one to use into a folder of its own.")
     if ggufs:
         return ModelFiles(folder, (ggufs[0],), ggufs[0].name)
     if any(next(folder.glob(pattern), None) for pattern in PICKLES):

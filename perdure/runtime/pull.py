@@ -134,9 +134,7 @@ def _disk_errors(target: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreFull(f"The disk is full: {target.name} could not be written below {target.parent}.") from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise StoreUnreadable(
-                f"{target.parent} cannot be written ({error.strerror}); give another cache."
-            ) from error
+            raise StoreUnreadable(f"{target.parent} cannot be written ({error.strerror}); give another cache.") from error
         raise
 
 

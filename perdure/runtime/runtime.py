@@ -43,9 +43,7 @@ class Runtime:
     def model(self) -> ModelInfo:
         return self.loaded.info
 
-    def session(
-        self, name: str, *, create: bool = True, system: str | None = None, as_text: bool = False
-    ) -> Session:
+    def session(self, name: str, *, create: bool = True, system: str | None = None, as_text: bool = False) -> Session:
         """Open a session, made if `create` allows; an answer that a killed process left unfinished is recovered.
 
         `system` is the system prompt of a new session. Raises SessionNotFound, InvalidName, or RecipeMismatch when its

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -188,10 +188,10 @@ class Session:
         """
         said = _messages(message)
         given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
-        changes = {name: value for name, value in given.items() if value is not None}
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if stop is not None:
             changes["stop"] = tuple(stop)
-        return self._begin(said, replace(self._runtime.sampling, **changes))  # type: ignore[arg-type]
+        return self._begin(said, replace(self._runtime.sampling, **changes))
 
     def _begin(self, said: list[Message], settings: Sampling) -> Stream:
         if not self._turn_lock.acquire(blocking=False):
@@ -240,6 +240,12 @@ class Session:
         cost.commit_ms = 1e3 * (time.perf_counter() - began)
         cost.bytes_written = written
         return self._receipt(cost, parent, turn.answer.reason, self._take_notes())
+
+    def withdraw_turn(self, turn: Turn) -> Receipt:
+        """Forget a turn that was cancelled before its prompt was absorbed: the session stays where it was."""
+        self._warm = None
+        self.copy.drop_turn()
+        return self._receipt(turn.cost, self.head.hex, "cancelled", self._take_notes())
 
     def _receipt(self, cost: Cost, parent: str, reason: str, notes: list[str]) -> Receipt:
         return Receipt(
@@ -294,7 +300,7 @@ class Session:
         """The conversation so far, an interrupted answer included once the session has been opened for writing."""
         if self._warm is not None:
             return list(self._warm.messages)
-        return self.repository.messages_of(self.head)
+        return self.repository.messages_of(self.head) if self.head.messages else []
 
     def log(self) -> list[Commit]:
         """Commits from the head back, newest first."""
@@ -397,9 +403,10 @@ class Session:
 
     def _restore(self, cost: Cost) -> Warm:
         began = time.perf_counter()
-        if self._stale:
+        if self._stale or not self.head.tokens:
             warm = Warm(self.engine.adapter.new(), [], [], 0, b"")
-            self.notes.append("The conversation is computed again from its text with the present model.")
+            if self._stale:
+                self.notes.append("The conversation is computed again from its text with the present model.")
         else:
             restoration = Restoration(self.repository, self.engine, self.head)
             warm = restoration.run()
@@ -427,4 +434,3 @@ def _messages(given: str | Message | Sequence[Message]) -> list[Message]:
     if items[-1].role == "user" and not items[-1].content.strip():
         raise InvalidInput("The prompt is empty; say something.")
     return items
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +81,13 @@ class Turn:
         self._messages = messages
         self._settings = settings
         self._unfed: int | None = None
+        self._prefilled = False
         self._began_ms = now_ms()
         self.answer = Answer(session.loaded, settings)
         self.cost = cost
         self.receipt: Receipt | None = None
 
-    def run(self, cancelled: Callable[[], bool]) -> Iterator[Chunk]:
+    def run(self, cancelled: Callable[[], bool]) -> Generator[Chunk]:
         """Prefill, then decode. Every token is in the journal before it is yielded."""
         if not self.prefill(cancelled):
             self.answer.reason = "cancelled"
@@ -98,7 +99,7 @@ class Turn:
             token = self._sample()
             self._session.copy.token(token)
             text = self.take(token)
-            if self.answer.reason != "stop" or self.answer.ended_with is None:
+            if self.answer.ended_with is None:
                 yield Chunk(text, token)
             self.feed_last()
         rest = self.answer.flush()
@@ -122,6 +123,7 @@ class Turn:
             warm.fed(PREFILL, part)
             self.cost.prefilled += len(part)
         self.cost.prefill_ms += 1e3 * (time.perf_counter() - began)
+        self._prefilled = True
         return True
 
     def take(self, token: int) -> str:
@@ -148,7 +150,10 @@ class Turn:
         self._unfed = None
 
     def finish(self, kind: str) -> Receipt:
-        """Commit the turn as far as it came."""
+        """Commit the turn as far as it came; one whose prompt was not absorbed whole is withdrawn."""
+        if not self._prefilled:
+            self.receipt = self._session.withdraw_turn(self)
+            return self.receipt
         self.feed_last()
         self.answer.flush()
         said = [*self._messages, Message("assistant", self.answer.text, time_ms=now_ms())]

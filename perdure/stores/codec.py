@@ -24,9 +24,7 @@ class _Frame(NamedTuple):
     payload: memoryview
 
 
-def encode(
-    kind: str, refs: Sequence[Digest], meta: Mapping[str, Any] | None, payload: Buffer = b""
-) -> tuple[Digest, bytes]:
+def encode(kind: str, refs: Sequence[Digest], meta: Mapping[str, Any] | None, payload: Buffer = b"") -> tuple[Digest, bytes]:
     """The digest and the record of an object. Equal content gives equal bytes, whatever the order of `meta`.
 
     Raises InvalidInput when `refs` are not digests or `meta` holds what msgpack cannot carry.
