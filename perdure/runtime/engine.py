@@ -120,8 +120,11 @@ class Engine:
         if self._head is None:
             return False
         tokens = [1, 2, 3]
+        state = self.adapter.new()
         self._projects = False
-        whole = self._forward(self.adapter.new(), tokens, wants_logits=True)
+        whole = self._forward(state, tokens, wants_logits=True)
+        state.crop(0)
         self._projects = True
-        plain = self._forward(self.adapter.new(), tokens, wants_logits=True)
+        plain = self._forward(state, tokens, wants_logits=True)
+        state.release()
         return whole is not None and plain is not None and torch.equal(whole.logits, plain.logits)

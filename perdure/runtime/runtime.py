@@ -36,8 +36,9 @@ class Runtime:
         self.threads_are_free = threads is None
         adapter = KVAdapter(loaded.config, loaded.model.dtype, str(loaded.model.device))
         self.engine = Engine(loaded.model, adapter, torch.get_num_threads())
+        adapter.pool.warm(loaded.info.context_length)
         self.author = _author()
-        self._open: list[Session] = []
+        self._open: set[Session] = set()
 
     @property
     def model(self) -> ModelInfo:
@@ -56,7 +57,7 @@ class Runtime:
         session = Session(self, self.repository.working_copy(name), system=system, as_text=as_text)
         self._require_system(session, system)
         session.recover()
-        self._open.append(session)
+        self._open.add(session)
         return session
 
     def ephemeral(self, *, system: str | None = None) -> Session:
@@ -68,7 +69,7 @@ class Runtime:
 
     def close(self) -> None:
         """Close all sessions and the store. Idempotent."""
-        for session in self._open:
+        for session in list(self._open):
             session.close()
         self._open.clear()
         self.repository.close()
@@ -78,6 +79,10 @@ class Runtime:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    def forget(self, session: Session) -> None:
+        """A session was closed (called by the session)."""
+        self._open.discard(session)
 
     @staticmethod
     def _require_system(session: Session, system: str | None) -> None:

@@ -217,7 +217,7 @@ class Session:
 
     def fail_turn(self) -> None:
         """A turn raised: withdraw it from the journal and forget the working state, which may be half changed."""
-        self._warm = None
+        self._cool()
         try:
             self.copy.drop_turn()
         finally:
@@ -230,7 +230,7 @@ class Session:
         try:
             written = self.copy.commit(self._draft(kind, said, turn)).bytes_written
         except BaseException:
-            self._warm = None
+            self._cool()
             raise
         warm = self.warm
         warm.committed, warm.messages = warm.state.seen, [*warm.messages, *said]
@@ -243,7 +243,7 @@ class Session:
 
     def withdraw_turn(self, turn: Turn) -> Receipt:
         """Forget a turn that was cancelled before its prompt was absorbed: the session stays where it was."""
-        self._warm = None
+        self._cool()
         self.copy.drop_turn()
         return self._receipt(turn.cost, self.head.hex, "cancelled", self._take_notes())
 
@@ -330,7 +330,7 @@ class Session:
         self._enter(Cost())
         if isinstance(self.copy, WorkingCopy):
             self.copy.reset(target, f"reset to {rev}")
-        self._warm = None
+        self._cool()
         self.recipe, self.engine = self._execution()
 
     def undo(self) -> None:
@@ -350,7 +350,21 @@ class Session:
     def close(self) -> None:
         """Give everything back. The session can be opened again."""
         self.copy.release()
-        self._warm = None
+        self._cool()
+        self._runtime.forget(self)
+
+    def acquire(self) -> None:
+        """Take the writer's lease now: notice moves by others and finish what a killed process left unfinished.
+
+        Raises SessionBusy. The next turn would do the same; a server does it before it reads the history.
+        """
+        self._enter(Cost())
+
+    def _cool(self) -> None:
+        """Forget the working state and give its memory back."""
+        if self._warm is not None:
+            self._warm.state.release()
+            self._warm = None
 
     def __enter__(self) -> Session:
         return self
@@ -379,7 +393,7 @@ class Session:
     def _enter(self, cost: Cost) -> None:
         """Take the lease, notice moves by others, restore, and finish what a killed process left unfinished."""
         if self.copy.acquire():
-            self._warm = None
+            self._cool()
         tail = self.copy.tail() if self._warm is None else None
         if tail is not None and tail.target is not None:
             self.copy.apply(tail)

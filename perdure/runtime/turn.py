@@ -150,8 +150,8 @@ class Turn:
         self._unfed = None
 
     def finish(self, kind: str) -> Receipt:
-        """Commit the turn as far as it came; one whose prompt was not absorbed whole is withdrawn."""
-        if not self._prefilled:
+        """Commit the turn as far as it came; one that was cancelled before its first token is withdrawn."""
+        if not self._prefilled or (self.answer.reason == "cancelled" and not self.answer.tokens):
             self.receipt = self._session.withdraw_turn(self)
             return self.receipt
         self.feed_last()
