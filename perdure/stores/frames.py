@@ -4,9 +4,9 @@ A frame is::
 
     "PJR1" | u32 body length | u64 seq | u64 xxh3_64(length, seq, body; seed) | body (msgpack)
 
-with little-endian integers. The seed comes from the journal's uid: bytes of another journal that a user pasted into a
-message can never be taken for frames of this one. A mirror may begin with one frame of magic "PJM1", in the same shape,
-whose seq is the last one that was settled: a journal that ends before it has lost something.
+with little-endian integers. The seed comes from the journal's uid, so that bytes of another journal, pasted into a message,
+are never taken for frames of this one. A mirror may begin with a marker: a frame of magic "PJM1" (its seed's lowest bit
+flipped) whose seq is the last one that was settled. A journal that ends before it has lost something.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def build(seq: int, body: Mapping[str, Any], seed: int, magic: bytes = RECORD) -
     packed = codec.pack(body)
     if len(packed) > MAX_BODY:
         raise InvalidInput(f"A journal record of {len(packed)} bytes is too large; the limit is {MAX_BODY}.")
-    return _HEAD.pack(magic, len(packed), seq, _checksum(len(packed), seq, packed, seed)) + packed
+    return _HEAD.pack(magic, len(packed), seq, _checksum(magic, seq, packed, seed)) + packed
 
 
 def scan(data: bytes, seed: int) -> Scan:
@@ -98,10 +98,10 @@ def _read(data: bytes, at: int, seed: int, last: int) -> Frame | None:
     magic, length, seq, checksum = _HEAD.unpack_from(data, at)
     if length > MAX_BODY or length > len(data) - at - HEAD_SIZE:
         return None
-    if magic != RECORD and not (magic == MARKER and at == 0) or magic == RECORD and seq <= last:
+    if (magic != RECORD and not (magic == MARKER and at == 0)) or (magic == RECORD and seq <= last):
         return None
     body = data[at + HEAD_SIZE : at + HEAD_SIZE + length]
-    if checksum != _checksum(length, seq, body, seed):
+    if checksum != _checksum(magic, seq, body, seed):
         return None
     try:
         value = codec.unpack(body)
@@ -136,7 +136,7 @@ def _is_torn(data: bytes, at: int) -> bool:
     return bool(magic == RECORD and rest < HEAD_SIZE + length)
 
 
-def _checksum(length: int, seq: int, body: bytes, seed: int) -> int:
-    hasher = xxhash.xxh3_64(_SUMMED.pack(length, seq), seed=seed)
+def _checksum(magic: bytes, seq: int, body: bytes, seed: int) -> int:
+    hasher = xxhash.xxh3_64(_SUMMED.pack(len(body), seq), seed=seed ^ (magic == MARKER))
     hasher.update(body)
     return hasher.intdigest()

@@ -1,0 +1,213 @@
+"""Journals: one append-only file of numbered records for each session, with a mirror of what is not settled yet.
+
+`<uid>.journal` holds everything, `<uid>.mirror` the records since the last `settle`. Each record stands in both until the
+database has it too, so that no single damaged spot loses anything that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from ..errors import InvalidInput, StoreError
+from . import faults, frames
+from .copies import Damage, damage, mend, mirror_of, read_copies
+from .files import Appender, Syncer, replace, sync_directory, translating
+
+__all__ = ["Damage", "Journal", "JournalRecord", "read_journal"]
+
+_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class JournalRecord(NamedTuple):
+    """One record; `offset` is its place in the journal, -1 when only the mirror has it."""
+
+    seq: int
+    body: dict[str, Any]
+    offset: int
+
+
+def read_journal(path: Path) -> tuple[list[JournalRecord], list[Damage]]:
+    """All readable records of a journal and its mirror, in order of number, and what is lost.
+
+    A record torn by a crash while it was written is neither: it was never acknowledged. Missing files read as empty ones.
+    """
+    copies = read_copies(Path(path))
+    offsets = {frame.seq: frame.offset for frame in copies.journal.frames}
+    records = [JournalRecord(frame.seq, frame.body, offsets.get(frame.seq, -1)) for frame in copies.merged()]
+    return records, list(damage(copies))
+
+
+class Journal:
+    """The single writer of a journal; the caller holds the session's lease. Safe to share between threads.
+
+    Raises StoreFull with nothing changed when the disk is full, and StoreError when a record could not be made durable;
+    after that the journal must be opened anew.
+    """
+
+    def __init__(self, path: Path, next_seq: int, settled: int, group_commit_ms: int) -> None:
+        self.path = path
+        self.next_seq = next_seq
+        self.bytes_written = 0
+        self._settled = settled
+        self._seed = frames.seed_of(path.stem)
+        self._journal = Appender(path)
+        self._mirror = Appender(mirror_of(path))
+        self._syncer = Syncer(self._fdatasync, group_commit_ms / 1000)
+        self._lock = threading.RLock()
+        self._closed = False
+
+    @classmethod
+    def create(cls, directory: Path, uid: str, body: Mapping[str, Any], *, group_commit_ms: int = 50) -> Journal:
+        """Begin a journal with its first record, number 0, durable on return. Raises StoreError when there is one."""
+        path = _path(directory, uid)
+        if path.exists():
+            raise StoreError(f"The journal {path} exists already.")
+        frame = frames.build(0, body, frames.seed_of(uid))
+        with translating(path):
+            faults.point("journal.create.before")
+            replace(path, frame)
+            faults.point("journal.create.written")
+            replace(mirror_of(path), frame)
+            faults.point("journal.create.after")
+        return cls(path, 1, -1, group_commit_ms)
+
+    @classmethod
+    def open(cls, directory: Path, uid: str, *, group_commit_ms: int = 50) -> Journal:
+        """Go on with a journal: what one file lost is restored from the other, a torn tail is cut off."""
+        path = _path(directory, uid)
+        with translating(path):
+            if not path.exists() and not mirror_of(path).exists():
+                raise StoreError(f"There is no journal {path}.")
+            copies = read_copies(path)
+            mend(path, copies)
+        return cls(path, copies.highest() + 1, copies.mirror.settled, group_commit_ms)
+
+    @staticmethod
+    def rewrite(directory: Path, uid: str, records: Sequence[Mapping[str, Any]], *, first_seq: int = 0) -> None:
+        """Replace a journal's whole content, atomically and durably; records are numbered from `first_seq`.
+
+        Afterwards nothing of the old content is in either file. No Journal object may be open on it.
+        """
+        path, seed = _path(directory, uid), frames.seed_of(uid)
+        data = b"".join(frames.build(seq, body, seed) for seq, body in enumerate(records, first_seq))
+        with translating(path):
+            faults.point("journal.rewrite.before")
+            # Emptied first: old records in the mirror must never be merged into the new journal.
+            replace(mirror_of(path), b"")
+            faults.point("journal.rewrite.written")
+            replace(path, data)
+            faults.point("journal.rewrite.after")
+            if records:
+                replace(mirror_of(path), frames.build(first_seq + len(records) - 1, {}, seed, frames.MARKER))
+
+    @staticmethod
+    def list(directory: Path) -> list[str]:
+        """The uids of all journals in a directory, sorted."""
+        found = {path.stem for path in Path(directory).glob("*") if path.suffix in (".journal", ".mirror")}
+        return sorted(uid for uid in found if _UID.fullmatch(uid))
+
+    @staticmethod
+    def remove(directory: Path, uid: str) -> None:
+        """Delete a journal, if there is one."""
+        path = _path(directory, uid)
+        with translating(path):
+            mirror_of(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            sync_directory(path.parent)
+
+    def append(self, body: Mapping[str, Any], *, durable: bool = True) -> int:
+        """Write a record to both files and return its number: from then on it survives the death of this process.
+
+        With `durable` it survives a power cut too, else at most `group_commit_ms` later.
+        """
+        with self._lock:
+            self._require_open()
+            frame = frames.build(self.next_seq, body, self._seed)
+            self._write(frame)
+            seq, self.next_seq = self.next_seq, self.next_seq + 1
+            self.bytes_written += 2 * len(frame)
+            if durable:
+                self._syncer.now()
+            else:
+                self._syncer.later()
+            faults.point("journal.append.after")
+            return seq
+
+    def settle(self) -> None:
+        """Empty the mirror: all records so far are in the database too."""
+        with self._lock:
+            self._require_open()
+            with translating(self.path):
+                faults.point("journal.settle.before")
+                self._syncer.now(only_if_due=True)
+                self._settled = self.next_seq - 1
+                marker = frames.build(self._settled, {}, self._seed, frames.MARKER)
+                self._mirror.cut(0)
+                faults.point("journal.settle.emptied")
+                with contextlib.suppress(OSError):
+                    self._mirror.write(marker)
+                    self.bytes_written += len(marker)
+                faults.point("journal.settle.after")
+
+    def sync(self) -> None:
+        """Make everything written so far durable."""
+        with self._lock:
+            self._require_open()
+            self._syncer.now()
+
+    def close(self) -> None:
+        """Make everything durable and let go of the files. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        try:
+            self._syncer.stop()
+        finally:
+            self._journal.close()
+            self._mirror.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"The journal {self.path} is closed.")
+        self._syncer.raise_failure()
+
+    def _write(self, frame: bytes) -> None:
+        ends = self._journal.end, self._mirror.end
+        with translating(self.path):
+            faults.point("journal.append.before")
+            try:
+                self._journal.write(frame)
+                faults.point("journal.append.half")
+                self._mirror.write(frame)
+            except OSError:
+                self._journal.cut(ends[0])
+                self._mirror.cut(ends[1])
+                raise
+            faults.point("journal.append.written")
+
+    def _fdatasync(self) -> None:
+        with translating(self.path):
+            faults.point("journal.sync.before")
+            os.fdatasync(self._journal.fd)
+            os.fdatasync(self._mirror.fd)
+            faults.point("journal.sync.after")
+
+
+def _path(directory: Path, uid: str) -> Path:
+    if not _UID.fullmatch(uid):
+        raise InvalidInput(f"{uid[:40]!r} cannot name a journal: use letters, digits, - and _, at most 64.")
+    return Path(directory) / f"{uid}.journal"
