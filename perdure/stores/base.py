@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 Digest = bytes
 """32 bytes: BLAKE3-256 of an object's header and payload."""
@@ -168,7 +168,7 @@ class Store(ABC):
     def close(self) -> None:
         """Release everything. Idempotent; any later call raises StoreError."""
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

@@ -98,7 +98,7 @@ def _read(data: bytes, at: int, seed: int, last: int) -> Frame | None:
     magic, length, seq, checksum = _HEAD.unpack_from(data, at)
     if length > MAX_BODY or length > len(data) - at - HEAD_SIZE:
         return None
-    if magic != RECORD and not (magic == MARKER and at == 0) or magic == RECORD and seq <= last:
+    if (magic != RECORD and not (magic == MARKER and at == 0)) or (magic == RECORD and seq <= last):
         return None
     body = data[at + HEAD_SIZE : at + HEAD_SIZE + length]
     if checksum != _checksum(magic, seq, body, seed):

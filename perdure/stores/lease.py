@@ -81,7 +81,9 @@ class Lease(_FileLock):
     def acquire(self, wait_ms: int = 0) -> None:
         """Take the lease. Raises SessionBusy, naming the holder's process, when it is not free within `wait_ms`."""
         self._acquire(
-            fcntl.LOCK_EX, wait_ms, "The session is being written by {holder}. Wait for it to finish, or fork the session."
+            fcntl.LOCK_EX,
+            wait_ms,
+            "The session is being written by {holder}. Wait for it to finish, or fork the session.",
         )
 
     def __enter__(self) -> Lease:
