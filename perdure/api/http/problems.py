@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -71,6 +72,15 @@ class Problem(BaseModel):
     errors: list[FieldError] | None = None
 
 
+class ProblemResponse(JSONResponse):
+    """Escapes everything beyond ASCII, since an error may quote text that cannot be encoded."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content).encode()
+
+
 def error_object(error: Exception) -> dict[str, Any]:
     """OpenAI's error object for any exception; an unexpected one keeps its details to the server's log."""
     if isinstance(error, PerdureError):
@@ -100,7 +110,7 @@ def problem(
     }
     if errors:
         body["errors"] = [dict(each) for each in errors]
-    return JSONResponse(body, status, {**_retry_headers(status, code), **(headers or {})}, MEDIA_TYPE)
+    return ProblemResponse(body, status, {**_retry_headers(status, code), **(headers or {})})
 
 
 def unexpected(path: str) -> JSONResponse:

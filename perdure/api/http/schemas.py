@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from ...memory.records import Message
@@ -83,6 +83,17 @@ def _content(value: Any) -> Any:
     return "\n".join(texts)
 
 
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise invalid("This text holds half of a surrogate pair and is no Unicode; send whole characters.") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
 def _texts(value: Any) -> Any:
     return [value] if isinstance(value, str) else value or ()
 
@@ -100,7 +111,7 @@ class Tolerant(BaseModel):
 
 class ChatMessage(Tolerant):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[str, BeforeValidator(_content)]
+    content: Annotated[Text, BeforeValidator(_content)]
 
     @model_validator(mode="before")
     @classmethod
@@ -121,7 +132,7 @@ class StreamOptions(Tolerant):
 class MemoryOptions(Tolerant):
     """Perdure's own part of a chat request."""
 
-    session: str | None = None
+    session: Text | None = None
     create: bool = False
     input: InputMode = "auto"
     on_divergence: OnDivergence | None = None
@@ -139,7 +150,7 @@ class MemoryOptions(Tolerant):
 class ChatRequest(Tolerant):
     """The body of POST /v1/chat/completions."""
 
-    model: str | None = None
+    model: Text | None = None
     messages: list[ChatMessage] = Field(min_length=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -149,8 +160,10 @@ class ChatRequest(Tolerant):
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0)
     seed: int | None = Field(None, ge=0, lt=2**63)
-    stop: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_texts)] = Field((), max_length=16)
-    conversation: Annotated[str | None, BeforeValidator(_identifier)] = None
+    stop: Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)] = Field(
+        (), max_length=16
+    )
+    conversation: Annotated[Text | None, BeforeValidator(_identifier)] = None
     memory: MemoryOptions | None = None
 
     @field_validator("messages")
@@ -196,5 +209,5 @@ class ForkRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
-    at: str | None = None
+    name: Text
+    at: Text | None = None

@@ -80,6 +80,11 @@ class Seating:
         else:
             seat.session.close()
 
+    def abandon(self) -> None:
+        """Free the target's name without having taken the seat."""
+        if self._name is not None:
+            self._warm.discard(self._name)
+
     def _find(self) -> Seat:
         if self._name is None:
             return self._nowhere("stateless")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 
 from ...errors import InvalidInput
@@ -19,7 +20,6 @@ from .ports import RuntimePort
 from .settings import HttpSettings
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-GRACE_SECONDS = 5
 
 
 def serve(
@@ -47,7 +47,9 @@ def serve(
     elif not settings.allowed_hosts:
         settings = replace(settings, allowed_hosts=(*dict.fromkeys((*LOOPBACK_HOSTS, host.lower())),))
     with listen(host, port) as listener:
-        Server(create_app(runtime, settings=settings), url(host, listener), started).run([listener])
+        server = Server(create_app(runtime, settings=settings), settings.grace_seconds)
+        server.on_start = lambda: started(url(host, listener)) if started is not None else None
+        server.run([listener])
 
 
 def is_loopback(host: str) -> bool:
@@ -78,24 +80,23 @@ def url(host: str, listener: socket.socket) -> str:
 class Server(uvicorn.Server):
     """uvicorn, except that a signal ends it without being raised again: the caller still has a runtime to close."""
 
-    def __init__(self, app: object, address: str, on_start: Callable[[str], None] | None = None) -> None:
+    def __init__(self, app: FastAPI, grace_seconds: int) -> None:
         super().__init__(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]
+                app,
                 log_level="warning",
                 access_log=False,
                 ws="none",
                 lifespan="on",
-                timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_graceful_shutdown=grace_seconds,
             )
         )
-        self._address = address
-        self._on_start = on_start
+        self.on_start: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started and self._on_start is not None:
-            self._on_start(self._address)
+        if self.started:
+            self.on_start()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

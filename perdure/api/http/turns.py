@@ -74,6 +74,9 @@ class Turn:
             self._tell(error)
 
     def _generate(self) -> Finished:
+        if self._cancelled.is_set():
+            self._seating.abandon()
+            raise Unavailable("The request was cancelled before it began; send it again.")
         with self._seating.taken() as seat:
             self._tell(Attached(seat.name, seat.reconciled, seat.notes))
             with seat.session.stream(seat.messages, **self._body.sampling()) as stream:
