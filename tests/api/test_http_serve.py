@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fakes import FakeRuntime
+from fastapi import FastAPI
 
-from perdure.api.http import serve
-from perdure.api.http.serve import is_loopback, listen
+from perdure.api.http import HttpSettings, serve
+from perdure.api.http.serve import Server, is_loopback, listen
 from perdure.errors import InvalidInput
 
 SCRIPT = """
@@ -33,6 +34,20 @@ def test_other_machines_are_refused(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"])
 def test_this_machine_is_loopback(host: str) -> None:
     assert is_loopback(host)
+
+
+def test_an_insecure_server_answers_to_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: list[HttpSettings] = []
+
+    def run(server: Server, _: list[socket.socket]) -> None:
+        app = server.config.app
+        assert isinstance(app, FastAPI)
+        settings.append(app.state.hub.settings)
+
+    monkeypatch.setattr(Server, "run", run)
+    serve(FakeRuntime(), "0.0.0.0", 0, insecure=True)
+    serve(FakeRuntime(), "127.0.0.1", 0, settings=HttpSettings(allowed_hosts=("memory.example",)))
+    assert [each.allowed_hosts for each in settings] == [(), ("memory.example",)]
 
 
 def test_a_port_that_is_taken_or_impossible() -> None:

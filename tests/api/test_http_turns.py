@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 from fakes import FakeRuntime, parrot
+from fastapi import FastAPI
 from http_server import WAIT, Api, eventually, serving
 
 from perdure.api.http import HttpSettings
@@ -110,8 +110,10 @@ def test_stopping_the_server_commits_what_is_under_way() -> None:
         lines = response.iter_lines()
         assert next(line for line in lines if "False" in line)
         api.server.should_exit = True
-        with suppress(httpx.RemoteProtocolError):
-            assert "[DONE]" not in "".join(lines)
+        *_, last, done = filter(None, lines)
+    assert done == "data: [DONE]"
+    assert '"finish_reason":"length"' in last
+    assert "The server stopped" in last
     assert runtime.talk("alice")[-1][1].startswith("False")
     assert runtime.repository.info("alice").head.reason == "cancelled"
     assert runtime.repository.branch("alice").writer is None
@@ -169,3 +171,12 @@ def test_many_clients_of_one_session_lose_nothing(api: Api) -> None:
     said = [content for role, content in api.runtime.talk("alice") if role == "user"]
     assert sorted(said) == [f"from {number}" for number in range(6)]
     assert sorted(done) == list(range(6))
+
+
+def test_a_stopping_server_takes_nothing_more(api: Api) -> None:
+    app = api.server.config.app
+    assert isinstance(app, FastAPI)
+    app.state.hub.turns.cancel()
+    for response in (api.get("/health/ready"), api.post("/v1/chat/completions", json=request("alice", "hello"))):
+        assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert api.get("/health").status_code == 200

@@ -34,13 +34,13 @@ async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depe
     shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint)
     with cancelled_on_error(turn):
         async with cancelled_on_disconnect(request, turn):
-            events = turn.events()
+            # Whatever fails before the first piece is an error response and not half a stream.
+            first = await turn.next()
             if not body.stream:
-                return await _whole(events, shape)
-            attached, first = await _beginning(events)
+                return await _whole(shape, first, turn)
         include_usage = body.stream_options is not None and body.stream_options.include_usage
-        frames = _frames(shape, attached, first, events, include_usage)
-        return EventStream(frames, turn, headers=_headers(attached.session, None))
+        frames = _frames(shape, first, turn, include_usage)
+        return EventStream(frames, turn, headers=_headers(turn.attached.session, None))
 
 
 class Shape:
@@ -68,7 +68,8 @@ class EventStream(StreamingResponse):
     """A stream of frames that cancels its turn however it ends."""
 
     def __init__(self, frames: AsyncIterator[bytes], turn: Turn, headers: Mapping[str, str]) -> None:
-        super().__init__(frames, media_type="text/event-stream", headers={**headers, "Cache-Control": "no-cache"})
+        unbuffered = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(frames, media_type="text/event-stream", headers={**headers, **unbuffered})
         self._turn = turn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,8 +78,8 @@ class EventStream(StreamingResponse):
 
 
 def finish_reason(receipt: Receipt) -> str:
-    """OpenAI's clients know "stop" and "length"; a cancelled answer has nobody to read this."""
-    return "length" if receipt.finish_reason == "length" else "stop"
+    """OpenAI's clients know "stop" and "length"; only a stopping server cuts an answer that somebody still reads."""
+    return "stop" if receipt.finish_reason == "stop" else "length"
 
 
 def usage(receipt: Receipt) -> dict[str, Any]:
@@ -97,13 +98,14 @@ def memory(attached: Attached, receipt: Receipt | None = None) -> dict[str, Any]
     if receipt is None:
         return known
     remembered = attached.session is not None
+    cut = ["The server stopped, so the answer ends early."] if receipt.finish_reason == "cancelled" else []
     counts = ("restored", "reused", "prefilled", "generated", "replayed")
     return {
         **known,
         "parent": receipt.parent or None if remembered else None,
         "commit": receipt.commit or None if remembered else None,
         "tokens": {name: getattr(receipt, name) for name in counts},
-        "notes": [*attached.notes, *receipt.notes],
+        "notes": [*attached.notes, *receipt.notes, *cut],
     }
 
 
@@ -137,42 +139,28 @@ async def cancelled_on_disconnect(request: Request, turn: Turn) -> AsyncIterator
             await watcher
 
 
-async def _whole(events: AsyncIterator[Event], shape: Shape) -> Response:
-    attached = Attached(None, "stateless", ())
-    async for event in events:
-        if isinstance(event, Attached):
-            attached = event
-        elif isinstance(event, Finished):
-            body = shape.whole(attached, event)
-    return JSONResponse(body, headers=_headers(attached.session, body["memory"]["commit"]))
+async def _whole(shape: Shape, event: Event, turn: Turn) -> Response:
+    while isinstance(event, Piece):
+        event = await turn.next()
+    body = shape.whole(turn.attached, event)
+    return JSONResponse(body, headers=_headers(turn.attached.session, body["memory"]["commit"]))
 
 
-async def _beginning(events: AsyncIterator[Event]) -> tuple[Attached, Event]:
-    """Wait for the first piece, so that whatever fails before it is an error response and not half a stream."""
-    attached = await anext(events)
-    if not isinstance(attached, Attached):
-        raise TypeError("a turn must tell its session first")
-    return attached, await anext(events)
-
-
-async def _frames(
-    shape: Shape, attached: Attached, first: Event, events: AsyncIterator[Event], include_usage: bool
-) -> AsyncIterator[bytes]:
+async def _frames(shape: Shape, event: Event, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
+    attached = turn.attached
     extra = {"usage": None} if include_usage else {}
     yield _frame(shape.chunk({"role": "assistant", "content": ""}, memory=memory(attached), **extra))
-    event = first
     try:
         while isinstance(event, Piece):
             yield _frame(shape.chunk({"content": event.text}, **extra))
-            event = await anext(events)
+            event = await turn.next()
     except Exception as error:
         yield _frame({"error": error_object(error)})
         return
-    if isinstance(event, Finished):
-        receipt = event.receipt
-        yield _frame(shape.chunk({}, finish_reason(receipt), memory=memory(attached, receipt), **extra))
-        if include_usage:
-            yield _frame(shape.chunk(None, usage=usage(receipt)))
+    receipt = event.receipt
+    yield _frame(shape.chunk({}, finish_reason(receipt), memory=memory(attached, receipt), **extra))
+    if include_usage:
+        yield _frame(shape.chunk(None, usage=usage(receipt)))
     yield b"data: [DONE]\n\n"
 
 

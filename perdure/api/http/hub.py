@@ -32,7 +32,7 @@ class Hub:
         return session
 
 
-def hub(request: Request) -> Hub:
+async def hub(request: Request) -> Hub:
     """The hub of the application that a request came to."""
     found: Hub = request.app.state.hub
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import signal
 import socket
@@ -19,6 +20,7 @@ from .app import create_app
 from .ports import RuntimePort
 from .settings import HttpSettings
 
+GRACE_AFTER_CANCEL = 10
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -37,19 +39,28 @@ def serve(
     so an address that other machines reach is refused unless `insecure`; on a loopback address only requests for a
     loopback Host are answered, so that a web page cannot reach the server through a name of its own.
     """
-    settings = settings or HttpSettings()
-    if not is_loopback(host):
-        if not insecure:
-            raise InvalidInput(
-                f"Serving on {host} would let other machines read and change every session, since there is no "
-                "authentication; use 127.0.0.1, or pass insecure if the network is trusted."
-            )
-    elif not settings.allowed_hosts:
-        settings = replace(settings, allowed_hosts=(*dict.fromkeys((*LOOPBACK_HOSTS, host.lower())),))
+    settings = guarded(settings or HttpSettings(), host, insecure)
     with listen(host, port) as listener:
-        server = Server(create_app(runtime, settings=settings), settings.grace_seconds)
+        app = create_app(runtime, settings=settings)
+        server = Server(app, settings.grace_seconds)
         server.on_start = lambda: started(url(host, listener)) if started is not None else None
-        server.run([listener])
+        try:
+            server.run([listener])
+        finally:
+            app.state.hub.turns.close()
+
+
+def guarded(settings: HttpSettings, host: str, insecure: bool) -> HttpSettings:
+    """The settings with the Host names that `host` calls for; raises where others would get in."""
+    if is_loopback(host):
+        names = tuple(dict.fromkeys((*LOOPBACK_HOSTS, host.lower())))
+        return settings if settings.allowed_hosts else replace(settings, allowed_hosts=names)
+    if insecure:
+        return settings
+    raise InvalidInput(
+        f"Serving on {host} would let other machines read and change every session, since there is no "
+        "authentication; use 127.0.0.1, or pass insecure if the network is trusted."
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -88,15 +99,25 @@ class Server(uvicorn.Server):
                 access_log=False,
                 ws="none",
                 lifespan="on",
-                timeout_graceful_shutdown=grace_seconds,
+                timeout_graceful_shutdown=grace_seconds + GRACE_AFTER_CANCEL,
             )
         )
+        self._turns = app.state.hub.turns
+        self._grace_seconds = grace_seconds
         self.on_start: Callable[[], None] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self.on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut the answers that outlast the grace period, so that their clients get a proper end."""
+        timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._turns.cancel)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            timer.cancel()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -18,11 +17,11 @@ from .warm import WarmSessions
 
 
 class Attached(NamedTuple):
-    """The request has its session. `session` is None where nothing is remembered."""
+    """Where a request went. `session` is None where nothing is remembered."""
 
-    session: str | None
-    reconciled: str
-    notes: tuple[str, ...]
+    session: str | None = None
+    reconciled: str = "stateless"
+    notes: tuple[str, ...] = ()
 
 
 class Piece(NamedTuple):
@@ -34,14 +33,15 @@ class Finished(NamedTuple):
     receipt: Receipt
 
 
-Event = Attached | Piece | Finished
+Event = Piece | Finished
 
 
 class Turn:
     """One request on its way through a worker thread.
 
-    `events` ends with Finished or raises what the thread raised; by then the session is committed, released and free
-    for the next request. `cancel` ends it soon; what was handed out until then is committed.
+    `next` gives Pieces and at last Finished, or raises what the thread raised; by then the session is committed,
+    released and free for the next request. `attached` is known once `next` has returned. `cancel` ends the turn soon;
+    what was handed out is committed.
     """
 
     def __init__(self, seating: Seating, body: ChatRequest) -> None:
@@ -49,22 +49,21 @@ class Turn:
         self._body = body
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self.attached = Attached()
         self._cancelled = threading.Event()
         self._stream: StreamPort | None = None
 
-    async def events(self) -> AsyncIterator[Event]:
-        while True:
-            event = await self._events.get()
-            if isinstance(event, Exception):
-                raise event
-            yield event
-            if isinstance(event, Finished):
-                return
+    async def next(self) -> Event:
+        event = await self._events.get()
+        if isinstance(event, Exception):
+            raise event
+        return event
 
     def cancel(self) -> None:
         self._cancelled.set()
-        if self._stream is not None:
-            self._stream.cancel()
+        stream = self._stream
+        if stream is not None:
+            stream.cancel()
 
     def run(self) -> None:
         """The worker thread's part."""
@@ -78,7 +77,7 @@ class Turn:
             self._seating.abandon()
             raise Unavailable("The request was cancelled before it began; send it again.")
         with self._seating.taken() as seat:
-            self._tell(Attached(seat.name, seat.reconciled, seat.notes))
+            self.attached = Attached(seat.name, seat.reconciled, seat.notes)
             with seat.session.stream(seat.messages, **self._body.sampling()) as stream:
                 self._stream = stream
                 if self._cancelled.is_set():
@@ -86,6 +85,7 @@ class Turn:
                 for chunk in stream:
                     if chunk.text:
                         self._tell(Piece(chunk.text))
+                self._stream = None
             return Finished(stream.text, stream.receipt)
 
     def _tell(self, event: Event | Exception) -> None:
@@ -115,13 +115,17 @@ class Turns:
         self._workers.submit(self._run, turn)
         return turn
 
-    def close(self) -> None:
-        """End every turn under way, each with its commit, and close the sessions that this server opened."""
+    def cancel(self) -> None:
+        """Take no more turns and end those under way soon, each with its commit."""
         self.closing = True
         with self._lock:
             running = list(self._running)
         for turn in running:
             turn.cancel()
+
+    def close(self) -> None:
+        """End everything under way and close the sessions opened here. Safe to repeat."""
+        self.cancel()
         self._workers.shutdown(wait=True)
         self.warm.close()
 
