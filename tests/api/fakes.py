@@ -79,7 +79,7 @@ class FakeRepository:
         return self.branches[name]
 
     def add(self, name: str, head: Commit, forked_from: str | None = None) -> Branch:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", name):
             raise InvalidName(f"A session cannot be called {name!r}; use letters, digits, dot, dash and underscore.")
         if name in self.branches:
             raise SessionExists(f"Session {name} exists already.")

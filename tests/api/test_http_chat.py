@@ -243,6 +243,20 @@ def test_a_fork_starts_from_the_fork_that_has_most_in_common(api: Api) -> None:
     assert memory["tokens"]["restored"] == 6
 
 
+def test_a_long_name_has_forks_too(api: Api) -> None:
+    name = "n" * 64
+    for fork in (name, "n" * 52 + "-fork-1", "n" * 52 + "-fork-2"):
+        assert api.remember("one", session=name)["session"] == fork
+
+
+def test_a_session_that_others_moved_is_read_anew(api: Api) -> None:
+    api.remember("one")
+    api.runtime.say("alice", "two")
+    memory = api.remember("one", "echo 1: one", "two", "echo 3: two", "three")
+    assert (memory["session"], memory["reconciled"]) == ("alice", "extended")
+    assert len(api.runtime.talk("alice")) == 6
+
+
 def test_an_edited_message_forks_at_the_last_common_turn(api: Api) -> None:
     api.runtime.say("alice", "one", "two", "three")
     memory = api.remember("one", "echo 1: one", "two", "echo 3: two", "another three")

@@ -1,4 +1,4 @@
-"""What the server needs of the runtime, as structural types: it runs without importing torch."""
+"""What the server needs of the runtime, as structural types: no model is needed to run or test it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,6 @@ class SessionPort(Protocol):
     @property
     def name(self) -> str | None: ...
 
-    @property
-    def head(self) -> Commit: ...
-
     def stream(
         self,
         message: Sequence[Message],
@@ -52,10 +49,6 @@ class SessionPort(Protocol):
         seed: int | None = None,
         stop: Sequence[str] | None = None,
     ) -> StreamPort: ...
-
-    def messages(self) -> list[Message]: ...
-
-    def log(self) -> list[Commit]: ...
 
     def fork(self, name: str, at: str | None = None) -> SessionPort: ...
 

@@ -172,6 +172,8 @@ class ChatRequest(Tolerant):
         last = len(messages) - 1
         if messages[last].role not in ("user", "tool"):
             raise invalid("The last message must come from the user or a tool, so that it can be answered.", f"/{last}")
+        if not messages[last].content.strip():
+            raise invalid("The message to answer is empty; say something.", f"/{last}/content")
         for number, message in enumerate(messages[1:], 1):
             if message.role == "developer":
                 raise refuse("Messages of role developer are supported at the beginning only.", f"/{number}/role")

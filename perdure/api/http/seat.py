@@ -51,6 +51,11 @@ def target(body: ChatRequest, headers: Mapping[str, str], settings: HttpSettings
     return Target(suffix, create=True)
 
 
+def stem(name: str) -> str:
+    """What the names of a session's forks begin with: short enough for a number to follow."""
+    return name[:52]
+
+
 class Seating:
     """Finds the seat of one request. The target's name must be reserved already; the seat frees what it holds."""
 
@@ -89,7 +94,8 @@ class Seating:
         if self._name is None:
             return self._nowhere("stateless")
         session = self._held = self._warm.open(self._name, create=self._target.create)
-        stored = session.messages()
+        # Not session.messages(): another process may have moved the branch since this session was warmed.
+        stored = self._runtime.repository.messages(self._name)
         options = self._options
         plan = reconcile(stored, self._incoming, mode=options.input, resends=self._target.resends)
         if plan.action == "detached" and options.on_divergence is None:
@@ -108,7 +114,7 @@ class Seating:
         return self._rewound(session, plan) if choice == "rewind" else self._forked(session, plan)
 
     def _rewound(self, session: SessionPort, plan: Plan) -> Seat:
-        commit = boundary(session.log(), plan.limit)
+        commit = boundary(self._runtime.repository.log(str(self._name)), plan.limit)
         if commit is None:
             raise HistoryDiverged(
                 f"Session {self._name} has no commit before message {plan.common + 1} to rewind to; fork instead."
@@ -123,15 +129,14 @@ class Seating:
         if best.action == "extended":
             self._leave(session)
             return self._moved(base, source)
-        log = session.log() if source == base else self._runtime.repository.log(source)
-        commit = boundary(log, best.limit)
+        commit = boundary(self._runtime.repository.log(source), best.limit)
         fork = self._fork(session, base, source, commit)
         note = f"The messages differ from session {base}, so the answer went to the new session {self._name}."
         kept = commit.messages if commit is not None else 0
         return Seat(fork, self._name, best.remainder(kept), "forked", (*best.notes, note))
 
     def _forks(self, base: str) -> Iterator[tuple[str, Plan]]:
-        pattern = re.compile(re.escape(base) + r"-fork-\d+")
+        pattern = re.compile(re.escape(stem(base)) + r"-fork-\d+")
         for name in sorted(info.name for info in self._runtime.sessions() if pattern.fullmatch(info.name)):
             yield name, reconcile(self._runtime.repository.messages(name), self._incoming, mode="history")
 
@@ -139,7 +144,7 @@ class Seating:
         self._warm.reserve(fork)
         self._name = fork
         session = self._held = self._warm.open(fork, create=False)
-        stored = session.messages()
+        stored = self._runtime.repository.messages(fork)
         plan = reconcile(stored, self._incoming, mode="history")
         if plan.action != "extended":
             raise RefChanged(f"Session {fork} moved while it was being read; try again.")
@@ -150,7 +155,7 @@ class Seating:
         """Create the next free fork and sit in it; nothing in common means a session that starts empty."""
         number = 1
         while True:
-            name = f"{base}-fork-{number}"
+            name = f"{stem(base)}-fork-{number}"
             number += 1
             try:
                 self._warm.reserve(name)
