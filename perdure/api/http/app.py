@@ -1,0 +1,44 @@
+"""The application: the endpoints, the error bodies and the life of the worker threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from ...errors import PerdureError
+from . import chat, meta, sessions
+from .boundary import Boundary
+from .hub import Hub
+from .ports import RuntimePort
+from .problems import MEDIA_TYPE, Problem, on_http_exception, on_perdure_error, on_validation_error
+from .settings import HttpSettings
+
+
+def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) -> FastAPI:
+    """An ASGI application over a runtime, which stays the caller's to close.
+
+    At shutdown the answers under way are cut short and committed, and the sessions the application opened are closed.
+    """
+    settings = settings or HttpSettings()
+    hub = Hub(runtime, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(hub.turns.close)
+
+    errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    app = FastAPI(title="Perdure", lifespan=lifespan, docs_url=None, redoc_url=None, responses={"default": errors})
+    app.state.hub = hub
+    for router in (chat.router, sessions.router, meta.router):
+        app.include_router(router)
+    app.add_exception_handler(PerdureError, on_perdure_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_middleware(Boundary, settings=settings)
+    return app

@@ -1,0 +1,96 @@
+"""The outermost layer: names each request, turns away what no endpoint should see, hides what none foresaw."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .problems import problem, unexpected
+from .settings import HttpSettings
+
+log = logging.getLogger("perdure.http")
+
+
+class Boundary:
+    """ASGI middleware: X-Request-ID, the body limit, the Host check and the last resort for exceptions."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send, request_id(Headers(scope=scope)))
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, answer)
+            return
+        try:
+            await self._app(scope, _limited(receive, self._settings.body_limit), answer)
+        except Exception:
+            log.exception("request %s: %s %s failed", answer.request_id, scope["method"], scope["path"])
+            if answer.started:
+                raise
+            await unexpected(scope["path"])(scope, receive, answer)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        allowed = self._settings.allowed_hosts
+        host = headers.get("host", "")
+        if allowed and hostname(host) not in allowed:
+            detail = f"Requests for host {host} are not answered; use one of: {', '.join(allowed)}."
+            return problem(scope["path"], 403, "host_not_allowed", detail)
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._settings.body_limit:
+            detail = f"The body has {length} bytes; this server accepts {self._settings.body_limit}."
+            return problem(scope["path"], 413, "body_too_large", detail, headers={"Connection": "close"})
+        return None
+
+
+class _Answer:
+    """Sends on, marks the response with the request's id and remembers that it began."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
+        await self._send(message)
+
+
+def request_id(headers: Headers) -> str:
+    """The client's own id where it sent a sensible one."""
+    given = headers.get("x-request-id", "")
+    return given if 0 < len(given) <= 128 and given.isascii() and given.isprintable() else f"req_{uuid.uuid4().hex}"
+
+
+def hostname(host: str) -> str:
+    """A Host header without its port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0].lower() if ":" in host else host.lower()
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    left = limit
+
+    async def counted() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413)
+        return message
+
+    return counted

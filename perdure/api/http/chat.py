@@ -1,0 +1,173 @@
+"""POST /v1/chat/completions: OpenAI's shape, plus a `memory` object that says what was remembered and reused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from ...runtime.records import Receipt
+from .hub import Hub, hub
+from .problems import error_object
+from .schemas import ChatRequest
+from .seat import target
+from .turns import Attached, Event, Finished, Piece, Turn
+
+router = APIRouter(tags=["chat"])
+
+
+@router.post("/v1/chat/completions", response_class=JSONResponse)
+async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depends(hub)]) -> Response:
+    """Answer the last message. With a session named, the answer is remembered and its state kept."""
+    suffix = hub.split_model(body.model)
+    turn = hub.turns.start(body, target(body, request.headers, hub.settings, suffix))
+    shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint)
+    with cancelled_on_error(turn):
+        async with cancelled_on_disconnect(request, turn):
+            # Whatever fails before the first piece is an error response and not half a stream.
+            first = await turn.next()
+            if not body.stream:
+                return await _whole(shape, first, turn)
+        include_usage = body.stream_options is not None and body.stream_options.include_usage
+        frames = _frames(shape, first, turn, include_usage)
+        return EventStream(frames, turn, headers=_headers(turn.attached.session, None))
+
+
+class Shape:
+    """Builds the bodies of one answer."""
+
+    def __init__(self, model: str, fingerprint: str) -> None:
+        self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
+        self._head["system_fingerprint"] = fingerprint[:16]
+
+    def whole(self, attached: Attached, finished: Finished) -> dict[str, Any]:
+        receipt = finished.receipt
+        message = {"role": "assistant", "content": finished.text, "refusal": None}
+        choice = {"index": 0, "message": message, "finish_reason": finish_reason(receipt), "logprobs": None}
+        body = {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage(receipt)}
+        return {**body, "memory": memory(attached, receipt)}
+
+    def chunk(self, delta: Mapping[str, Any] | None, finish: str | None = None, **extra: Any) -> dict[str, Any]:
+        """A streamed piece; without a delta it has no choices, as OpenAI's usage chunk."""
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        choices = [] if delta is None else [choice]
+        return {**self._head, "object": "chat.completion.chunk", "choices": choices, **extra}
+
+
+class EventStream(StreamingResponse):
+    """A stream of frames that cancels its turn however it ends."""
+
+    def __init__(self, frames: AsyncIterator[bytes], turn: Turn, headers: Mapping[str, str]) -> None:
+        unbuffered = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        super().__init__(frames, media_type="text/event-stream", headers={**headers, **unbuffered})
+        self._turn = turn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with cancelled_on_error(self._turn, always=True), suppress(ClientDisconnect):
+            await super().__call__(scope, receive, send)
+
+
+def finish_reason(receipt: Receipt) -> str:
+    """OpenAI's clients know "stop" and "length"; only a stopping server cuts an answer that somebody still reads."""
+    return "stop" if receipt.finish_reason == "stop" else "length"
+
+
+def usage(receipt: Receipt) -> dict[str, Any]:
+    """OpenAI's token counts: state that came from the store counts as cached."""
+    return {
+        "prompt_tokens": receipt.prompt_tokens,
+        "completion_tokens": receipt.generated,
+        "total_tokens": receipt.prompt_tokens + receipt.generated,
+        "prompt_tokens_details": {"cached_tokens": receipt.restored + receipt.reused},
+    }
+
+
+def memory(attached: Attached, receipt: Receipt | None = None) -> dict[str, Any]:
+    """What became of the conversation. A session is one branch, so both have its name."""
+    known = {"session": attached.session, "branch": attached.session, "reconciled": attached.reconciled}
+    if receipt is None:
+        return known
+    remembered = attached.session is not None
+    cut = ["The server stopped, so the answer ends early."] if receipt.finish_reason == "cancelled" else []
+    counts = ("restored", "reused", "prefilled", "generated", "replayed")
+    return {
+        **known,
+        "parent": receipt.parent or None if remembered else None,
+        "commit": receipt.commit or None if remembered else None,
+        "tokens": {name: getattr(receipt, name) for name in counts},
+        "notes": [*attached.notes, *receipt.notes, *cut],
+    }
+
+
+@contextmanager
+def cancelled_on_error(turn: Turn, *, always: bool = False) -> Iterator[None]:
+    """Cancel the turn when the block fails or is cancelled, or with `always` whenever it ends."""
+    try:
+        yield
+    except BaseException:
+        turn.cancel()
+        raise
+    if always:
+        turn.cancel()
+
+
+@asynccontextmanager
+async def cancelled_on_disconnect(request: Request, turn: Turn) -> AsyncIterator[None]:
+    """Cancel the turn when the client goes away during the block."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        turn.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await watcher
+
+
+async def _whole(shape: Shape, event: Event, turn: Turn) -> Response:
+    while isinstance(event, Piece):
+        event = await turn.next()
+    body = shape.whole(turn.attached, event)
+    return JSONResponse(body, headers=_headers(turn.attached.session, body["memory"]["commit"]))
+
+
+async def _frames(shape: Shape, event: Event, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
+    attached = turn.attached
+    extra = {"usage": None} if include_usage else {}
+    yield _frame(shape.chunk({"role": "assistant", "content": ""}, memory=memory(attached), **extra))
+    try:
+        while isinstance(event, Piece):
+            yield _frame(shape.chunk({"content": event.text}, **extra))
+            event = await turn.next()
+    except Exception as error:
+        yield _frame({"error": error_object(error)})
+        return
+    receipt = event.receipt
+    yield _frame(shape.chunk({}, finish_reason(receipt), memory=memory(attached, receipt), **extra))
+    if include_usage:
+        yield _frame(shape.chunk(None, usage=usage(receipt)))
+    yield b"data: [DONE]\n\n"
+
+
+def _frame(body: Mapping[str, Any]) -> bytes:
+    return b"data: " + json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _headers(session: str | None, commit: str | None) -> dict[str, str]:
+    named = {"X-Session-ID": session and quote(session, safe=" !#$&'()*+,/:;=?@[]"), "X-Memory-Commit": commit}
+    return {name: value for name, value in named.items() if value}

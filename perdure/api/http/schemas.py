@@ -1,0 +1,215 @@
+"""Request bodies. What OpenAI's clients send to no effect is let through; what would change the answer is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ...memory.records import Message
+from ...runtime.reconcile import InputMode
+from .problems import UNSUPPORTED, ParameterError
+
+OnDivergence = Literal["fork", "rewind", "error"]
+
+
+def refuse(sentence: str, suffix: str = "") -> PydanticCustomError:
+    """An error for something that is valid OpenAI and not possible here; `suffix` points below the present field."""
+    return _error(UNSUPPORTED, sentence, suffix)
+
+
+def invalid(sentence: str, suffix: str = "") -> PydanticCustomError:
+    """An error for something that makes no sense anywhere."""
+    return _error(ParameterError.code, sentence, suffix)
+
+
+def _error(code: Any, sentence: str, suffix: str) -> PydanticCustomError:
+    return PydanticCustomError(code, "{sentence}", {"sentence": sentence, "suffix": suffix})
+
+
+def _absent(value: Any) -> bool:
+    return not value
+
+
+def _one_of(*harmless: Any) -> Callable[[Any], bool]:
+    return lambda value: value is None or value in harmless
+
+
+REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "n": (_one_of(1), "One answer is given per request; leave n out or send 1."),
+    "tools": (_absent, "Tools are not supported; leave tools out."),
+    "functions": (_absent, "Functions are not supported; leave functions out."),
+    "tool_choice": (_one_of("none", "auto"), "Tools are not supported; leave tool_choice out."),
+    "function_call": (_one_of("none", "auto"), "Functions are not supported; leave function_call out."),
+    "logprobs": (_absent, "Log probabilities are not given; leave logprobs out."),
+    "top_logprobs": (_absent, "Log probabilities are not given; leave top_logprobs out."),
+    "logit_bias": (_absent, "Token biases are not supported; leave logit_bias out."),
+    "frequency_penalty": (_one_of(0), "Penalties are not supported; leave frequency_penalty out or send 0."),
+    "presence_penalty": (_one_of(0), "Penalties are not supported; leave presence_penalty out or send 0."),
+    "repetition_penalty": (_one_of(1), "Penalties are not supported; leave repetition_penalty out or send 1."),
+    "min_p": (_one_of(0), "min_p is not supported; leave it out or use top_p."),
+    "response_format": (_one_of({"type": "text"}), "Answers are plain text; leave response_format out."),
+    "modalities": (_one_of(["text"]), "Answers are plain text; leave modalities out."),
+    "audio": (_absent, "Audio is not supported; leave audio out."),
+    "web_search_options": (_absent, "This server does not search the web; leave web_search_options out."),
+}
+"""Extra fields that would change the answer: how to tell that a value is harmless, and what to say if not."""
+
+MEMORY_HARMLESS: Mapping[str, Callable[[Any], bool]] = {
+    "commit": _one_of(True),
+    "learn": _one_of(False),
+    "trace": _one_of(False),
+    "keep_alive": lambda _: True,
+}
+
+
+def _content(value: Any) -> Any:
+    """Text parts become one text; anything but text is refused."""
+    if not isinstance(value, list):
+        if value is None:
+            raise invalid("This message has no content; send text.")
+        return value
+    texts = []
+    for number, part in enumerate(value):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind not in ("text", "input_text", "output_text"):
+            named = f"Content parts of type {kind}" if isinstance(kind, str) else "Content parts without a type"
+            raise refuse(f"{named} are not supported; this model reads text only.", f"/{number}/type")
+        if not isinstance(part.get("text"), str):
+            raise invalid("A text part needs its text as a string.", f"/{number}/text")
+        texts.append(part["text"])
+    return "\n".join(texts)
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise invalid("This text holds half of a surrogate pair and is no Unicode; send whole characters.") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
+def _texts(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value or ()
+
+
+def _identifier(value: Any) -> Any:
+    """`conversation` is "id" or {"id": "id"}."""
+    return value["id"] if isinstance(value, dict) and isinstance(value.get("id"), str) else value
+
+
+class Tolerant(BaseModel):
+    """Unknown fields are kept aside instead of being errors."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class ChatMessage(Tolerant):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Annotated[Text, BeforeValidator(_content)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_calls(cls, data: Any) -> Any:
+        for name in ("tool_calls", "function_call", "audio"):
+            if isinstance(data, dict) and data.get(name):
+                raise refuse(f"Messages with {name} are not supported; send text only.", f"/{name}")
+        return data
+
+    def record(self) -> Message:
+        return Message("system" if self.role == "developer" else self.role, self.content)
+
+
+class StreamOptions(Tolerant):
+    include_usage: bool = False
+
+
+class MemoryOptions(Tolerant):
+    """Perdure's own part of a chat request."""
+
+    session: Text | None = None
+    create: bool = False
+    input: InputMode = "auto"
+    on_divergence: OnDivergence | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, value in (self.model_extra or {}).items():
+            if name not in MEMORY_HARMLESS:
+                raise refuse(f"memory.{name} is not a setting of this server; leave it out.", f"/{name}")
+            if not MEMORY_HARMLESS[name](value):
+                raise refuse(f"memory.{name} cannot be changed on this server; leave it out.", f"/{name}")
+        return self
+
+
+class ChatRequest(Tolerant):
+    """The body of POST /v1/chat/completions."""
+
+    model: Text | None = None
+    messages: list[ChatMessage] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=5)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stop: Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)] = Field(
+        (), max_length=16
+    )
+    conversation: Annotated[Text | None, BeforeValidator(_identifier)] = None
+    memory: MemoryOptions | None = None
+
+    @field_validator("messages")
+    @classmethod
+    def _answerable(cls, messages: list[ChatMessage]) -> list[ChatMessage]:
+        last = len(messages) - 1
+        if messages[last].role not in ("user", "tool"):
+            raise invalid("The last message must come from the user or a tool, so that it can be answered.", f"/{last}")
+        if not messages[last].content.strip():
+            raise invalid("The message to answer is empty; say something.", f"/{last}/content")
+        for number, message in enumerate(messages[1:], 1):
+            if message.role == "developer":
+                raise refuse("Messages of role developer are supported at the beginning only.", f"/{number}/role")
+        return messages
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for name, (harmless, sentence) in REFUSED.items():
+            if not harmless((self.model_extra or {}).get(name)):
+                raise refuse(sentence, f"/{name}")
+        return self
+
+    @property
+    def options(self) -> MemoryOptions:
+        return self.memory or MemoryOptions()
+
+    def records(self) -> list[Message]:
+        """The messages in Perdure's form; a developer message is a system message."""
+        return [message.record() for message in self.messages]
+
+    def sampling(self) -> dict[str, Any]:
+        """Keyword arguments for Session.stream; None leaves the server's default."""
+        return {
+            "max_tokens": self.max_completion_tokens or self.max_tokens,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "seed": self.seed,
+            "stop": self.stop or None,
+        }
+
+
+class ForkRequest(BaseModel):
+    """The body of POST /v1/sessions/{id}/fork; without `at` the fork starts at the head."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    at: Text | None = None

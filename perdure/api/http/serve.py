@@ -1,0 +1,132 @@
+"""Running the application on a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import HANDLED_SIGNALS
+
+from ...errors import InvalidInput
+from .app import create_app
+from .ports import RuntimePort
+from .settings import HttpSettings
+
+GRACE_AFTER_CANCEL = 10
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def serve(
+    runtime: RuntimePort,
+    host: str = "127.0.0.1",
+    port: int = 8400,
+    *,
+    insecure: bool = False,
+    settings: HttpSettings | None = None,
+    started: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, then return: answers get a few seconds to end, are cut and committed after that.
+
+    `started` is called with the URL once connections are accepted; port 0 takes a free one. There is no authentication,
+    so an address that other machines reach is refused unless `insecure`; on a loopback address only requests for a
+    loopback Host are answered, so that a web page cannot reach the server through a name of its own.
+    """
+    settings = guarded(settings or HttpSettings(), host, insecure)
+    with listen(host, port) as listener:
+        app = create_app(runtime, settings=settings)
+        server = Server(app, settings.grace_seconds)
+        server.on_start = lambda: started(url(host, listener)) if started is not None else None
+        try:
+            server.run([listener])
+        finally:
+            app.state.hub.turns.close()
+
+
+def guarded(settings: HttpSettings, host: str, insecure: bool) -> HttpSettings:
+    """The settings with the Host names that `host` calls for; raises where others would get in."""
+    if is_loopback(host):
+        names = tuple(dict.fromkeys((*LOOPBACK_HOSTS, host.lower())))
+        return settings if settings.allowed_hosts else replace(settings, allowed_hosts=names)
+    if insecure:
+        return settings
+    raise InvalidInput(
+        f"Serving on {host} would let other machines read and change every session, since there is no "
+        "authentication; use 127.0.0.1, or pass insecure if the network is trusted."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address; of names, localhost alone is trusted."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound, listening socket."""
+    if not 0 <= port <= 65535:
+        raise InvalidInput(f"The port is {port}; give a number from 0 to 65535.")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InvalidInput(f"Port {port} of {host} cannot be opened: {error.strerror}; choose another.") from error
+
+
+def url(host: str, listener: socket.socket) -> str:
+    """Where a browser on this machine finds the listener."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn, except that a signal ends it without being raised again: the caller still has a runtime to close."""
+
+    def __init__(self, app: FastAPI, grace_seconds: int) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                ws="none",
+                lifespan="on",
+                timeout_graceful_shutdown=grace_seconds + GRACE_AFTER_CANCEL,
+            )
+        )
+        self._turns = app.state.hub.turns
+        self._grace_seconds = grace_seconds
+        self.on_start: Callable[[], None] = lambda: None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Cut the answers that outlast the grace period, so that their clients get a proper end."""
+        timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._turns.cancel)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            timer.cancel()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,29 @@
+"""How the server behaves. Frozen; only `perdure.api` reads the environment to fill it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """`workers` requests run at once, `warm_sessions` stay in memory between requests.
+
+    `alias_headers` name a session like X-Session-ID does, for clients that resend their whole history. `allowed_hosts`
+    are the Host names that are answered; empty answers all. A stopping server gives its answers `grace_seconds`.
+    """
+
+    body_limit: int = 32 << 20
+    workers: int = 8
+    warm_sessions: int = 8
+    alias_headers: tuple[str, ...] = ("X-OpenWebUI-Chat-Id", "ChatUI-Conversation-ID")
+    allowed_hosts: tuple[str, ...] = ()
+    grace_seconds: int = 5
+
+    def __post_init__(self) -> None:
+        if min(self.body_limit, self.workers) < 1:
+            raise InvalidInput("body_limit and workers must be at least 1.")
+        if min(self.warm_sessions, self.grace_seconds) < 0:
+            raise InvalidInput("warm_sessions and grace_seconds must be at least 0.")

@@ -1,0 +1,146 @@
+"""Generation in worker threads: one thread drives a whole request, the event loop reads what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from ...runtime.records import Receipt
+from .ports import RuntimePort, StreamPort
+from .problems import Unavailable
+from .schemas import ChatRequest
+from .seat import Seating, Target
+from .settings import HttpSettings
+from .warm import WarmSessions
+
+
+class Attached(NamedTuple):
+    """Where a request went. `session` is None where nothing is remembered."""
+
+    session: str | None = None
+    reconciled: str = "stateless"
+    notes: tuple[str, ...] = ()
+
+
+class Piece(NamedTuple):
+    text: str
+
+
+class Finished(NamedTuple):
+    text: str
+    receipt: Receipt
+
+
+Event = Piece | Finished
+
+
+class Turn:
+    """One request on its way through a worker thread.
+
+    `next` gives Pieces and at last Finished, or raises what the thread raised; by then the session is committed,
+    released and free for the next request. `attached` is known once `next` has returned. `cancel` ends the turn soon;
+    what was handed out is committed.
+    """
+
+    def __init__(self, seating: Seating, body: ChatRequest) -> None:
+        self._seating = seating
+        self._body = body
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self.attached = Attached()
+        self._cancelled = threading.Event()
+        self._stream: StreamPort | None = None
+
+    async def next(self) -> Event:
+        event = await self._events.get()
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+        stream = self._stream
+        if stream is not None:
+            stream.cancel()
+
+    def run(self) -> None:
+        """The worker thread's part."""
+        try:
+            self._tell(self._generate())
+        except Exception as error:
+            self._tell(error)
+
+    def _generate(self) -> Finished:
+        if self._cancelled.is_set():
+            self._seating.abandon()
+            raise Unavailable("The request was cancelled before it began; send it again.")
+        with self._seating.taken() as seat:
+            self.attached = Attached(seat.name, seat.reconciled, seat.notes)
+            with seat.session.stream(seat.messages, **self._body.sampling()) as stream:
+                self._stream = stream
+                if self._cancelled.is_set():
+                    stream.cancel()
+                for chunk in stream:
+                    if chunk.text:
+                        self._tell(Piece(chunk.text))
+                self._stream = None
+            return Finished(stream.text, stream.receipt)
+
+    def _tell(self, event: Event | Exception) -> None:
+        self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+
+class Turns:
+    """The worker threads of a server and the turns that are under way."""
+
+    def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
+        self.warm = WarmSessions(runtime, settings.warm_sessions)
+        self._runtime = runtime
+        self._workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="perdure-turn")
+        self._running: set[Turn] = set()
+        self._lock = threading.Lock()
+        self.closing = False
+
+    def start(self, body: ChatRequest, target: Target) -> Turn:
+        """Begin a turn, or raise SessionBusy at once if the session is answering another request."""
+        if self.closing:
+            raise Unavailable("The server is stopping; try again when it is back.")
+        if target.name is not None:
+            self.warm.reserve(target.name)
+        turn = Turn(Seating(self._runtime, self.warm, body, target), body)
+        with self._lock:
+            self._running.add(turn)
+        self._workers.submit(self._run, turn)
+        return turn
+
+    def cancel(self) -> None:
+        """Take no more turns and end those under way soon, each with its commit."""
+        self.closing = True
+        with self._lock:
+            running = list(self._running)
+        for turn in running:
+            turn.cancel()
+
+    def close(self) -> None:
+        """End everything under way and close the sessions opened here. Safe to repeat."""
+        self.cancel()
+        self._workers.shutdown(wait=True)
+        self.warm.close()
+
+    def remove(self, name: str) -> None:
+        """Delete a session unless it is answering a request."""
+        self.warm.reserve(name)
+        try:
+            self.warm.cool(name)
+            self._runtime.repository.remove(name)
+        finally:
+            self.warm.discard(name)
+
+    def _run(self, turn: Turn) -> None:
+        try:
+            turn.run()
+        finally:
+            with self._lock:
+                self._running.discard(turn)

@@ -1,0 +1,86 @@
+"""The sessions of this server: who is using which, and the ones kept warm between requests."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from ...errors import SessionBusy, SessionNotFound
+from .ports import RuntimePort, SessionPort
+
+
+class WarmSessions:
+    """Hands each session to one request at a time and keeps the last few open, their KV in memory.
+
+    A name is reserved before its session is opened and freed by `give_back` or `discard`. Only the holder of a
+    reservation may open, use or drop the session of that name.
+    """
+
+    def __init__(self, runtime: RuntimePort, capacity: int) -> None:
+        self._runtime = runtime
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._reserved: set[str] = set()
+        self._warm: OrderedDict[str, SessionPort] = OrderedDict()
+
+    def reserve(self, name: str) -> None:
+        """Take the name, or raise SessionBusy at once."""
+        with self._lock:
+            if name in self._reserved:
+                raise SessionBusy(f"Session {name} is answering another request; wait for it to end, then try again.")
+            self._reserved.add(name)
+
+    def open(self, name: str, *, create: bool) -> SessionPort:
+        """The session of a reserved name: the warm one if it still exists in the store, else opened anew."""
+        with self._lock:
+            session = self._warm.pop(name, None)
+        if session is not None:
+            if self._runtime.repository.exists(name):
+                return session
+            session.close()
+        if not create and not self._runtime.repository.exists(name):
+            raise SessionNotFound(f"There is no session {name}; create it with memory.create, or check the spelling.")
+        return self._runtime.session(name, create=create)
+
+    def give_back(self, name: str, session: SessionPort) -> None:
+        """Release the writer lease, keep the session warm and free the name; the coldest ones are closed."""
+        try:
+            session.release()
+        except BaseException:
+            self.discard(name, session)
+            raise
+        with self._lock:
+            self._warm[name] = session
+            self._reserved.discard(name)
+            coldest = [self._warm.popitem(last=False)[1] for _ in range(len(self._warm) - self._capacity)]
+        for each in coldest:
+            each.close()
+
+    def cool(self, name: str) -> None:
+        """Close the session of a reserved name if it is warm."""
+        with self._lock:
+            session = self._warm.pop(name, None)
+        if session is not None:
+            session.close()
+
+    def discard(self, name: str, session: SessionPort | None = None) -> None:
+        """Close the session that was opened under a reserved name, if it was, and free the name."""
+        try:
+            if session is not None:
+                session.close()
+        finally:
+            with self._lock:
+                self._reserved.discard(name)
+
+    def names(self) -> list[str]:
+        """The warm sessions, coldest first."""
+        with self._lock:
+            return list(self._warm)
+
+    def close(self) -> None:
+        """Close every warm session."""
+        with self._lock:
+            sessions = list(self._warm.values())
+            self._warm.clear()
+        for session in sessions:
+            session.close()

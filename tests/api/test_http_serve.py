@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from fakes import FakeRuntime
+from fastapi import FastAPI
+
+from perdure.api.http import HttpSettings, serve
+from perdure.api.http.serve import Server, is_loopback, listen
+from perdure.errors import InvalidInput
+
+SCRIPT = """
+from fakes import FakeRuntime
+from perdure.api.http import serve
+serve(FakeRuntime(), port=0, started=lambda url: print(url, flush=True))
+print("closed", flush=True)
+"""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])
+def test_other_machines_are_refused(host: str) -> None:
+    assert not is_loopback(host)
+    with pytest.raises(InvalidInput, match="authentication"):
+        serve(FakeRuntime(), host, 0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"])
+def test_this_machine_is_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+def test_an_insecure_server_answers_to_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: list[HttpSettings] = []
+
+    def run(server: Server, _: list[socket.socket]) -> None:
+        app = server.config.app
+        assert isinstance(app, FastAPI)
+        settings.append(app.state.hub.settings)
+
+    monkeypatch.setattr(Server, "run", run)
+    serve(FakeRuntime(), "0.0.0.0", 0, insecure=True)
+    serve(FakeRuntime(), "127.0.0.1", 0, settings=HttpSettings(allowed_hosts=("memory.example",)))
+    assert [each.allowed_hosts for each in settings] == [(), ("memory.example",)]
+
+
+def test_a_port_that_is_taken_or_impossible() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InvalidInput, match="cannot be opened"):
+        listen("127.0.0.1", taken.getsockname()[1])
+    with pytest.raises(InvalidInput, match="65535"):
+        listen("127.0.0.1", 70000)
+    with pytest.raises(InvalidInput, match="cannot be opened"):
+        listen("no.such.host.invalid", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lets_the_caller_close_what_it_owns(number: signal.Signals) -> None:
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parent.parent)])
+    command = [sys.executable, "-W", "error", "-c", SCRIPT]
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+        assert httpx.get(f"{url}/health", headers={"Host": "evil.example"}).status_code == 403
+        process.send_signal(number)
+        assert process.stdout.readline() == "closed\n"
+        assert process.wait(20) == 0
