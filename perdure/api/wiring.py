@@ -7,18 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import platformdirs
 
 if TYPE_CHECKING:
     from ..memory import Repository
     from ..runtime import Runtime
-    from ..runtime.records import ModelInfo
 
 EMBEDDED_MODEL = "smollm2-135m-instruct"
 
 Progress = Callable[[int, int], None]
+"""Called with what is done and the total."""
+
+Stages = Callable[[str, int, int], None]
+"""Called with the name of a stage, what of it is done and its total."""
+
+
+class PulledModel(NamedTuple):
+    name: str
+    path: str
+    bytes: int
 
 
 def store_path(named: Path | None) -> Path:
@@ -29,7 +38,7 @@ def store_path(named: Path | None) -> Path:
 
 
 def open_repository(named: Path | None, *, create: bool = False) -> Repository:
-    """The history alone. Without `create` a store that is not there is an error, so that a typing mistake makes none."""
+    """The history alone. Without `create` a missing store is an error, so that a typing mistake makes none."""
     from ..memory import Repository
 
     return Repository.open(store_path(named), create=create)
@@ -42,16 +51,26 @@ def open_runtime(model: str, named: Path | None, *, progress: Progress | None = 
     return open_model(model, store_path(named), progress=progress)
 
 
-def pull_model(name: str, *, progress: Progress | None = None) -> ModelInfo:
+def cache_path() -> Path:
+    """Where pulled models lie."""
+    return platformdirs.user_cache_path("perdure", appauthor=False)
+
+
+def pull_model(name: str, *, accept_licence: bool = False, progress: Stages | None = None) -> Path:
+    """The folder of a model, fetched where it is not here yet."""
     from ..runtime.pull import pull
 
-    return pull(name, progress=progress)
+    return pull(name, cache_path(), progress, accept_licence=accept_licence)
 
 
-def pulled_models() -> list[ModelInfo]:
-    from ..runtime.models import pulled
+def pulled_models() -> list[PulledModel]:
+    """What `pull` has brought here, by name."""
+    folders = sorted((cache_path() / "models").glob("[!.]*/"))
+    return [PulledModel(folder.name.replace("--", "/"), str(folder), _folder_size(folder)) for folder in folders]
 
-    return pulled()
+
+def _folder_size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def serve(runtime: Runtime, host: str, port: int, *, insecure: bool, started: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -79,7 +79,9 @@ class FakeHistory:
             raise self.fails
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         pass
 
     def sessions(self) -> list[SessionInfo]:
@@ -203,10 +205,12 @@ class FakeStream:
     def __enter__(self) -> FakeStream:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._pieces.close()
 
-    def _run(self) -> Iterator[Chunk]:  # type: ignore[misc]
+    def _run(self) -> Generator[Chunk, None, None]:
         for number, word in enumerate(self._words):
             self._session.runtime.on_word(number)
             if self._cancelled:
@@ -288,7 +292,9 @@ class FakeRuntime:
     def __enter__(self) -> FakeRuntime:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         pass
 
     def session(self, name: str, **options: Any) -> FakeSession:
@@ -324,10 +330,15 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
     def measure(measured: object, *, progress: object = None) -> Sequence[Mapping[str, Any]]:
         return [{"context": 512, "cold ms": 40.25, "resumed ms": 3.5}]
 
+    def pull_model(name: str, *, accept_licence: bool, progress: Callable[[str, int, int], None]) -> Path:
+        progress("download", 1, 2)
+        progress("download", 2, 2)
+        return Path("models") / name
+
     patch.setattr(wiring, "store_path", lambda named: Path(os.curdir))
     patch.setattr(wiring, "open_repository", open_repository)
     patch.setattr(wiring, "open_runtime", open_runtime)
-    patch.setattr(wiring, "pull_model", lambda name, *, progress=None: MODEL)
-    patch.setattr(wiring, "pulled_models", lambda: [MODEL])
+    patch.setattr(wiring, "pull_model", pull_model)
+    patch.setattr(wiring, "pulled_models", lambda: [wiring.PulledModel("tiny", "models/tiny", 2_000_000)])
     patch.setattr(wiring, "serve", serve)
     patch.setattr(wiring, "measure_resume", measure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -37,13 +37,13 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 class Commands(TyperGroup):
     """The root command. Its exit status is decided here, whether a shell or a test calls it."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        status = guarded(lambda: super(Commands, self).main(*args, standalone_mode=False, **extra))
+    def main(self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        status = guarded(lambda: super(Commands, self).main(args, standalone_mode=False, **extra))
         if standalone_mode:
             sys.exit(status)
         return status
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -79,7 +79,8 @@ def explain(error: Exception) -> int:
     if isinstance(error, _UsageError):
         say(f"{_sentence(error)} See `{_command_path(error)} --help`.")
         return USAGE
-    say(f"{type(error).__name__}: {error}. This is a bug in Perdure; run the command again with --debug to see the trace.")
+    what = f"{type(error).__name__}: {error}".rstrip(".: ")
+    say(f"{what}. This is a bug in Perdure; run the command again with --debug to see the trace.")
     return BUG
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...runtime import Session
 
 
-class Quit(Exception):  # noqa: N818
+class Quit(Exception):
     """The person is done."""
 
 

@@ -68,7 +68,7 @@ def show(
 
 def log(
     session: Annotated[str, typer.Argument(metavar="SESSION", help="A session, or any revision.")] = DEFAULT_SESSION,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most N commits.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most N.")] = None,
     reflog: Annotated[bool, typer.Option("--reflog", help="Show where the session has pointed instead.")] = False,
     store: Store = None,
     json: Json = False,

@@ -14,7 +14,7 @@ from .. import wiring
 from . import shapes
 from .boundary import say
 from .options import EMBEDDED_MODEL, Debug, Json, Model, Store
-from .output import Step, print_json, stdout, styled
+from .output import Step, print_json, size, stdout, styled
 from .render import plain_table
 
 if TYPE_CHECKING:
@@ -34,31 +34,30 @@ def running(model: str, store: Path | None) -> Iterator[Runtime]:
 
 def pull(
     model: Annotated[str, typer.Argument(metavar="NAME", help="The embedded model, a hub id or a local folder.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Agree to the terms of a model whose licence has some.")
+    ] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Bring a model onto this machine. One that is here already is left as it is."""
     with Step(f"pulling {model}") as progress:
-        info = wiring.pull_model(model, progress=progress)
-    if json:
-        print_json(shapes.model(info))
-    else:
-        typer.echo(f"{info.name} is ready ({info.architecture}, {info.parameters / 1e6:.0f} M parameters).")
+        path = wiring.pull_model(model, accept_licence=accept_licence, progress=progress.stage)
+    print_json({"name": model, "path": str(path)}) if json else typer.echo(f"{model} is ready.")
 
 
 def models(json: Json = False, debug: Debug = False) -> None:
     """List the models on this machine."""
     found = wiring.pulled_models()
     if json:
-        print_json({"models": [shapes.model(info) for info in found]})
+        print_json({"models": [shapes.model(model) for model in found]})
         return
     if not found:
         say(f"No models here yet; `perdure pull {EMBEDDED_MODEL}` brings the embedded one.")
         return
-    table = plain_table("NAME", "ARCHITECTURE", "PARAMETERS", "CONTEXT", "DTYPE", "PATH", right={2, 3})
-    for info in found:
-        counts = f"{info.parameters / 1e6:.0f} M", str(info.context_length)
-        table.add_row(styled(info.name, "bold"), styled(info.architecture), *counts, info.dtype, styled(info.path, "dim"))
+    table = plain_table("NAME", "SIZE", "PATH", right={1})
+    for model in found:
+        table.add_row(styled(model.name, "bold"), size(model.bytes), styled(model.path, "dim"))
     stdout().print(table)
 
 

@@ -31,7 +31,7 @@ Store = Annotated[
 ]
 
 Model = Annotated[
-    str, typer.Option("--model", "-m", metavar="MODEL", envvar="PERDURE_MODEL", help="A pulled model or a local folder.")
+    str, typer.Option("--model", "-m", metavar="MODEL", envvar="PERDURE_MODEL", help="A pulled model or a folder.")
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -44,7 +44,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 InSession = Annotated[
     str | None,
-    typer.Option("--session", "-s", metavar="SESSION", help=f"Whose HEAD and @turn:N are meant [default: {DEFAULT_SESSION}]"),
+    typer.Option("--session", "-s", metavar="SESSION", help=f"Whose HEAD and @turn:N; else {DEFAULT_SESSION}'s."),
 ]
 
 REVISION_HELP = "A session, tag, commit hash (8 digits or more) or HEAD, with ~N or @turn:N."

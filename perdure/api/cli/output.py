@@ -84,6 +84,8 @@ class Step:
     """Shows on a terminal that a slow step is under way; call it with (done, total) where both are known."""
 
     def __init__(self, title: str) -> None:
+        self._title = title
+        self._stage = ""
         self._progress: Progress | None = None
         console = stderr()
         if console.is_terminal and not console.is_dumb_terminal:
@@ -101,7 +103,19 @@ class Step:
         if self._progress is not None:
             self._progress.update(self._task, completed=done, total=total or None)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def stage(self, name: str, done: int, total: int) -> None:
+        """The same for a step of several stages; without a terminal each stage is one line."""
+        if name != self._stage:
+            self._stage = name
+            if self._progress is None:
+                say(f"{self._title}: {name}")
+            else:
+                self._progress.update(self._task, description=f"{self._title}: {name}")
+        self(done, total)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._progress is not None:
             self._timer.cancel()
             self._timer.join()

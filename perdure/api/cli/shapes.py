@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ...memory.records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
-    from ...runtime.records import ModelInfo
     from ...stores.base import RefLogEntry
+    from ..wiring import PulledModel
 
 Shape = dict[str, Any]
 
@@ -95,7 +95,7 @@ def gc(report: GcReport) -> Shape:
     return dict(report._asdict())
 
 
-def model(record: ModelInfo) -> Shape:
+def model(record: PulledModel) -> Shape:
     return dict(record._asdict())
 
 
