@@ -342,3 +342,11 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
     patch.setattr(wiring, "pulled_models", lambda: [wiring.PulledModel("tiny", "models/tiny", 2_000_000)])
     patch.setattr(wiring, "serve", serve)
     patch.setattr(wiring, "measure_resume", measure)
+
+
+def long() -> FakeHistory:
+    """alice with more commits than a pipe holds."""
+    line = [root("alice")]
+    for number in range(3000):
+        line.append(after(line[-1], f"question {number} " + "and " * 20, "yes"))
+    return FakeHistory({"alice": line})
