@@ -1,0 +1,67 @@
+"""The root command and its list of commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ... import __version__
+from . import chat, history, machine, upkeep
+from .boundary import EXIT_CODES, Commands
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+
+app = typer.Typer(
+    name="perdure",
+    cls=Commands,
+    help="Git for neural memory: chats that resume without recomputing, fork for free and survive kill -9.",
+    epilog=_EPILOG,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+for function in (
+    chat.chat,
+    history.ls,
+    history.show,
+    history.log,
+    history.fork,
+    history.diff,
+    history.reset,
+    history.tag,
+    history.rm,
+    upkeep.export,
+    upkeep.import_,
+    upkeep.verify,
+    upkeep.fsck,
+    upkeep.gc,
+    machine.pull,
+    machine.models,
+    machine.serve,
+    machine.bench,
+):
+    app.command(function.__name__.rstrip("_"))(function)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"perdure {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """The console script: run one command and leave with its status."""
+    app(prog_name="perdure")

@@ -1,0 +1,90 @@
+"""Commands about this machine: its models, its server, its speed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import wiring
+from . import shapes
+from .boundary import say
+from .options import EMBEDDED_MODEL, Debug, Json, Model, Store
+from .output import Step, print_json, size, stdout, styled
+from .render import plain_table
+
+if TYPE_CHECKING:
+    from ...runtime import Runtime
+
+
+@contextmanager
+def running(model: str, store: Path | None) -> Iterator[Runtime]:
+    """A loaded model over the store, and what opening it had to mend on stderr."""
+    with Step(f"loading {model}") as progress:
+        runtime = wiring.open_runtime(model, store, progress=progress)
+    with runtime:
+        for note in runtime.repository.notes:
+            say(note)
+        yield runtime
+
+
+def pull(
+    model: Annotated[str, typer.Argument(metavar="NAME", help="The embedded model, a hub id or a local folder.")],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Agree to the terms of a model whose licence has some.")
+    ] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Bring a model onto this machine. One that is here already is left as it is."""
+    with Step(f"pulling {model}") as progress:
+        path = wiring.pull_model(model, accept_licence=accept_licence, progress=progress.stage)
+    print_json({"name": model, "path": str(path)}) if json else typer.echo(f"{model} is ready.")
+
+
+def models(json: Json = False, debug: Debug = False) -> None:
+    """List the models on this machine."""
+    found = wiring.pulled_models()
+    if json:
+        print_json({"models": [shapes.model(model) for model in found]})
+        return
+    if not found:
+        say(f"No models here yet; `perdure pull {EMBEDDED_MODEL}` brings the embedded one.")
+        return
+    table = plain_table("NAME", "SIZE", "PATH", right={1})
+    for model in found:
+        table.add_row(styled(model.name, "bold"), size(model.bytes), styled(model.path, "dim"))
+    stdout().print(table)
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")] = 8400,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Allow an address that other machines reach.")] = False,
+    model: Model = EMBEDDED_MODEL,
+    store: Store = None,
+    debug: Debug = False,
+) -> None:
+    """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
+    with running(model, store) as runtime:
+        wiring.serve(runtime, host, port, insecure=insecure, started=lambda url: say(f"{model} answers at {url}/v1"))
+
+
+def bench(model: Model = EMBEDDED_MODEL, json: Json = False, debug: Debug = False) -> None:
+    """Measure how fast a chat resumes, on a store of its own."""
+    with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder, running(model, Path(folder)) as runtime:
+        with Step("measuring") as progress:
+            rows = wiring.measure_resume(runtime, progress=progress)
+        name = runtime.model.name
+    if json:
+        print_json({"model": name, "rows": [dict(row) for row in rows]})
+        return
+    heads = list(rows[0]) if rows else []
+    table = plain_table(*heads, right=set(range(1, len(heads))))
+    for row in rows:
+        table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
+    stdout().print(table)

@@ -1,0 +1,52 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..wiring import EMBEDDED_MODEL
+from .boundary import debugging
+
+DEFAULT_SESSION = "default"
+
+
+def _debug(value: bool) -> bool:
+    if value:
+        debugging.set(True)
+    return value
+
+
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        envvar="PERDURE_STORE",
+        show_default=False,
+        help="Folder of the store; without it, one in the user's data folder.",
+    ),
+]
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", metavar="MODEL", envvar="PERDURE_MODEL", help="A pulled model or a folder.")
+]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+Debug = Annotated[
+    bool, typer.Option("--debug", envvar="PERDURE_DEBUG", callback=_debug, help="Show the trace of an error.")
+]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+InSession = Annotated[
+    str | None,
+    typer.Option("--session", "-s", metavar="SESSION", help=f"Whose HEAD and @turn:N; else {DEFAULT_SESSION}'s."),
+]
+
+REVISION_HELP = "A session, tag, commit hash (8 digits or more) or HEAD, with ~N or @turn:N."
+
+__all__ = ["DEFAULT_SESSION", "EMBEDDED_MODEL", "REVISION_HELP", "Debug", "InSession", "Json", "Model", "Store", "Yes"]

@@ -1,0 +1,87 @@
+"""Where the interfaces get the parts below them; tests replace these functions.
+
+Everything is imported inside the functions, so that a command which only reads the history never loads torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from ..memory import Repository
+    from ..runtime import Runtime
+
+EMBEDDED_MODEL = "smollm2-135m-instruct"
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and the total."""
+
+Stages = Callable[[str, int, int], None]
+"""Called with the name of a stage, what of it is done and its total."""
+
+
+class PulledModel(NamedTuple):
+    name: str
+    path: str
+    bytes: int
+
+
+def store_path(named: Path | None) -> Path:
+    """The folder that was asked for, else the one in the user's data folder."""
+    if named is not None:
+        return named.expanduser()
+    return platformdirs.user_data_path("perdure", appauthor=False) / "store"
+
+
+def open_repository(named: Path | None, *, create: bool = False) -> Repository:
+    """The history alone. Without `create` a missing store is an error, so that a typing mistake makes none."""
+    from ..memory import Repository
+
+    return Repository.open(store_path(named), create=create)
+
+
+def open_runtime(model: str, named: Path | None, *, progress: Progress | None = None) -> Runtime:
+    """A loaded model over a store, which is made where there is none."""
+    from ..runtime import open as open_model
+
+    return open_model(model, store_path(named), progress=progress)
+
+
+def cache_path() -> Path:
+    """Where pulled models lie."""
+    return platformdirs.user_cache_path("perdure", appauthor=False)
+
+
+def pull_model(name: str, *, accept_licence: bool = False, progress: Stages | None = None) -> Path:
+    """The folder of a model, fetched where it is not here yet."""
+    from ..runtime.pull import pull
+
+    return pull(name, cache_path(), progress, accept_licence=accept_licence)
+
+
+def pulled_models() -> list[PulledModel]:
+    """What `pull` has brought here, by name."""
+    folders = sorted((cache_path() / "models").glob("[!.]*/"))
+    return [PulledModel(folder.name.replace("--", "/"), str(folder), _folder_size(folder)) for folder in folders]
+
+
+def _folder_size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def serve(runtime: Runtime, host: str, port: int, *, insecure: bool, started: Callable[[str], None]) -> None:
+    """Answer HTTP requests until the process is told to stop; `started` gets the URL."""
+    from .http import serve as serve_http
+
+    serve_http(runtime, host, port, insecure=insecure, started=started)
+
+
+def measure_resume(runtime: Runtime, *, progress: Progress | None = None) -> Sequence[Mapping[str, Any]]:
+    """Rows of the quick measurement: the same members in each, in the order in which a table shows them."""
+    from ..runtime.bench import quick
+
+    return quick(runtime, progress=progress)
