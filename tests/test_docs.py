@@ -83,8 +83,6 @@ def test_links_lead_somewhere() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()
-    names = re.findall(
-        r'^    "([A-Za-z0-9_-]+)[><=]', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    names = re.findall(r'^    "([A-Za-z0-9_-]+)[><=]', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     assert names
     assert [name for name in names if f"\n{name.lower()}==" not in pins] == []

@@ -164,9 +164,7 @@ class TableWrite(TableRead, WriteTxn):
     def delete_ref(self, name: str, old: Digest, *, keep_log: bool = False) -> None:
         key = ref_key(name)
         present = self._present(name)
-        if (present is None and self.tables.length(REFS, key) is None) or (
-            present is not None and present.target != old
-        ):
+        if (present is None and self.tables.length(REFS, key) is None) or (present is not None and present.target != old):
             raise _changed(name, old, present)
         self.tables.delete(REFS, key)
         if keep_log:

@@ -156,9 +156,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: object) -> None:
         "install(", "import os, sys\nfrom tests.api.fakes_cli import long\ninstall(", 1
     )
     command = [sys.executable, "-c", program, "log", "alice"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -27,7 +27,7 @@ def opened(model: Path, store: Path, **options: object) -> Runtime:
     return perdure.open(str(model), store, sampling=sampling, cache=store.parent / "cache", threads=1, **options)  # type: ignore[arg-type]
 
 
-@pytest.fixture()
+@pytest.fixture
 def runtime(model: Path, tmp_path: Path) -> Iterator[Runtime]:
     with opened(model, tmp_path / "store") as rt:
         yield rt
