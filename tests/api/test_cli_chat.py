@@ -187,7 +187,7 @@ def test_a_second_ctrl_c_interrupts(runtime: FakeRuntime) -> None:
     runtime.on_word = lambda number: [os.kill(os.getpid(), signal.SIGINT) for _ in range(2)].clear()
     result = run("hello")
     assert result.exit_code == 130
-    assert result.stderr == "perdure: Interrupted.\n"
+    assert result.stderr == ""
 
 
 def test_the_handler_of_before_comes_back(runtime: FakeRuntime) -> None:
