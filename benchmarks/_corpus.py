@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-WORDS = (
+VOCABULARY = (
     "river stone window market letter garden winter signal copper engine harbour paper museum orchard circle shadow "
     "captain village thunder candle mountain bridge station forest morning silver lantern meadow kitchen compass "
     "writes finds carries opens follows repairs remembers measures crosses paints sells gathers the a this every "
     "old quiet bright narrow distant heavy early seven under beside across before without toward and but because"
-).split()
+)
+WORDS = tuple(VOCABULARY.split())
 
 
 class Corpus:
