@@ -74,13 +74,13 @@ class Table:
         return [asdict(row) for row in self.rows]
 
 
-def interleave(variants: Mapping[Key, Variant], reps: int) -> dict[Key, list[Sample]]:
-    """A B C, A B C, ...: a drift of the machine reaches all variants alike."""
+def interleave(variants: Mapping[Key, Variant], reps: int, *, discard: int = 0) -> dict[Key, list[Sample]]:
+    """A B C, A B C, ...: a drift of the machine reaches all variants alike. The first `discard` rounds do not count."""
     results: dict[Key, list[Sample]] = {key: [] for key in variants}
-    for _ in range(reps):
+    for _ in range(discard + reps):
         for key, variant in variants.items():
             results[key].append(variant())
-    return results
+    return {key: samples[discard:] for key, samples in results.items()}
 
 
 def files_under(path: Path) -> list[Path]:

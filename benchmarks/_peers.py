@@ -40,7 +40,6 @@ class LlamaServer:
     def __init__(self, gguf: Path, slots: Path, *, threads: int, cpus: Sequence[int], python: str, log: Path) -> None:
         slots.mkdir(parents=True, exist_ok=True)
         self.slots = slots
-        self.held: list[int] = []
         self.settings = {
             "model": str(gguf),
             "slots": str(slots),
@@ -86,7 +85,6 @@ class LlamaServer:
         """Bring the slot to these tokens. What it holds already as a prefix is kept: the sample says how many."""
         answer, _ = self._post("/completion", self._prompt(ids))
         timings = answer["timings"]
-        self.held = list(ids)
         return {"prefill_ms": timings["prompt_ms"], "computed": timings["prompt_n"], "kept": timings["cache_n"]}
 
     def next_token(self, ids: Sequence[int]) -> int:
@@ -114,7 +112,6 @@ class LlamaServer:
 
     def erase(self) -> None:
         self._post("/slots/0?action=erase", {})
-        self.held = []
 
     def check(self, name: str, ids: Sequence[int]) -> None:
         """After erase and restore the next token must be the one that the never-erased slot gives."""
@@ -124,15 +121,20 @@ class LlamaServer:
         if restored["tokens"] != len(ids) or self.next_token(ids) != truth:
             raise RuntimeError(f"llama-server did not come back to the state of slot file {name}.")
 
-    def variants(self, name: str) -> dict[Key, Variant]:
+    def variants(self, name: str, ids: Sequence[int]) -> dict[Key, Variant]:
         return {
-            Key(self.system, "warm"): lambda: self._fresh(name, cold=False),
-            Key(self.system, "cold"): lambda: self._fresh(name, cold=True),
+            Key(self.system, "warm"): lambda: self._resume(name, ids, cold=False),
+            Key(self.system, "cold"): lambda: self._resume(name, ids, cold=True),
         }
 
-    def _fresh(self, name: str, *, cold: bool) -> Sample:
+    def _resume(self, name: str, ids: Sequence[int], *, cold: bool) -> Sample:
+        """Restore into an empty slot, then the one step that gives the first logits."""
         self.erase()
-        return self.restore(name, cold=cold)
+        sample = self.restore(name, cold=cold)
+        step = self.prefill(ids)
+        if step["computed"] != 1:
+            raise RuntimeError(f"llama-server computed {step['computed']} tokens again after restoring {name}.")
+        return {**sample, "first_logits_ms": sample["restore_ms"] + step["prefill_ms"]}
 
     def _prompt(self, ids: Sequence[int]) -> dict[str, Any]:
         return {

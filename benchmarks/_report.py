@@ -12,16 +12,8 @@ from ._targets import Verdict, judge
 
 OURS, LLAMA = "perdure", "llama.cpp"
 NAMED = {2048: "2k", 8000: "8k"}
-SHOWN = (
-    "prefill_ms",
-    "restore_ms",
-    "restore_http_ms",
-    "first_logits_ms",
-    "token_ms",
-    "durable_ms",
-    "commit_ms",
-    "fork_ms",
-)
+SHOWN = ("prefill_ms", "first_token_ms", "restore_ms", "restore_http_ms", "first_logits_ms", "token_ms")
+SHOWN += ("durable_ms", "commit_ms", "fork_ms", "open_ms", "tokens_per_s")
 
 
 def metrics_of(table: Table) -> dict[str, float]:
@@ -94,27 +86,28 @@ def show(console: Console, result: dict[str, Any]) -> None:
     console.print(_verdicts(judge(result["metrics"])))
     console.print(
         f"{machine['label']}: {machine['cpu']}, {machine['threads']} thread(s) on cores {machine['pinned_to']}, "
-        f"load {machine['load_before']} before and {machine['load_after']} after.",
+        f"load {machine['load_before']['load1']} before and {machine['load_after']['load1']} after.",
         highlight=False,
     )
 
 
 def _medians(rows: list[dict[str, Any]]) -> RichTable:
-    table = RichTable(title="Medians (milliseconds)")
-    for heading in ("case", "tokens", "system", "files", "measure", "median", "range", "reps"):
-        table.add_column(heading, justify="right" if heading in ("tokens", "median", "range", "reps") else "left")
+    table = RichTable(title="Medians (milliseconds, or tokens per second)")
+    for heading in ("case", "tokens", "measure", "median", "low", "high", "reps"):
+        left = heading in ("case", "measure")
+        table.add_column(heading, justify="left" if left else "right", overflow="fold", no_wrap=not left)
     for row in rows:
         if row["measure"] in SHOWN:
-            spread = f"{row['low']:.2f} - {row['high']:.2f}"
-            cells = (row["case"], f"{row['tokens']:,}", row["system"], row["cache"], row["measure"])
-            table.add_row(*cells, f"{row['median']:.2f}", spread, str(row["reps"]))
+            name = " ".join(filter(None, (row["case"], row["system"], row["cache"])))
+            numbers = (f"{row[part]:.2f}" for part in ("median", "low", "high"))
+            table.add_row(name, f"{row['tokens']:,}", row["measure"].removesuffix("_ms"), *numbers, str(row["reps"]))
     return table
 
 
 def _verdicts(verdicts: list[Verdict]) -> RichTable:
     table = RichTable(title="Targets")
     for heading in ("metric", "value", "target", "verdict", "reason or meaning"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     words = {True: "[green]met[/green]", False: "[red]missed[/red]", None: "-"}
     for verdict in verdicts:
         value = "-" if verdict.value is None else f"{verdict.value:,.4g} {verdict.target.unit}"

@@ -28,9 +28,7 @@ TARGETS: dict[str, Target] = {
     "resume_speedup_8k": Target(150, True, "x", "the same at 8,000 tokens"),
     "restore_vs_llamacpp_warm": Target(2, False, "x", "our restore / llama-server's own restore_ms, page cache warm"),
     "restore_vs_llamacpp_cold": Target(2, False, "x", "the same with the files dropped from the page cache"),
-    "snapshot_extra_bytes": Target(
-        4096, False, "B", "bytes of records and journal beyond the new KV, turn of 64 tokens"
-    ),
+    "snapshot_extra_bytes": Target(4096, False, "B", "records and journal beyond the new KV, turn of 64 tokens"),
     "snapshot_extra_bytes_physical": Target(None, False, "B", "the same from the kernel's count of bytes written"),
     "snapshot_vs_llamacpp": Target(1, True, "x", "their save with fsync / our commit"),
     "fork_ms": Target(1, False, "ms", "a durable fork of the longest session"),

@@ -1,4 +1,4 @@
-"""Resume against recomputing, against llama.cpp and against a hand-saved cache: `python -m benchmarks.resume --help`."""
+"""Resume against recomputing, llama.cpp and a hand-saved cache: `python -m benchmarks.resume --help`."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def measure_length(run: Run, tokens: int) -> None:
     run.console.print("  save and commit")
     save(run, tokens, ids)
     run.console.print("  restore, warm and cold")
-    restore(run, tokens)
+    restore(run, tokens, ids)
 
 
 def prefill(run: Run, tokens: int, ids: Sequence[int]) -> None:
@@ -129,18 +129,18 @@ def save(run: Run, tokens: int, ids: Sequence[int]) -> None:
         run.table.add("fork", tokens, interleave(forks, run.reps))
 
 
-def restore(run: Run, tokens: int) -> None:
+def restore(run: Run, tokens: int, ids: Sequence[int]) -> None:
     """From the files back into memory, all systems in turns, beside the bounds for the same bytes."""
     variants: dict[Key, Variant] = {}
     if run.engine:
         variants |= run.engine.variants(tokens)
     if run.llama:
-        variants |= run.llama.variants(f"slot-{tokens}.bin")
+        variants |= run.llama.variants(f"slot-{tokens}.bin", ids)
     if run.dynamic:
         variants |= run.dynamic.variants(run.work / f"cache-{tokens}.safetensors")
     if run.wants("bounds"):
         variants |= Bounds(run.work, tokens * _perdure.kv_bytes_per_token(run.folder)).variants()
-    run.table.add("restore", tokens, interleave(variants, run.reps))
+    run.table.add("restore", tokens, interleave(variants, run.reps, discard=1))
 
 
 def decode(run: Run) -> None:
@@ -150,28 +150,27 @@ def decode(run: Run) -> None:
     run.console.print("[bold]decode[/bold]: with and without persistence")
     pair = _perdure.DecodePair(run.engine, 512, generate=64)
     run.stack.callback(pair.close)
-    interleave(pair.variants(), 1)
-    run.table.add("decode", 512, interleave(pair.variants(), run.reps))
+    run.table.add("decode", 512, interleave(pair.variants(), run.reps, discard=1))
 
 
 def stores(run: Run) -> None:
     """A store of many objects opened; forks of synthetic sessions."""
-    run.console.print(
-        f"[bold]stores[/bold]: {run.args.objects:,} objects, forks of synthetic sessions", highlight=False
-    )
+    run.console.print(f"[bold]stores[/bold]: {run.args.objects:,} objects, synthetic forks", highlight=False)
     many = run.work / "many"
     _synthetic.fill_objects(many, run.args.objects)
     opened: dict[Key, Variant] = {
         Key(_perdure.SYSTEM, cache): partial(_synthetic.open_objects, many, cold=cache == "cold")
         for cache in ("warm", "cold")
     }
-    run.table.add("open", 0, interleave(opened, run.reps), f"{run.args.objects} objects of {_synthetic.SMALL} B")
+    run.table.add(
+        "open", 0, interleave(opened, run.reps, discard=1), f"{run.args.objects} objects of {_synthetic.SMALL} B"
+    )
     forks: dict[Key, Variant] = {}
     for tokens in (1_024, 65_536):
         path = run.work / f"synthetic-{tokens}"
         _synthetic.fill_session(path, _perdure.SESSION, tokens)
         forks[Key(f"{_perdure.SYSTEM} {tokens}")] = partial(fork_once, run, path)
-    run.table.add("fork synthetic", 0, interleave(forks, max(run.reps, 5)), "random bytes in place of KV")
+    run.table.add("fork synthetic", 0, interleave(forks, max(run.reps, 5), discard=1), "random bytes in place of KV")
 
 
 def fork_once(run: Run, path: Path) -> dict[str, float]:
