@@ -165,7 +165,7 @@ class Bounds:
 def _read_into(descriptor: int, view: memoryview) -> int:
     done = 0
     while done < len(view):
-        count = os.preadv(descriptor, [view[done : done + (8 << 20)]], done)
+        count = os.preadv(descriptor, [view[done : done + (1 << 20)]], done)
         if not count:
             break
         done += count

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import platformdirs
 
 from ._corpus import Corpus, text
 from ._measure import Clock, Key, Sample, Variant, disk_bytes, drop_cache, written
@@ -19,15 +22,13 @@ GREEDY: dict[str, Any] = {"temperature": 0.0, "seed": 1}
 def model_folder(name: str) -> Path:
     """The converted model's folder, pulled first if it is not on this machine."""
     from perdure.errors import ModelNotFound
-    from perdure.runtime import models
+    from perdure.runtime import models, pull
 
+    cache = platformdirs.user_cache_path("perdure")
     try:
-        found: Any = models.resolve(name)
+        return Path(models.resolve(name, cache))
     except ModelNotFound:
-        from perdure.runtime.pull import pull
-
-        found = pull(name)
-    return Path(getattr(found, "path", found))
+        return Path(pull.pull(name, cache))
 
 
 def kv_bytes_per_token(folder: Path) -> int:
@@ -160,43 +161,32 @@ def _first_token(session: Any, message: str) -> tuple[Sample, Any]:
 
 
 class DecodePair:
-    """The same engine twice: one keeps everything, one has a store in memory and no journal."""
+    """One engine, two sessions that grow alike: one is kept on disk with its journal, one is not kept at all."""
 
     def __init__(self, engine: Engine, tokens: int, generate: int) -> None:
-        self.prompt = engine.corpus.message(tokens, seed=2)
         self.generate = generate
-        self.kept = engine.open(engine.work / "decode")
-        self.volatile = open_volatile(engine)
-        self.sessions = {"persistent": self.kept.session(SESSION), "volatile": self.volatile.session(SESSION)}
-        for session in self.sessions.values():
-            session.chat(self.prompt, max_tokens=1, **GREEDY)
+        self.runtime = engine.open(engine.work / "decode")
+        self.sessions = {"persistent": self.runtime.session(SESSION), "volatile": volatile_session(self.runtime)}
+        for number, session in enumerate(self.sessions.values()):
+            session.chat(engine.corpus.message(tokens, seed=2 + number), max_tokens=1, **GREEDY)
 
     def variants(self) -> dict[Key, Variant]:
-        return {Key(f"{SYSTEM} {name}"): lambda name=name: self._decode(name) for name in self.sessions}
+        return {Key(f"{SYSTEM} {name}"): partial(self._decode, name) for name in self.sessions}
 
     def close(self) -> None:
         for session in self.sessions.values():
             session.close()
-        self.kept.close()
-        self.volatile.close()
+        self.runtime.close()
 
     def _decode(self, name: str) -> Sample:
         """Tokens per second between the first and the last token handed out."""
-        session = self.sessions[name]
-        stream = session.stream(OPENER, max_tokens=self.generate, **GREEDY)
+        stream = self.sessions[name].stream(OPENER, max_tokens=self.generate, **GREEDY)
         next(iter(stream))
         clock = Clock()
         count = sum(1 for _ in stream)
-        elapsed = clock.ms
-        session.undo()
-        return {"tokens_per_s": count / elapsed * 1e3, "generated": float(count)}
+        return {"tokens_per_s": count / clock.ms * 1e3, "generated": float(count)}
 
 
-def open_volatile(engine: Engine) -> Any:
-    """The engine with nothing kept: `MemoryStore`, no journal."""
-    from perdure.stores.memory import MemoryStore
-
-    from perdure.memory import Repository
-    from perdure.runtime import Runtime
-
-    return Runtime(engine.model, Repository(MemoryStore(), journal=None), threads=engine.threads)
+def volatile_session(runtime: Any) -> Any:
+    """The same engine with persistence off: nothing is journalled or committed."""
+    return runtime.ephemeral()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ SMALL = 256
 
 TOKEN_BYTES = 64
 """Payload bytes of a token in a synthetic session: a fork refers to blocks and never reads them."""
+
+RECIPE_FIELDS = (
+    *("weights", "config", "tokenizer", "chat_template", "dtype", "attention", "grid", "adapters", "format"),
+    *("device", "threads", "capability", "torch", "transformers"),
+)
 
 
 def fill_objects(path: Path, count: int) -> None:
@@ -45,18 +51,24 @@ def open_objects(path: Path, *, cold: bool) -> Sample:
 
 
 def fill_session(path: Path, name: str, tokens: int) -> None:
-    """A session of this many tokens without a model, in the layout that `perdure.memory` writes.
-
-    This is the one place that must follow that layout: kinds, the order of refs and the ref's name.
-    """
-    from perdure.stores.lmdb import LmdbStore
+    """A session of this many tokens, committed through the repository with random bytes in place of KV."""
+    from perdure.memory.recipe import Recipe
+    from perdure.memory.tokenlog import PREFILL, Run
+    from perdure.memory.workingcopy import Draft
 
     from perdure.config import BLOCK_TOKENS
+    from perdure.memory import Repository
 
-    with LmdbStore(path) as store, store.write() as txn:
-        blocks = [txn.put("block", payload) for payload in _payloads(tokens, BLOCK_TOKENS)]
-        commit = txn.put("commit", refs=blocks, meta=_commit_meta(tokens))
-        txn.set_ref(f"heads/{name}", None, commit, meta={"uid": f"synthetic-{name}"}, reason="synthetic")
+    recipe = Recipe.of(**dict.fromkeys(RECIPE_FIELDS, "synthetic"))
+    with Repository.open(path) as repository:
+        repository.create(name, recipe, model="synthetic", seed=1)
+        copy = repository.working_copy(name)
+        copy.acquire()
+        run = Run(PREFILL, 0, tuple(number % 1_000 for number in range(tokens)))
+        copy.commit(
+            Draft("turn", copy.head.recipe, [run], list(_blocks(tokens, BLOCK_TOKENS)), reason="stop", answers=1)
+        )
+        copy.release()
 
 
 def fork_session(path: Path, name: str, number: int) -> Sample:
@@ -71,10 +83,9 @@ def fork_session(path: Path, name: str, number: int) -> Sample:
     return {"fork_ms": elapsed}
 
 
-def _payloads(tokens: int, block: int) -> Iterator[bytes]:
+def _blocks(tokens: int, block: int) -> Iterator[Any]:
+    from perdure.memory.workingcopy import NewBlock
+
     for start in range(0, tokens, block):
-        yield os.urandom(min(block, tokens - start) * TOKEN_BYTES)
-
-
-def _commit_meta(tokens: int) -> dict[str, Any]:
-    return {"kind": "import", "tokens": tokens, "messages": 1, "turn": 1, "title": "synthetic", "time_ms": 0}
+        size = min(block, tokens - start)
+        yield NewBlock(size, os.urandom(32), {"start": start, "tokens": size}, partial(os.urandom, size * TOKEN_BYTES))

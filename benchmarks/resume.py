@@ -67,7 +67,7 @@ def prepare(run: Run) -> None:
         run.llama = run.stack.enter_context(start_llama(run))
     if run.wants("perdure"):
         size = _perdure.kv_bytes_per_token(run.folder)
-        run.engine = _perdure.Engine(run.args.model, run.work, run.corpus, threads=run.args.threads, kv_bytes=size)
+        run.engine = _perdure.Engine(str(run.folder), run.work, run.corpus, threads=run.args.threads, kv_bytes=size)
 
 
 def start_llama(run: Run) -> LlamaServer:
@@ -158,13 +158,12 @@ def stores(run: Run) -> None:
     run.console.print(f"[bold]stores[/bold]: {run.args.objects:,} objects, synthetic forks", highlight=False)
     many = run.work / "many"
     _synthetic.fill_objects(many, run.args.objects)
+    note = f"{run.args.objects} objects of {_synthetic.SMALL} B"
     opened: dict[Key, Variant] = {
         Key(_perdure.SYSTEM, cache): partial(_synthetic.open_objects, many, cold=cache == "cold")
         for cache in ("warm", "cold")
     }
-    run.table.add(
-        "open", 0, interleave(opened, run.reps, discard=1), f"{run.args.objects} objects of {_synthetic.SMALL} B"
-    )
+    run.table.add("open", 0, interleave(opened, run.reps, discard=1), note)
     forks: dict[Key, Variant] = {}
     for tokens in (1_024, 65_536):
         path = run.work / f"synthetic-{tokens}"
