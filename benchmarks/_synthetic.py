@@ -64,10 +64,9 @@ def fill_session(path: Path, name: str, tokens: int) -> None:
         repository.create(name, recipe, model="synthetic", seed=1)
         copy = repository.working_copy(name)
         copy.acquire()
-        run = Run(PREFILL, 0, tuple(number % 1_000 for number in range(tokens)))
-        copy.commit(
-            Draft("turn", copy.head.recipe, [run], list(_blocks(tokens, BLOCK_TOKENS)), reason="stop", answers=1)
-        )
+        runs = [Run(PREFILL, 0, tuple(number % 1_000 for number in range(tokens)))]
+        blocks = list(_blocks(tokens, BLOCK_TOKENS))
+        copy.commit(Draft("turn", copy.head.recipe, runs, blocks, reason="stop", answers=1))
         copy.release()
 
 
