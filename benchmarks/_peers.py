@@ -58,7 +58,8 @@ class LlamaServer:
         ready = self._hello()
         if "address" not in ready:
             self.__exit__(None, None, None)
-            raise RuntimeError(f"llama-server did not start: {ready['error']} (its log is {self.log}).")
+            last = " | ".join(self.log.read_text(errors="replace").splitlines()[-3:])
+            raise RuntimeError(f"llama-server did not start: {ready['error']} It logged: {last}")
         self.address, self.version = ready["address"], ready["version"]
         return self
 

@@ -51,6 +51,10 @@ class Engine:
     def store(self, tokens: int) -> Path:
         return self.work / f"store-{tokens}"
 
+    def bytes(self, tokens: int) -> float:
+        """Bytes of KV that the session holds, without any framing."""
+        return float(self.held[tokens] * self.kv_bytes)
+
     def open(self, store: Path) -> Any:
         import perdure
 
@@ -68,7 +72,7 @@ class Engine:
             self.held[tokens] = receipt.prompt_tokens + receipt.generated
             session.close()
         stored = float(disk_bytes(self.store(tokens)) - empty)
-        over = stored / (self.held[tokens] * self.kv_bytes)
+        over = stored / self.bytes(tokens)
         return {**sample, "tokens": float(self.held[tokens]), "disk_bytes": stored, "bytes_over_analytic": over}
 
     def resume(self, tokens: int, *, cold: bool) -> Sample:
@@ -91,7 +95,7 @@ class Engine:
             session.close()
         late = receipt.restore_ms if receipt.restore_ms > ready else 0.0
         first = {"open_ms": opened, "restore_ms": receipt.restore_ms, "first_logits_ms": opened + ready + late}
-        return {**first, "token_ms": opened + ready + sample["first_token_ms"], "bytes": float(receipt.bytes_read)}
+        return {**first, "token_ms": opened + ready + sample["first_token_ms"], "bytes": self.bytes(tokens)}
 
     def turn(self, tokens: int, number: int, wanted: int = 64) -> Sample:
         """A turn of about 64 new tokens on a session that is in memory, its cost, and then taken back."""

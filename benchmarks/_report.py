@@ -11,6 +11,7 @@ from ._measure import Table
 from ._targets import Verdict, judge
 
 OURS, LLAMA = "perdure", "llama.cpp"
+OBJECTS = 100_000
 NAMED = {2048: "2k", 8000: "8k"}
 SHOWN = ("prefill_ms", "first_token_ms", "restore_ms", "restore_http_ms", "first_logits_ms", "token_ms")
 SHOWN += ("durable_ms", "commit_ms", "fork_ms", "open_ms", "tokens_per_s")
@@ -18,9 +19,14 @@ SHOWN += ("durable_ms", "commit_ms", "fork_ms", "open_ms", "tokens_per_s")
 
 def metrics_of(table: Table) -> dict[str, float]:
     """Every metric whose parts were measured, by name."""
-    longest = max((row.tokens for row in table.rows), default=0)
-    found = {**_resume(table), **_restore(table, longest), **_snapshot(table, longest), **_stores(table, longest)}
+    tokens = longest(table)
+    found = {**_resume(table), **_restore(table, tokens), **_snapshot(table, tokens), **_stores(table, tokens)}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def longest(table: Table) -> int:
+    """The longest session that was restored: the metrics without a length in their name speak of it."""
+    return max((row.tokens for row in table.rows if row.case == "restore"), default=0)
 
 
 def _resume(table: Table) -> dict[str, float | None]:
@@ -65,7 +71,7 @@ def _stores(table: Table, tokens: int) -> dict[str, float | None]:
         "fork_64k_over_1k": _over(*forks),
         "bytes_per_token_over_analytic": table.find("prefill", OURS, "bytes_over_analytic", tokens),
         "persist_overhead": None if ratio is None else ratio - 1,
-        "open_100k_ms": table.find("open", OURS, "open_ms", 0, "warm"),
+        "open_100k_ms": table.find("open", OURS, "open_ms", OBJECTS, "warm"),
     }
 
 
@@ -83,7 +89,7 @@ def show(console: Console, result: dict[str, Any]) -> None:
     """The medians, then the verdicts, then under what load."""
     machine = result["machine"]
     console.print(_medians(result["rows"]))
-    console.print(_verdicts(judge(result["metrics"])))
+    console.print(_verdicts(judge(result["metrics"]), f"Targets (longest session: {machine['longest']:,} tokens)"))
     console.print(
         f"{machine['label']}: {machine['cpu']}, {machine['threads']} thread(s) on cores {machine['pinned_to']}, "
         f"load {machine['load_before']['load1']} before and {machine['load_after']['load1']} after.",
@@ -93,7 +99,7 @@ def show(console: Console, result: dict[str, Any]) -> None:
 
 def _medians(rows: list[dict[str, Any]]) -> RichTable:
     table = RichTable(title="Medians (milliseconds, or tokens per second)")
-    for heading in ("case", "tokens", "measure", "median", "low", "high", "reps"):
+    for heading in ("case", "size", "measure", "median", "low", "high", "reps"):
         left = heading in ("case", "measure")
         table.add_column(heading, justify="left" if left else "right", overflow="fold", no_wrap=not left)
     for row in rows:
@@ -104,8 +110,8 @@ def _medians(rows: list[dict[str, Any]]) -> RichTable:
     return table
 
 
-def _verdicts(verdicts: list[Verdict]) -> RichTable:
-    table = RichTable(title="Targets")
+def _verdicts(verdicts: list[Verdict], title: str) -> RichTable:
+    table = RichTable(title=title)
     for heading in ("metric", "value", "target", "verdict", "reason or meaning"):
         table.add_column(heading, overflow="fold")
     words = {True: "[green]met[/green]", False: "[red]missed[/red]", None: "-"}

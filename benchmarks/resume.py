@@ -20,7 +20,7 @@ from . import _machine, _perdure, _synthetic
 from ._corpus import Corpus
 from ._measure import Bounds, Key, Table, Variant, interleave
 from ._peers import DynamicCachePeer, LlamaServer, extract_gguf
-from ._report import metrics_of, show
+from ._report import longest, metrics_of, show
 
 PARTS = ("perdure", "llamacpp", "dynamic", "bounds", "store")
 LONG = 4_000
@@ -163,7 +163,7 @@ def stores(run: Run) -> None:
         Key(_perdure.SYSTEM, cache): partial(_synthetic.open_objects, many, cold=cache == "cold")
         for cache in ("warm", "cold")
     }
-    run.table.add("open", 0, interleave(opened, run.reps, discard=1), note)
+    run.table.add("open", run.args.objects, interleave(opened, run.reps, discard=1), note)
     forks: dict[Key, Variant] = {}
     for tokens in (1_024, 65_536):
         path = run.work / f"synthetic-{tokens}"
@@ -191,6 +191,7 @@ def report(run: Run, before: dict[str, float]) -> dict[str, Any]:
     if run.llama:
         machine["versions"]["xllamacpp"] = run.llama.version
     machine |= {"threads": run.args.threads, "pinned_to": run.cpus, "reps": run.reps, "quick": run.args.quick}
+    machine["longest"] = longest(run.table)
     machine |= {"load_before": before, "load_after": _machine.load(), "label": _machine.label(before)}
     return {"machine": machine, "metrics": metrics_of(run.table), "rows": run.table.to_list()}
 
