@@ -17,11 +17,6 @@ SMALL = 256
 TOKEN_BYTES = 64
 """Payload bytes of a token in a synthetic session: a fork refers to blocks and never reads them."""
 
-RECIPE_FIELDS = (
-    *("weights", "config", "tokenizer", "chat_template", "dtype", "attention", "grid", "adapters", "format"),
-    *("device", "threads", "capability", "torch", "transformers"),
-)
-
 
 def fill_objects(path: Path, count: int) -> None:
     """A store of many small objects."""
@@ -52,14 +47,14 @@ def open_objects(path: Path, *, cold: bool) -> Sample:
 
 def fill_session(path: Path, name: str, tokens: int) -> None:
     """A session of this many tokens, committed through the repository with random bytes in place of KV."""
-    from perdure.memory.recipe import Recipe
+    from perdure.memory.recipe import PARTS, Recipe
     from perdure.memory.tokenlog import PREFILL, Run
     from perdure.memory.workingcopy import Draft
 
     from perdure.config import BLOCK_TOKENS
     from perdure.memory import Repository
 
-    recipe = Recipe.of(**dict.fromkeys(RECIPE_FIELDS, "synthetic"))
+    recipe = Recipe.of(**dict.fromkeys(PARTS, "synthetic"))
     with Repository.open(path) as repository:
         repository.create(name, recipe, model="synthetic", seed=1)
         copy = repository.working_copy(name)
