@@ -117,9 +117,7 @@ def _verdicts(verdicts: list[Verdict], title: str) -> RichTable:
     words = {True: "[green]met[/green]", False: "[red]missed[/red]", None: "-"}
     for verdict in verdicts:
         value = "-" if verdict.value is None else f"{verdict.value:,.4g} {verdict.target.unit}"
-        table.add_row(
-            verdict.name, value, _asked(verdict), words[verdict.met], verdict.reason or verdict.target.sentence
-        )
+        table.add_row(verdict.name, value, _asked(verdict), words[verdict.met], verdict.reason or verdict.target.sentence)
     return table
 
 

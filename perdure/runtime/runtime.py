@@ -109,15 +109,20 @@ def open(  # noqa: A001 - the public name is perdure.open
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
     computed with. Raises ModelNotFound, InvalidInput or a StoreError.
     """
-    place = cache or Path(platformdirs.user_cache_dir("perdure"))
+    place = cache or platformdirs.user_cache_path("perdure", appauthor=False)
     folder = resolve(str(model), place)
-    repository = Repository.open(Path(store) if store is not None else Path(platformdirs.user_data_dir("perdure")))
+    repository = Repository.open(Path(store) if store is not None else default_store())
     try:
         loaded = load_model(folder, str(model), dtype=dtype, threads=threads, cache=place, progress=progress)
     except BaseException:
         repository.close()
         raise
     return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
+
+
+def default_store() -> Path:
+    """The store in the user's data folder."""
+    return platformdirs.user_data_path("perdure", appauthor=False) / "store"
 
 
 def load_model(

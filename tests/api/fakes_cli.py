@@ -266,6 +266,9 @@ class FakeSession:
         self.runtime.repository.fork(self.name, name, at)
         return FakeSession(self.runtime, name)
 
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
+        return self.runtime.repository.verify(self.name, progress)
+
     def undo(self) -> None:
         self.runtime.repository.reset(self.name, "HEAD~1")
 

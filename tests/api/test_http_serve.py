@@ -18,7 +18,7 @@ from perdure.errors import InvalidInput
 from .fakes import FakeRuntime
 
 SCRIPT = """
-from .fakes import FakeRuntime
+from tests.api.fakes import FakeRuntime
 from perdure.api.http import serve
 serve(FakeRuntime(), port=0, started=lambda url: print(url, flush=True))
 print("closed", flush=True)
