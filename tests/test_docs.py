@@ -61,7 +61,7 @@ def test_every_command_and_option_has_help(name: str) -> None:
     options = {option for parameter in command.params for option in parameter.opts}
     assert "--debug" in options
     assert name == "serve" or "--json" in options
-    assert ("--model" in options) == (name in {"chat", "serve", "bench"})
+    assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify"})
     assert ("--store" in options) == (name not in {"pull", "models", "bench"})
 
 
