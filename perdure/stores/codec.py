@@ -114,9 +114,7 @@ def pack(value: Any) -> bytes:
     try:
         return bytes(msgpack.packb(_canonical(value), use_bin_type=True, strict_types=True))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidInput(
-            f"A value cannot be stored: {error}. Use None, numbers, text, bytes, lists and maps."
-        ) from error
+        raise InvalidInput(f"A value cannot be stored: {error}. Use None, numbers, text, bytes, lists and maps.") from error
 
 
 def unpack(data: Buffer) -> Any:

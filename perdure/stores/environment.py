@@ -48,9 +48,7 @@ def translate(error: Exception, path: Path) -> StoreError:
     """The error to raise in place of one of LMDB's or of the system's."""
     code = getattr(error, "code", 0) or getattr(error, "errno", 0) or 0
     if isinstance(error, lmdb.MapFullError):
-        return StoreFull(
-            f"The store {path} has reached its largest size. Run `perdure gc --compact`; nothing was changed."
-        )
+        return StoreFull(f"The store {path} has reached its largest size. Run `perdure gc --compact`; nothing was changed.")
     if code in _FULL:
         return StoreFull(f"No space is left for the store {path}. Free some and retry; nothing was changed.")
     if isinstance(error, _DAMAGED):
@@ -149,9 +147,7 @@ class Environment:
         if stored is None:
             raise StoreUnreadable(f"{self.data} is a database, but not Perdure's. Choose another --store.")
         if not stored.isdigit():
-            raise StoreDamaged(
-                f"The format number of the database in {self.path} is damaged. Run `perdure fsck --repair`."
-            )
+            raise StoreDamaged(f"The format number of the database in {self.path} is damaged. Run `perdure fsck --repair`.")
         if int(stored) > FORMAT:
             raise StoreVersion(
                 f"The store {self.path} has format {int(stored)}; this Perdure reads up to {FORMAT}. Install a newer one."
@@ -200,7 +196,7 @@ def _check_size(path: Path) -> None:
 
 def _open(path: Path, map_size: int, *, read_only: bool) -> Any:
     """Reserve address space for the largest map that the system grants."""
-    options = {"max_dbs": len(TABLES) + 1, "max_readers": _MAX_READERS, "readonly": read_only, "mode": 0o600}
+    options: dict[str, Any] = {"max_dbs": len(TABLES) + 1, "max_readers": _MAX_READERS, "readonly": read_only, "mode": 0o600}
     size, lock = map_size, True
     while True:
         try:

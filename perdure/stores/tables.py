@@ -164,9 +164,7 @@ class TableWrite(TableRead, WriteTxn):
     def delete_ref(self, name: str, old: Digest, *, keep_log: bool = False) -> None:
         key = ref_key(name)
         present = self._present(name)
-        if (present is None and self.tables.length(REFS, key) is None) or (
-            present is not None and present.target != old
-        ):
+        if (present is None and self.tables.length(REFS, key) is None) or (present is not None and present.target != old):
             raise _changed(name, old, present)
         self.tables.delete(REFS, key)
         if keep_log:
@@ -176,7 +174,7 @@ class TableWrite(TableRead, WriteTxn):
             self.tables.delete(REFLOG, entry)
 
     def trim_reflog(self, name: str, before_ms: int) -> int:
-        old = [entry for entry in self.reflog(name)][:-1]
+        old = list(self.reflog(name))[:-1]
         gone = [entry for entry in old if entry.time_ms < before_ms]
         for entry in gone:
             self.tables.delete(REFLOG, _entry_key(name, entry.number))
