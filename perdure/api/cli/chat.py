@@ -36,9 +36,7 @@ def chat(
     as_text: Annotated[
         bool, typer.Option("--as-text", help="Where the state does not fit this model, compute it again from its text.")
     ] = False,
-    lines: Annotated[
-        bool, typer.Option("--lines", help="Take each line of stdin as one input; /commands work.")
-    ] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="Take each line of stdin as one input; /commands work.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No receipts, no echo.")] = False,
     store: Store = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each answer.")] = False,

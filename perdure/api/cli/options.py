@@ -36,9 +36,7 @@ Model = Annotated[
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-Debug = Annotated[
-    bool, typer.Option("--debug", envvar="PERDURE_DEBUG", callback=_debug, help="Show the trace of an error.")
-]
+Debug = Annotated[bool, typer.Option("--debug", envvar="PERDURE_DEBUG", callback=_debug, help="Show the trace of an error.")]
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 

@@ -113,9 +113,7 @@ class Step:
                 self._progress.update(self._task, description=f"{self._title}: {name}")
         self(done, total)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._progress is not None:
             self._timer.cancel()
             self._timer.join()

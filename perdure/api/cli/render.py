@@ -61,9 +61,7 @@ def show_text(commit: Commit, messages: Sequence[Message], marks: Marks) -> Text
     ]
     facts += [(f"{name}", _number(value)) for name, value in commit.metrics.items() if isinstance(value, int | float)]
     width = max(len(name) for name, _ in facts)
-    head = Text("\n").join(
-        Text.assemble((f"{visible(name):<{width}}  ", "dim"), visible(value)) for name, value in facts
-    )
+    head = Text("\n").join(Text.assemble((f"{visible(name):<{width}}  ", "dim"), visible(value)) for name, value in facts)
     return Text("\n\n").join([head, *(message_text(message) for message in messages)])
 
 
@@ -88,9 +86,7 @@ def diff_text(diff: Diff, base: str, head: str) -> Text:
 
 
 def commit_side(commit: Commit, name: str) -> Text:
-    return Text.assemble(
-        visible(name), (f"  {commit.short}", "yellow"), f"  turn {commit.turn}, {commit.tokens} tokens"
-    )
+    return Text.assemble(visible(name), (f"  {commit.short}", "yellow"), f"  turn {commit.turn}, {commit.tokens} tokens")
 
 
 def session_table(sessions: Sequence[SessionInfo]) -> Table:

@@ -115,9 +115,7 @@ def _print_fsck(report: FsckReport) -> None:
 
 def _gc_sentence(report: GcReport) -> str:
     verb = "Would delete" if report.dry_run else "Deleted"
-    sentence = (
-        f"{verb} {report.objects} objects ({size(report.bytes)}) and {report.journals} journals; kept {report.kept}."
-    )
+    sentence = f"{verb} {report.objects} objects ({size(report.bytes)}) and {report.journals} journals; kept {report.kept}."
     if report.compacted_bytes:
         sentence += f" The store is {size(report.compacted_bytes)} smaller."
     return sentence

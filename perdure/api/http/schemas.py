@@ -160,9 +160,7 @@ class ChatRequest(Tolerant):
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0)
     seed: int | None = Field(None, ge=0, lt=2**63)
-    stop: Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)] = Field(
-        (), max_length=16
-    )
+    stop: Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)] = Field((), max_length=16)
     conversation: Annotated[Text | None, BeforeValidator(_identifier)] = None
     memory: MemoryOptions | None = None
 

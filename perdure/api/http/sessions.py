@@ -74,9 +74,7 @@ def page(items: Sequence[Mapping[str, Any]], limit: int, after: str | None, orde
     ordered = list(items) if order == "asc" else list(reversed(items))
     ids = [item["id"] for item in ordered]
     if after is not None and after not in ids:
-        raise ParameterError(
-            f"There is no {after} in this list to go on from; start again without after.", param="/after"
-        )
+        raise ParameterError(f"There is no {after} in this list to go on from; start again without after.", param="/after")
     start = 0 if after is None else ids.index(after) + 1
     data = ordered[start : start + limit]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
