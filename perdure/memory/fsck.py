@@ -6,6 +6,7 @@ token log it was computed from. A child process reads the database first, since 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from ..stores.base import Digest, ReadTxn, Ref, Store
 from ..stores.journal import Damage, Journal, JournalRecord, read_journal
 from ..stores.lease import Lease
 from ..stores.walk import walk
-from . import commits, names, reach, sessionlog, tree
+from . import commits, names, reach, retell, tree
 from .records import Commit, FsckReport, Problem
 from .workingcopy import BLOCK
 
@@ -38,28 +39,29 @@ def check(repository: Repository, *, repair: bool, progress: Callable[[int, int]
     problems: list[Problem] = []
     lost: list[str] = []
     report = walk(repository.path, deep=True, progress=progress)
-    if report.crashed:
-        problems.append(Problem("database", f"The database is broken: {report.crashed}.", repair))
-        if not repair:
-            return FsckReport(report.objects, report.bytes, 0, tuple(problems), ())
-        lost.extend(repository.rebuild(f"The database was broken: {report.crashed}."))
+    broken = [f"The database is broken: {report.crashed}."] if report.crashed else report.problems
+    problems.extend(Problem("database", sentence, repair) for sentence in broken)
+    if broken and not repair:
+        return FsckReport(report.objects, report.bytes, 0, tuple(problems), ())
+    if broken:
+        lost.extend(repository.rebuild(broken[0], salvage=not report.crashed))
     archive = _archive(repository.path / "journals")
-    corrupt = set() if report.crashed else {bytes.fromhex(text) for text in report.corrupt}
+    corrupt = set() if broken else {bytes.fromhex(text) for text in report.corrupt}
     problems.extend(_objects(repository.store, corrupt, archive, lost, repair=repair))
-    journals = 0
-    for name, ref in _heads(repository.store):
-        journals += 1
+    heads = _heads(repository.store)
+    for name, ref in heads:
         problems.extend(_journal(repository, name, ref, repair=repair))
-    return FsckReport(report.objects, report.bytes, journals, tuple(problems), tuple(lost))
+    return FsckReport(report.objects, report.bytes, len(heads), tuple(problems), tuple(lost))
 
 
-def heal(store: Store, meta: dict[str, object], payload: bytes, digest: Digest) -> bool:
+def heal(store: Store, meta: dict[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:
     """Put a recomputed KV block back under its digest; False (and nothing stored) when the bytes are not the same."""
     found, record = codec.encode(BLOCK, (), meta, payload)
     if found != digest:
         return False
     with store.write() as txn:
         txn.put_record(record)
+        txn.link(lineage, digest)
     return True
 
 
@@ -142,19 +144,14 @@ def _objects(
 
 
 def _is_leaf(store: Store, digest: Digest) -> bool:
-    """Whether a missing object is a KV block of some branch (anything else has a copy in a journal)."""
+    """Whether a missing object is a KV block of some branch or tag, which can be computed again."""
     with store.read() as txn:
-        for _, ref in txn.refs():
-            try:
-                head = commits.read(txn, ref.target)
-                if any(
-                    digest == block
-                    for commit in commits.history(txn, head)
-                    for _, _, block in commits.block_list(txn, commit)
-                ):
-                    return True
-            except (ObjectMissing, ObjectCorrupt):
-                continue
+        for prefix in (names.HEADS, names.TAGS):
+            for _, ref in txn.refs(prefix):
+                with contextlib.suppress(ObjectMissing, ObjectCorrupt):
+                    for commit in commits.history(txn, commits.read(txn, ref.target)):
+                        if any(digest == block for _, _, block in commits.block_list(txn, commit)):
+                            return True
     return False
 
 
@@ -174,21 +171,17 @@ def _heads(store: Store) -> list[tuple[str, Ref]]:
 
 
 def _journal(repository: Repository, name: str, ref: Ref, *, repair: bool) -> Iterator[Problem]:
-    """Hold a session's journal against its branch, and write it anew from the database where it is damaged."""
+    """Hold a session's journal against its branch, and write it anew from the database where it is damaged or behind."""
     uid = str(ref.meta["uid"])
-    directory = repository.path / "journals"
-    records, damage = read_journal(directory / f"{uid}.journal")
-    seqs = {record.seq for record in records}
-    whole = (uid in Journal.list(directory) and not damage and 0 in seqs) or _rewritten(records)
-    if whole and not damage:
+    records, damage = read_journal(repository.path / "journals" / f"{uid}.journal")
+    opened = any(record.body["t"] == "open" for record in records)
+    with repository.store.read() as txn:
+        behind = retell.untold(txn, ref.target, records) if opened else []
+    if opened and not damage and not behind:
         return
     mended = repair and _mend_journal(repository, name, ref, records)
-    where = _where(damage)
-    yield Problem(f"journal of {name}", f"The journal of session {name!r} is damaged{where}.", mended)
-
-
-def _rewritten(records: list[JournalRecord]) -> bool:
-    return bool(records) and records[0].body["t"] == "open"
+    what = f"is damaged{_where(damage)}" if damage or not opened else "lacks the latest commit"
+    yield Problem(f"journal of {name}", f"The journal of session {name!r} {what}.", mended)
 
 
 def _where(damage: list[Damage]) -> str:
@@ -204,39 +197,9 @@ def _mend_journal(repository: Repository, name: str, ref: Ref, records: list[Jou
         return False
     try:
         tail = [record.body for record in records if record.seq > ref.meta["seq"] and record.body["t"] != "open"]
-        bodies = [*_retold(repository.store, name, ref), *tail]
+        with repository.store.read() as txn:
+            bodies = [*retell.whole(txn, name, ref), *tail]
         Journal.rewrite(repository.path / "journals", str(ref.meta["uid"]), bodies, first_seq=ref.meta["seq"] + 1)
     finally:
         lease.release()
     return True
-
-
-def _retold(store: Store, name: str, ref: Ref) -> list[dict[str, object]]:
-    """A session's journal as its commits tell it, oldest first, each object once."""
-    bodies: list[dict[str, object]] = []
-    told: set[Digest] = set()
-    with store.read() as txn:
-        for commit in reversed(list(commits.history(txn, commits.read(txn, ref.target)))):
-            records = list(_small(txn, commit.digest, told))
-            if not bodies:
-                bodies.append(sessionlog.opening(ref.meta, name, commit.digest, None, records))
-            else:
-                bodies.append({"t": "commit", "commit": commit.digest, "covers": 0, "records": records})
-    return bodies
-
-
-def _small(txn: ReadTxn, root: Digest, told: set[Digest]) -> Iterator[bytes]:
-    stack = [root]
-    while stack:
-        digest = stack.pop()
-        if digest in told:
-            continue
-        try:
-            item = txn.get(digest)
-        except (ObjectMissing, ObjectCorrupt):
-            continue
-        told.add(digest)
-        if item.kind == BLOCK:
-            continue
-        yield bytes(codec.encode(item.kind, item.refs, item.meta, item.payload)[1])
-        stack.extend(item.refs)

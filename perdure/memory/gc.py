@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from ..stores.base import Digest, ReadTxn, WriteTxn
 from ..stores.journal import Journal, read_journal
-from . import names, reach, sessionlog
+from . import commits, names, reach, sessionlog
 from .records import GcReport
 
 if TYPE_CHECKING:
     from .repository import Repository
 
 _DAY_MS = 86_400_000
+
+ABANDONED_S = 3600.0
+"""Age at which a journal that no branch ever followed is taken for one whose making was interrupted."""
 
 
 def collect(repository: Repository, *, dry_run: bool, expire_days: float, compact: bool) -> GcReport:
@@ -52,32 +55,29 @@ def _sweep(txn: WriteTxn, dead: list[Digest], horizon: int) -> None:
 
 
 def _orphans(repository: Repository) -> list[str]:
-    """Journals of removed sessions that no other journal builds on."""
+    """Journals without a branch whose commits nothing reaches any more, or whose making was interrupted."""
     directory = repository.path / "journals"
     with repository.store.read() as txn:
         known = {str(ref.meta["uid"]) for _, ref in txn.refs(names.HEADS)}
-    return [
-        uid
-        for uid in Journal.list(directory)
-        if uid not in known
-        and uid != sessionlog.STORE_UID
-        and removed(directory, uid)
-        and not has_descendants(directory, uid)
-    ]
+        living = _living(txn)
+    found = [uid for uid in Journal.list(directory) if uid not in known and uid != sessionlog.STORE_UID]
+    return [uid for uid in found if _droppable(directory / f"{uid}.journal", living)]
 
 
-def removed(directory: Path, uid: str) -> bool:
-    """Whether a journal says that its session was removed."""
-    records, _ = read_journal(directory / f"{uid}.journal")
-    return any(record.body["t"] == "removed" for record in records)
+def _living(txn: ReadTxn) -> set[Digest]:
+    """Every commit that a branch or a tag stands on."""
+    living: set[Digest] = set()
+    for prefix in (names.HEADS, names.TAGS):
+        for _, ref in txn.refs(prefix):
+            for commit in commits.history(txn, commits.read(txn, ref.target)):
+                if commit.digest in living:
+                    break
+                living.add(commit.digest)
+    return living
 
 
-def has_descendants(directory: Path, uid: str) -> bool:
-    """Whether some other journal was forked from this one and would need it for a rebuild."""
-    return any(_base(directory, other) == uid for other in Journal.list(directory) if other != uid)
-
-
-def _base(directory: Path, uid: str) -> str | None:
-    records, _ = read_journal(directory / f"{uid}.journal")
-    base = records[0].body.get("base") if records else None
-    return base[0] if base else None
+def _droppable(path: Path, living: set[Digest]) -> bool:
+    records, _ = read_journal(path)
+    gone = any(record.body["t"] == "removed" for record in records)
+    abandoned = len(records) <= 1 and time.time() - path.stat().st_mtime > ABANDONED_S
+    return (gone or abandoned) and not any(record.body.get("commit") in living for record in records)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from ..config import StoreOptions
 from ..errors import ObjectCorrupt, ObjectMissing, RevisionNotFound
-from ..stores.base import Digest, Store, WriteTxn
+from ..stores import codec
+from ..stores.base import Digest, ReadTxn, Store, WriteTxn
 from ..stores.journal import Damage, Journal, JournalRecord, read_journal
 from ..stores.lmdb import LmdbStore
 from . import commits, names, sessionlog
@@ -36,10 +39,15 @@ def set_aside(root: Path) -> str:
     return kept
 
 
-def rebuild(root: Path, options: StoreOptions, why: str) -> Rebuilt:
-    """Make a new database out of the journals; the broken one is kept beside it. The caller has the store to itself."""
+def rebuild(root: Path, options: StoreOptions, why: str, *, salvage: bool = False) -> Rebuilt:
+    """Make a new database out of the journals; the broken one is kept beside it. The caller has the store to itself.
+
+    With `salvage` the old database can be read, and its sound objects are taken over.
+    """
     kept = set_aside(root)
     store = LmdbStore(root, options)
+    if salvage:
+        _salvage(root / kept, store, options)
     stories = [_Story(uid, *read_journal(root / "journals" / f"{uid}.journal")) for uid in Journal.list(root / "journals")]
     lost: list[str] = []
     with store.write() as txn:
@@ -47,12 +55,36 @@ def rebuild(root: Path, options: StoreOptions, why: str) -> Rebuilt:
             _put_objects(txn, story)
         for story in stories:
             if story.uid == sessionlog.STORE_UID:
-                _replay_tags(txn, story)
+                lost.extend(_replay_tags(txn, story))
             else:
                 lost.extend(_replay_session(txn, story))
     sessions = sum(1 for story in stories if story.uid != sessionlog.STORE_UID)
     notes = [f"{why} It was set aside as {kept} and rebuilt from {sessions} journals; KV is computed again when needed."]
     return Rebuilt(store, notes, lost)
+
+
+def _salvage(old: Path, store: Store, options: StoreOptions) -> None:
+    """Copy every object and link that verifies out of a database file."""
+    with tempfile.TemporaryDirectory(dir=old.parent, prefix=".salvage-") as folder:
+        (Path(folder) / "data.mdb").hardlink_to(old)
+        source = LmdbStore(Path(folder), options, read_only=True)
+        try:
+            with source.read() as txn, store.write() as into:
+                for digest in txn.digests():
+                    _copy_object(txn, into, digest)
+                for lineage, digest in txn.lineages():
+                    if into.has(digest):
+                        into.link(lineage, digest)
+        finally:
+            source.close()
+
+
+def _copy_object(txn: ReadTxn, into: WriteTxn, digest: Digest) -> None:
+    with contextlib.suppress(ObjectCorrupt, ObjectMissing):
+        item = txn.get(digest)
+        found, record = codec.encode(item.kind, item.refs, item.meta, item.payload)
+        if found == digest:
+            into.put_record(record)
 
 
 def _put_objects(txn: WriteTxn, story: _Story) -> None:
@@ -82,14 +114,20 @@ def _replay_session(txn: WriteTxn, story: _Story) -> list[str]:
     return lost
 
 
-def _replay_tags(txn: WriteTxn, story: _Story) -> None:
+def _replay_tags(txn: WriteTxn, story: _Story) -> list[str]:
+    lost = []
     for record in story.records:
         name = names.tag(record.body["name"])
         present = txn.ref(name)
         if present is not None:
             txn.delete_ref(name, present.target)
-        if record.body["t"] == "tag" and _readable(txn, record.body["commit"]):
-            txn.set_ref(name, None, record.body["commit"], meta={"session": record.body.get("session", "")}, reason="tag")
+        if record.body["t"] != "tag":
+            continue
+        if _readable(txn, record.body["commit"]):
+            txn.set_ref(name, None, record.body["commit"], meta={"session": record.body["session"]}, reason="tag")
+        else:
+            lost.append(f"Tag {record.body['name']!r}: its commit {record.body['commit'].hex()[:10]} cannot be rebuilt.")
+    return lost
 
 
 def _readable(txn: WriteTxn, digest: Digest) -> bool:

@@ -5,6 +5,7 @@ A `commit` record carries the commit and every small object written with it, so 
 journals alone; only KV is left to be computed again.
 
     {"t": "open", "name", "meta": the ref's meta, "base": [uid, commit] | None, "commit", "records": [record, ...]}
+    {"t": "objects", "records": [record, ...]}    more of what the opening record refers to
     {"t": "turn", "messages": [[role, content, time], ...], "feed": u32 bytes, "keep": n, "sampling": {...}, "parent"}
     {"t": "tok", "id": n}
     {"t": "drop"}                                the turn was withdrawn: its caller was told that it failed
@@ -17,7 +18,7 @@ The store's own journal (uid "store") holds {"t": "tag", "name", "commit"} and {
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..stores.base import Digest
@@ -25,6 +26,9 @@ from ..stores.journal import JournalRecord
 from .tokenlog import unpack
 
 STORE_UID = "store"
+
+GROUP_BYTES = 8 << 20
+"""Small objects of one record; an import may bring more than a journal frame can hold."""
 
 
 class UnfinishedTurn(NamedTuple):
@@ -52,18 +56,32 @@ class Tail(NamedTuple):
     removed: bool
 
 
-def opening(
+def openings(
     meta: Mapping[str, object], name: str, commit: Digest, base: tuple[str, Digest] | None, records: Sequence[bytes]
-) -> dict[str, Any]:
-    """The body of a journal's first record."""
-    return {
+) -> list[dict[str, Any]]:
+    """The bodies of a journal's first records: one, or more where the objects are too many for one."""
+    groups = list(_groups(records))
+    first = {
         "t": "open",
         "name": name,
         "meta": dict(meta),
         "base": list(base) if base else None,
         "commit": commit,
-        "records": list(records),
+        "records": groups[0],
     }
+    return [first, *({"t": "objects", "records": group} for group in groups[1:])]
+
+
+def _groups(records: Sequence[bytes]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    size = 0
+    for record in records:
+        if group and size + len(record) > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(record)
+        size += len(record)
+    yield group
 
 
 def tail(records: Iterable[JournalRecord], applied: int) -> Tail:
@@ -83,6 +101,8 @@ def tail(records: Iterable[JournalRecord], applied: int) -> Tail:
             turn = turn._replace(tokens=(*turn.tokens, body["id"]))
         elif kind in ("commit", "open"):
             turn, target = None, body["commit"]
+            objects.extend(body["records"])
+        elif kind == "objects":
             objects.extend(body["records"])
         elif kind == "reset":
             turn, target = None, body["commit"]

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import BLOCK_TOKENS, PREFILL_GRID
-from ..errors import RefChanged, SessionNotFound
+from ..errors import RefChanged, SessionNotFound, StoreFull
 from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, Ref, Store, WriteTxn
 from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
-from . import commits, names, sessionlog, tokenlog, tree
+from . import commits, names, retell, sessionlog, tokenlog, tree
 from .records import Commit, Message, StateRefs
 
 BLOCK = "kv-block"
@@ -110,6 +110,7 @@ class WorkingCopy:
         self._directory = directory
         self._group_commit_ms = group_commit_ms
         self._journal: Journal | None = None
+        self._untold = True
         self.name = name
         self._ref = self._read_ref()
         self._lease = Lease(directory / "leases" / f"{self.uid}.lock")
@@ -153,6 +154,8 @@ class WorkingCopy:
 
     def begin_turn(self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]) -> None:
         """Make the user's messages durable before any work starts."""
+        if self._untold:
+            self._catch_up()
         body = {
             "t": "turn",
             "messages": [[m.role, m.content, m.time_ms] for m in messages],
@@ -182,11 +185,30 @@ class WorkingCopy:
             digest = self._write(recorder, draft, covers)
             self._move(txn, digest, covers, draft.kind)
             written = commits.read(txn, digest)
+        self.head = written
+        return Committed(written, recorder.bytes + self._tell(digest, covers, list(recorder.records.values())))
+
+    def _tell(self, digest: Digest, covers: int, records: list[bytes]) -> int:
+        """Put a commit that the database holds into the journal too; returns the bytes that took.
+
+        A full disk does not undo the commit: the journal is brought up to date before the next turn.
+        """
         before = self._log.bytes_written
-        records = list(recorder.records.values())
-        self._log.append({"t": "commit", "commit": digest, "covers": covers, "records": records}, durable=False)
-        self._settle(written)
-        return Committed(written, recorder.bytes + self._log.bytes_written - before)
+        try:
+            self._log.append({"t": "commit", "commit": digest, "covers": covers, "records": records}, durable=False)
+            self._log.settle()
+        except StoreFull:
+            self._untold = True
+        return self._log.bytes_written - before
+
+    def _catch_up(self) -> None:
+        """Tell the journal about commits that it lacks because a process died, or the disk was full, in between."""
+        records, _ = read_journal(self._directory / "journals" / f"{self.uid}.journal")
+        with self._store.read() as txn:
+            bodies = retell.untold(txn, self._ref.target, records)
+        for body in bodies:
+            self._log.append(body)
+        self._untold = False
 
     def mark_removed(self) -> None:
         """Say in the journal that the session is gone, so that no rebuild brings it back."""
@@ -197,7 +219,8 @@ class WorkingCopy:
         seq = self._log.append({"t": "reset", "commit": target.digest})
         with self._store.write() as txn:
             self._move(txn, target.digest, seq, reason)
-        self._settle(target)
+        self.head = target
+        self._log.settle()
 
     def apply(self, tail: sessionlog.Tail) -> None:
         """Bring the database up to a journal's tail (all but its unfinished turn)."""
@@ -244,10 +267,6 @@ class WorkingCopy:
                 f"Session {self.name!r} was moved or removed by another process. Open it again and repeat the turn."
             ) from error
         self._ref = Ref(digest, meta)
-
-    def _settle(self, head: Commit) -> None:
-        self.head = head
-        self._log.settle()
 
     def _write(self, recorder: Recorder, draft: Draft, covers: int) -> Digest:
         state = write_state(recorder, self.head, draft, (self.uid, covers))

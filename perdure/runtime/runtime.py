@@ -36,6 +36,7 @@ class Runtime:
         self.threads_are_free = threads is None
         adapter = KVAdapter(loaded.config, loaded.model.dtype, str(loaded.model.device))
         self.engine = Engine(loaded.model, adapter, torch.get_num_threads())
+        self.engine.self_test()
         adapter.pool.warm(loaded.info.context_length)
         self.author = _author()
         self._open: set[Session] = set()

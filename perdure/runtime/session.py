@@ -123,6 +123,7 @@ class Session:
         self.repository: Repository = runtime.repository
         self.copy = copy
         self.notes: list[str] = []
+        self._debt = Cost()
         self.recipe, self.engine = self._execution()
 
     @property
@@ -145,7 +146,7 @@ class Session:
     def warm(self) -> Warm:
         """The working state, restored from the store when it is not in memory."""
         if self._warm is None:
-            self._warm = self._restore(Cost())
+            self._warm = self._restore()
         return self._warm
 
     # talking
@@ -197,8 +198,8 @@ class Session:
         if not self._turn_lock.acquire(blocking=False):
             raise SessionBusy(f"Session {self.name!r} is answering already; wait for that answer or cancel it.")
         try:
-            cost = Cost()
-            self._enter(cost)
+            self._enter()
+            cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
             made = plan(self, said)
@@ -308,10 +309,14 @@ class Session:
 
     def logits(self) -> Tensor:
         """The boundary logits [vocab], float32: what the model says after the last token it absorbed."""
-        boundary = self.warm.boundary
-        if boundary is None:
+        warm = self.warm
+        if warm.boundary is None and warm.state.seen == self.head.tokens:
+            restoration = Restoration(self.repository, self.engine, self.head)
+            warm.boundary = restoration.boundary(warm)
+            self.notes.extend(restoration.notes)
+        if warm.boundary is None:
             raise InvalidInput(f"Session {self.name!r} has absorbed no tokens yet, so there are no logits.")
-        return boundary.logits.clone()
+        return warm.boundary.logits.clone()
 
     # time travel
 
@@ -327,7 +332,7 @@ class Session:
         if self.name is None:
             raise InvalidInput("An ephemeral session keeps no history to reset.")
         target = self.repository.resolve(rev, self.name)
-        self._enter(Cost())
+        self._enter()
         if isinstance(self.copy, WorkingCopy):
             self.copy.reset(target, f"reset to {rev}")
         self._cool()
@@ -358,7 +363,7 @@ class Session:
 
         Raises SessionBusy. The next turn would do the same; a server does it before it reads the history.
         """
-        self._enter(Cost())
+        self._enter()
 
     def _cool(self) -> None:
         """Forget the working state and give its memory back."""
@@ -390,7 +395,7 @@ class Session:
         threads = present["threads"]
         return present, self._runtime.engine.at(int(threads)) if threads.isdigit() else self._runtime.engine
 
-    def _enter(self, cost: Cost) -> None:
+    def _enter(self) -> None:
         """Take the lease, notice moves by others, restore, and finish what a killed process left unfinished."""
         if self.copy.acquire():
             self._cool()
@@ -399,9 +404,7 @@ class Session:
             self.copy.apply(tail)
         if self._warm is None:
             self.recipe, self.engine = self._execution()
-            self._warm = self._restore(cost)
-        elif not cost.restored:
-            cost.restored = self._warm.state.seen
+            self._warm = self._restore()
         if tail is not None and tail.turn is not None:
             recover(self, tail.turn)
 
@@ -410,12 +413,18 @@ class Session:
         if not isinstance(self.copy, WorkingCopy) or self.copy.tail().turn is None:
             return
         try:
-            self._enter(Cost())
+            self._enter()
         except SessionBusy:
             return
         self.copy.release()
 
-    def _restore(self, cost: Cost) -> Warm:
+    def _take_debt(self) -> Cost:
+        """The cost of restoring since the last turn, which the next turn's receipt shows."""
+        taken, self._debt = self._debt, Cost()
+        taken.restored = self.warm.state.seen
+        return taken
+
+    def _restore(self) -> Warm:
         began = time.perf_counter()
         if self._stale or not self.head.tokens:
             warm = Warm(self.engine.adapter.new(), [], [], 0, b"")
@@ -424,11 +433,11 @@ class Session:
         else:
             restoration = Restoration(self.repository, self.engine, self.head)
             warm = restoration.run()
-            cost.restored, cost.bytes_read = warm.state.seen, restoration.bytes
-            cost.replayed += restoration.replayed
+            self._debt.bytes_read += restoration.bytes
+            self._debt.replayed += restoration.replayed
             self.notes.extend(restoration.notes)
         warm.messages = self.messages()
-        cost.restore_ms = 1e3 * (time.perf_counter() - began)
+        self._debt.restore_ms += 1e3 * (time.perf_counter() - began)
         return warm
 
     def _take_notes(self) -> list[str]:

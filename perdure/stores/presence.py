@@ -17,9 +17,13 @@ class Presence:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(exist_ok=True)
         self.unclean = _sweep(directory)
-        self._path = directory / f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._path = directory / name
+        # Locked before it gets its name: nobody may find it free.
+        draft = directory / f".{name}"
+        self._fd = os.open(draft, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
+        draft.rename(self._path)
 
     def close(self) -> None:
         """Remove the marker. Idempotent."""
@@ -32,7 +36,7 @@ class Presence:
 
 def _sweep(directory: Path) -> bool:
     found = False
-    for path in directory.iterdir():
+    for path in directory.glob("[!.]*"):
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
