@@ -11,7 +11,7 @@ import pytest
 
 from ..errors import InvalidInput, ObjectCorrupt, ObjectMissing, RefChanged, StoreError
 from ..stores import codec
-from ..stores.base import Digest, Store
+from ..stores.base import Digest, ReadTxn, Store
 
 ABSENT = b"\x01" * 32
 
@@ -450,7 +450,8 @@ class StoreTests(ABC):
             digest = written.put("leaf")
         with store.read() as view:
             pass
-        for txn in (written, view):
+        ended: list[ReadTxn] = [written, view]
+        for txn in ended:
             with pytest.raises(StoreError):
                 txn.get(digest)
             with pytest.raises(StoreError):
