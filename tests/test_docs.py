@@ -61,7 +61,7 @@ def test_every_command_and_option_has_help(name: str) -> None:
     options = {option for parameter in command.params for option in parameter.opts}
     assert "--debug" in options
     assert name == "serve" or "--json" in options
-    assert ("--model" in options) == (name in {"chat", "serve", "bench"})
+    assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify"})
     assert ("--store" in options) == (name not in {"pull", "models", "bench"})
 
 
@@ -83,8 +83,6 @@ def test_links_lead_somewhere() -> None:
 
 def test_every_dependency_is_pinned() -> None:
     pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()
-    names = re.findall(
-        r'^    "([A-Za-z0-9_-]+)[><=]', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )
+    names = re.findall(r'^    "([A-Za-z0-9_-]+)[><=]', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     assert names
     assert [name for name in names if f"\n{name.lower()}==" not in pins] == []

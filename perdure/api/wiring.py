@@ -48,7 +48,12 @@ def open_runtime(model: str, named: Path | None, *, progress: Progress | None = 
     """A loaded model over a store, which is made where there is none."""
     from ..runtime import open as open_model
 
-    return open_model(model, store_path(named), progress=progress)
+    return open_model(model, store_path(named), cache=cache_path(), progress=_within(progress))
+
+
+def _within(progress: Progress | None) -> Stages | None:
+    """Stages told to a bar that has but one."""
+    return None if progress is None else lambda _stage, done, total: progress(done, total)
 
 
 def cache_path() -> Path:

@@ -79,9 +79,7 @@ class FakeHistory:
             raise self.fails
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
     def sessions(self) -> list[SessionInfo]:
@@ -205,9 +203,7 @@ class FakeStream:
     def __enter__(self) -> FakeStream:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._pieces.close()
 
     def _run(self) -> Generator[Chunk, None, None]:
@@ -270,6 +266,9 @@ class FakeSession:
         self.runtime.repository.fork(self.name, name, at)
         return FakeSession(self.runtime, name)
 
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
+        return self.runtime.repository.verify(self.name, progress)
+
     def undo(self) -> None:
         self.runtime.repository.reset(self.name, "HEAD~1")
 
@@ -292,9 +291,7 @@ class FakeRuntime:
     def __enter__(self) -> FakeRuntime:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
     def session(self, name: str, **options: Any) -> FakeSession:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-from fakes import FakeRuntime
 
 from perdure.api.http import HttpSettings, create_app
 from perdure.api.http.serve import Server, listen, url
+
+from .fakes import FakeRuntime
 
 WAIT = 20.0
 
@@ -26,9 +27,7 @@ class Api(httpx.Client):
         self.runtime = runtime
         self.server = server
 
-    def chat(
-        self, *messages: str | dict[str, Any], headers: dict[str, str] | None = None, **body: Any
-    ) -> httpx.Response:
+    def chat(self, *messages: str | dict[str, Any], headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
         """Plain strings take turns: user, assistant, user..."""
         roles = ("user", "assistant")
         listed = [{"role": roles[n % 2], "content": m} if isinstance(m, str) else m for n, m in enumerate(messages)]
@@ -43,7 +42,7 @@ class Api(httpx.Client):
 
 
 @contextmanager
-def serving(runtime: FakeRuntime, settings: HttpSettings | None = None) -> Iterator[Api]:
+def serving(runtime: Any, settings: HttpSettings | None = None) -> Iterator[Api]:
     with listen("127.0.0.1", 0) as listener:
         ready = threading.Event()
         address = url("127.0.0.1", listener)

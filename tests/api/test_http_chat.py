@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes import FakeRuntime, failing, parrot
-from http_server import Api, frames, serving
 
 from perdure.errors import StoreFull
+
+from .fakes import FakeRuntime, failing, parrot
+from .http_server import Api, frames, serving
 
 
 @pytest.fixture

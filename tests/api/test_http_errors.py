@@ -6,12 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
-from fakes import FakeRuntime, failing
-from http_server import Api, serving
 
 from perdure.api.http import HttpSettings
 from perdure.api.http.schemas import REFUSED
 from perdure.errors import InvalidInput, PerdureError, RecipeMismatch, RefChanged
+
+from .fakes import FakeRuntime, failing
+from .http_server import Api, serving
 
 URL = "/v1/chat/completions"
 USER = {"role": "user", "content": "hello"}

@@ -7,11 +7,12 @@ from typing import Any
 
 import openai
 import pytest
-from fakes import FakeRuntime, failing
-from http_server import Api, serving
 from openai.types.chat import ChatCompletionMessageParam
 
 from perdure.errors import StoreFull
+
+from .fakes import FakeRuntime, failing
+from .http_server import Api, serving
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeRuntime
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -12,6 +11,8 @@ from perdure.api.http.schemas import ChatRequest
 from perdure.api.http.seat import Seating, Target
 from perdure.api.http.warm import WarmSessions
 from perdure.errors import SessionBusy
+
+from .fakes import FakeRuntime
 
 NAME = "alice"
 TEXTS = st.sampled_from(["yes", "no", "tell me more"])

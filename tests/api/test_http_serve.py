@@ -9,15 +9,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fakes import FakeRuntime
 from fastapi import FastAPI
 
 from perdure.api.http import HttpSettings, serve
 from perdure.api.http.serve import Server, is_loopback, listen
 from perdure.errors import InvalidInput
 
+from .fakes import FakeRuntime
+
 SCRIPT = """
-from fakes import FakeRuntime
+from tests.api.fakes import FakeRuntime
 from perdure.api.http import serve
 serve(FakeRuntime(), port=0, started=lambda url: print(url, flush=True))
 print("closed", flush=True)
@@ -64,9 +65,7 @@ def test_a_signal_lets_the_caller_close_what_it_owns(number: signal.Signals) -> 
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parent.parent)])
     command = [sys.executable, "-W", "error", "-c", SCRIPT]
-    with subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         assert httpx.get(f"{url}/health").json() == {"status": "ok"}

@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from fakes import MODEL, FakeRuntime
-from http_server import Api, serving
+
+from .fakes import MODEL, FakeRuntime
+from .http_server import Api, serving
 
 
 @pytest.fixture

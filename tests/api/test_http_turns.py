@@ -9,12 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from fakes import FakeRuntime, parrot
 from fastapi import FastAPI
-from http_server import WAIT, Api, eventually, serving
 
 from perdure.api.http import HttpSettings
 from perdure.memory.records import Message
+
+from .fakes import FakeRuntime, parrot
+from .http_server import WAIT, Api, eventually, serving
 
 
 class Held:

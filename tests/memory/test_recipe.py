@@ -37,9 +37,7 @@ def test_every_part_counts_and_is_named(name: str) -> None:
 def test_the_weightiest_difference_comes_first_and_the_others_are_counted() -> None:
     present = recipe(threads="2", weights="f" * 64, dtype="float32")
     assert [part.field for part in recipe().difference(present)] == ["weights", "dtype", "threads"]
-    with pytest.raises(
-        RecipeMismatch, match=r"the model's weights have changed.*digest f{12} \(2 more parts differ too\)"
-    ):
+    with pytest.raises(RecipeMismatch, match=r"the model's weights have changed.*digest f{12} \(2 more parts differ too\)"):
         recipe().require_same(present)
 
 

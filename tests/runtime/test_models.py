@@ -77,9 +77,7 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_does_not(tmp_path: 
     assert field_that_differs(original, tiny_llama(tmp_path / "other", seed=1)) == ["weights"]
 
 
-@pytest.mark.parametrize(
-    ("options", "field"), [({"dtype": "bfloat16"}, "dtype"), ({"attention": "eager"}, "attention")]
-)
+@pytest.mark.parametrize(("options", "field"), [({"dtype": "bfloat16"}, "dtype"), ({"attention": "eager"}, "attention")])
 def test_how_it_is_loaded_is_part_of_the_recipe(original: Path, options: dict[str, str], field: str) -> None:
     assert field in field_that_differs(original, original, **options)
 

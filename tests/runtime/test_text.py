@@ -84,9 +84,7 @@ def test_any_tokens_give_the_decoded_text(kind: str, request: pytest.FixtureRequ
 @given(data=st.data())
 @settings(deadline=None, max_examples=100)
 def test_byte_tokens_between_pieces(byte_fallback: Any, data: st.DataObject) -> None:
-    texts = data.draw(
-        st.lists(st.sampled_from(["the \u00e9", "\U0001f600", "\u2581 a", "\u20ac\u20ac", "x"]), max_size=6)
-    )
+    texts = data.draw(st.lists(st.sampled_from(["the \u00e9", "\U0001f600", "\u2581 a", "\u20ac\u20ac", "x"]), max_size=6))
     tokens = [token for text in texts for token in byte_fallback.encode(text, add_special_tokens=False)]
     check(byte_fallback, tokens)
 

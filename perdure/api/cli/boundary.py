@@ -59,7 +59,6 @@ def guarded(call: Callable[[], Any]) -> int:
     try:
         result = call()
     except (KeyboardInterrupt, typer.Abort):
-        say("Interrupted.")
         return INTERRUPTED
     except Exception as error:
         return explain(error)

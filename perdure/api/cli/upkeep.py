@@ -10,7 +10,8 @@ import typer
 from . import shapes
 from .boundary import DEFECT
 from .history import SessionName, repository
-from .options import Debug, Json, Store, Yes
+from .machine import running
+from .options import EMBEDDED_MODEL, Debug, Json, Model, Store, Yes
 from .output import Step, confirm, print_json, size, stdout, styled
 
 if TYPE_CHECKING:
@@ -55,10 +56,23 @@ def import_(
         typer.echo(f"{info.name} is at {info.head.short} (turn {info.head.turn}, {info.head.tokens} tokens).")
 
 
-def verify(session: SessionName, store: Store = None, json: Json = False, debug: Debug = False) -> None:
-    """Re-hash everything a session refers to. Exit code 1 when something does not match."""
-    with repository(store) as history, Step(f"verifying {session}") as progress:
+def verify(
+    session: SessionName,
+    hashes_only: Annotated[bool, typer.Option("--hashes-only", help="Do not replay: needs no model.")] = False,
+    model: Model = EMBEDDED_MODEL,
+    store: Store = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Re-hash a session, replay it from its tokens and compare KV and boundary logits bit by bit.
+
+    Exit code 1 when something does not match.
+    """
+    with repository(store) as history, Step(f"hashing {session}") as progress:
         problems = history.verify(session, progress)
+    if not hashes_only and not problems:
+        with running(model, store) as runtime, Step(f"replaying {session}") as progress:
+            problems = runtime.session(session, create=False).verify(progress)
     ok = all(problem.mended for problem in problems)
     if json:
         print_json({"session": session, "ok": ok, "problems": shapes.problems(problems)})

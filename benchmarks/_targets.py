@@ -1,0 +1,56 @@
+"""What each metric should reach, and in words why one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Target(NamedTuple):
+    """`limit` None: the number is shown, nothing is asked of it. `at_least` False: smaller is better."""
+
+    limit: float | None
+    at_least: bool
+    unit: str
+    sentence: str
+
+
+class Verdict(NamedTuple):
+    name: str
+    value: float | None
+    target: Target
+    met: bool | None
+    reason: str
+
+
+TARGETS: dict[str, Target] = {
+    "resume_speedup_2k": Target(50, True, "x", "cold prefill / open, restore and first logits, 2,048 tokens"),
+    "resume_speedup_8k": Target(150, True, "x", "the same at 8,000 tokens"),
+    "restore_vs_llamacpp_warm": Target(2, False, "x", "our restore / llama-server's own restore_ms, page cache warm"),
+    "restore_vs_llamacpp_cold": Target(2, False, "x", "the same with the files dropped from the page cache"),
+    "snapshot_extra_bytes": Target(4096, False, "B", "records and journal beyond the new KV, turn of 64 tokens"),
+    "snapshot_extra_bytes_physical": Target(None, False, "B", "the same from the kernel's count of bytes written"),
+    "snapshot_vs_llamacpp": Target(1, True, "x", "their save with fsync / our commit"),
+    "fork_ms": Target(1, False, "ms", "a durable fork of the longest session"),
+    "fork_64k_over_1k": Target(1.5, False, "x", "fork of a 64k-token session / of a 1k-token one (synthetic KV)"),
+    "bytes_per_token_over_analytic": Target(1.01, False, "x", "bytes on disk / tokens x KV bytes per token"),
+    "persist_overhead": Target(0.02, False, "", "decode speed without persistence / with it, less one"),
+    "open_100k_ms": Target(100, False, "ms", "opening a store of 100,000 small objects"),
+}
+
+REASONS: dict[str, str] = {}
+"""Metric name -> why its target is missed, written by hand after looking into it."""
+
+
+def judge(metrics: Mapping[str, float]) -> list[Verdict]:
+    """One verdict for each target; `met` is None where nothing was measured or nothing is asked."""
+    return [_verdict(name, target, metrics.get(name)) for name, target in TARGETS.items()]
+
+
+def _verdict(name: str, target: Target, value: float | None) -> Verdict:
+    if value is None:
+        return Verdict(name, None, target, None, "not measured in this run")
+    if target.limit is None:
+        return Verdict(name, value, target, None, REASONS.get(name, ""))
+    met = value >= target.limit if target.at_least else value <= target.limit
+    return Verdict(name, value, target, met, "" if met else REASONS.get(name, "not looked into yet"))
