@@ -412,11 +412,11 @@ class StoreTests(ABC):
             thread.start()
         for thread in threads:
             thread.join()
-        with store.read() as txn:
-            ref = txn.ref("r")
+        with store.read() as view:
+            ref = view.ref("r")
             assert ref is not None
-            assert bytes(txn.get(ref.target).payload) == b"80"
-            assert len(list(txn.reflog("r"))) == 81
+            assert bytes(view.get(ref.target).payload) == b"80"
+            assert len(list(view.reflog("r"))) == 81
 
     def test_readers_run_beside_a_writer(self, store: Store) -> None:
         failures: list[BaseException] = []
