@@ -429,17 +429,33 @@ def test_a_path_that_is_a_file(tmp_path: Path) -> None:
         LmdbStore(tmp_path / "file")
 
 
-def test_a_directory_that_may_not_be_written(path: Path) -> None:
-    fill(path)
-    if os.geteuid() == 0:
-        pytest.skip("the superuser may write anywhere")
-    for name in ("data.mdb", "lock.mdb"):
-        (path / name).chmod(0o400)
-    path.chmod(0o500)
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from perdure.errors import StoreUnreadable
+from perdure.stores.lmdb import LmdbStore
+if os.geteuid() == 0:
+    os.setuid(65534)
+path = Path(sys.argv[1])
+for refused in (path, path / "new"):
     try:
-        with pytest.raises(StoreUnreadable):
-            LmdbStore(path)
-        with LmdbStore(path, read_only=True) as store, store.read() as txn:
-            assert len(list(txn.digests())) == 21
-    finally:
-        path.chmod(0o700)
+        LmdbStore(refused)
+    except StoreUnreadable:
+        continue
+    sys.exit(3)
+with LmdbStore(path, read_only=True) as store, store.read() as txn:
+    sys.exit(len(list(txn.digests())))
+"""
+
+
+def test_a_directory_that_may_not_be_written() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory)
+        fill(path)
+        for name in ("data.mdb", "lock.mdb"):
+            (path / name).chmod(0o444)
+        path.chmod(0o555)
+        try:
+            assert child(UNPRIVILEGED, directory).wait(60) == 21
+        finally:
+            path.chmod(0o700)
