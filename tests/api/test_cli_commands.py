@@ -277,6 +277,13 @@ def test_stored_text_cannot_drive_the_terminal(run: Run, runtime: FakeRuntime) -
     assert "[bold]plain[/bold]" in run("show", "alice").stdout
 
 
+def test_tables_are_not_cut_for_a_pipe(run: Run, runtime: FakeRuntime) -> None:
+    name = "a-name-that-is-much-longer-than-any-column-of-a-table-on-a-terminal-of-eighty-columns"
+    runtime.repository.branches[name] = runtime.repository.branches["alice"]
+    assert name in run("ls").stdout
+    assert max(len(line) for line in run("ls").stdout.splitlines()) < 200
+
+
 def test_long_lines_are_not_folded_for_a_pipe(run: Run, runtime: FakeRuntime) -> None:
     line = runtime.repository.branches["alice"]
     line.append(after(line[-1], "word " * 100, "yes"))
