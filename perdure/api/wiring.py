@@ -31,10 +31,8 @@ class PulledModel(NamedTuple):
 
 
 def store_path(named: Path | None) -> Path:
-    """The folder that was asked for, else the one in the user's data folder."""
-    if named is not None:
-        return named.expanduser()
-    return platformdirs.user_data_path("perdure", appauthor=False) / "store"
+    """The folder that was asked for, else the one that `perdure.open` takes."""
+    return Path(platformdirs.user_data_dir("perdure")) if named is None else named.expanduser()
 
 
 def open_repository(named: Path | None, *, create: bool = False) -> Repository:
@@ -58,7 +56,7 @@ def _within(progress: Progress | None) -> Stages | None:
 
 def cache_path() -> Path:
     """Where pulled models lie."""
-    return platformdirs.user_cache_path("perdure", appauthor=False)
+    return Path(platformdirs.user_cache_dir("perdure"))
 
 
 def pull_model(name: str, *, accept_licence: bool = False, progress: Stages | None = None) -> Path:
