@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from ._corpus import Corpus, text
 from ._measure import Clock, Key, Sample, Variant, disk_bytes, drop_cache, written
 
@@ -22,9 +20,10 @@ GREEDY: dict[str, Any] = {"temperature": 0.0, "seed": 1}
 def model_folder(name: str) -> Path:
     """The converted model's folder, pulled first if it is not on this machine."""
     from perdure.errors import ModelNotFound
+    from perdure.places import default_cache
     from perdure.runtime import models, pull
 
-    cache = platformdirs.user_cache_path("perdure")
+    cache = default_cache()
     try:
         return Path(models.resolve(name, cache))
     except ModelNotFound:

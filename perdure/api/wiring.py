@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import platformdirs
+from ..places import default_cache, default_store
 
 if TYPE_CHECKING:
     from ..memory import Repository
@@ -32,7 +32,7 @@ class PulledModel(NamedTuple):
 
 def store_path(named: Path | None) -> Path:
     """The folder that was asked for, else the one that `perdure.open` takes."""
-    return Path(platformdirs.user_data_dir("perdure")) if named is None else named.expanduser()
+    return default_store() if named is None else named.expanduser()
 
 
 def open_repository(named: Path | None, *, create: bool = False) -> Repository:
@@ -56,7 +56,7 @@ def _within(progress: Progress | None) -> Stages | None:
 
 def cache_path() -> Path:
     """Where pulled models lie."""
-    return Path(platformdirs.user_cache_dir("perdure"))
+    return default_cache()
 
 
 def pull_model(name: str, *, accept_licence: bool = False, progress: Stages | None = None) -> Path:

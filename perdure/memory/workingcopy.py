@@ -282,7 +282,7 @@ class WorkingCopy:
             tokens=sum(len(run.tokens) for run in draft.runs) + (0 if draft.replaces else base.tokens),
             messages=len(draft.messages) + (0 if draft.replaces else base.messages),
             turn=base.turn + draft.answers,
-            title=base.title or draft.title,
+            title=draft.title or base.title,
             metrics=draft.metrics,
             state=state,
         )

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import platformdirs
 import torch
 
 from ..config import Sampling
 from ..errors import InvalidInput, SessionNotFound
 from ..memory.records import SessionInfo
 from ..memory.repository import Repository
+from ..places import default_cache, default_store
 from . import attention
 from .adapter import KVAdapter
 from .catalogue import DEFAULT_MODEL, find
@@ -110,7 +110,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
     computed with. Raises ModelNotFound, InvalidInput or a StoreError.
     """
-    place = cache or platformdirs.user_cache_path("perdure", appauthor=False)
+    place = cache or default_cache()
     folder = resolve(str(model), place)
     repository = Repository.open(Path(store) if store is not None else default_store())
     try:
@@ -121,11 +121,6 @@ def open(  # noqa: A001 - the public name is perdure.open
         repository.close()
         raise
     return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
-
-
-def default_store() -> Path:
-    """The store in the user's data folder."""
-    return platformdirs.user_data_path("perdure", appauthor=False) / "store"
 
 
 def model_name(asked: str, folder: Path) -> str:
