@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from perdure import places
 from perdure.api import wiring
 from perdure.api.cli import app
 from perdure.api.cli.output import age, size, visible
@@ -241,10 +242,9 @@ def test_pulled_models_are_the_whole_folders_of_the_cache(monkeypatch: pytest.Mo
     assert [(model.name, model.bytes) for model in wiring.pulled_models()] == [("owner/small", 2), ("tiny", 2)]
 
 
-def test_the_command_line_and_python_share_a_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("platformdirs.user_data_dir", lambda name: str(tmp_path / name))
-    assert wiring.store_path(None) == tmp_path / "perdure"
-    assert wiring.store_path(Path("~/elsewhere")) == Path.home() / "elsewhere"
+def test_the_command_line_and_python_share_a_store() -> None:
+    assert wiring.store_path(None) == places.default_store()
+    assert wiring.cache_path() == places.default_cache()
 
 
 def test_serve(run: Run, runtime: FakeRuntime) -> None:
