@@ -11,6 +11,7 @@ import torch
 
 from ..config import Sampling
 from ..errors import InvalidInput, SessionNotFound
+from ..memory import names
 from ..memory.records import SessionInfo
 from ..memory.repository import Repository
 from ..places import default_cache, default_store
@@ -51,7 +52,7 @@ class Runtime:
         `system` is the system prompt of a new session. Raises SessionNotFound, InvalidName, or RecipeMismatch when its
         state was computed by another model; `as_text` computes it again from the text instead.
         """
-        if not self.repository.exists(name):
+        if not self.repository.exists(names.checked(name)):
             if not create:
                 raise SessionNotFound(f"There is no session {name[:80]!r}. `perdure ls` lists them.")
             self.repository.create(name, self.recipe, model=self.model.name, author=self.author)
