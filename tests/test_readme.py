@@ -53,10 +53,9 @@ def run(line: str) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[None]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "perdure", *shlex.split(SERVER)[1:]], stderr=subprocess.PIPE, text=True
-    ) as server:
+def serving(port: int) -> Iterator[None]:
+    words = shlex.split(SERVER.replace("8400", str(port)))[1:]
+    with subprocess.Popen([sys.executable, "-m", "perdure", *words], stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         while "answers at" not in (line := server.stderr.readline()):
             assert line or server.poll() is None
