@@ -8,8 +8,8 @@ Integers are little-endian. `seed` is the first 8 bytes of the object's digest, 
 found out by the cheap checksum too.
 
 `header` is the msgpack map ``{"k": kind, "r": [digest, ...], "m": meta}``: `r` lists every object this one refers to, so
-reachability (gc), closure (bundles) and connectivity (fsck) need no knowledge of what an object means. The digest of an
-object is BLAKE3-256 over ``header || payload``.
+reachability (gc), closure (bundles) and connectivity (fsck) need no knowledge of what an object means. Keys of maps are
+sorted, so that equal content has equal bytes. The digest of an object is BLAKE3-256 over ``header || payload``.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ReadTxn(ABC):
 
     @abstractmethod
     def ref(self, name: str) -> Ref | None:
-        """The ref of this name, or None."""
+        """The ref of this name, or None. Raises StoreDamaged when it cannot be read."""
 
     @abstractmethod
     def refs(self, prefix: str = "") -> Iterator[tuple[str, Ref]]:
@@ -114,11 +114,14 @@ class WriteTxn(ReadTxn):
 
     @abstractmethod
     def put_record(self, record: Buffer) -> Digest:
-        """Add a whole encoded record after verifying its checksum; raises ObjectCorrupt. An existing record is replaced."""
+        """Add a whole encoded record after verifying its checksum, replacing an existing one. Raises ObjectCorrupt."""
 
     @abstractmethod
     def link(self, lineage: Digest, digest: Digest) -> Digest:
-        """Index an object under a lineage id. First writer wins while its object is present: returns the winner."""
+        """Index an object under a lineage id. First writer wins while its object is present: returns the winner.
+
+        Raises ObjectMissing when `digest` is not in the store.
+        """
 
     @abstractmethod
     def set_ref(
@@ -126,7 +129,8 @@ class WriteTxn(ReadTxn):
     ) -> None:
         """Move a ref by compare-and-swap and log the move; `old` None means "must not exist yet".
 
-        `meta` None keeps the present meta. Raises RefChanged when the ref is not at `old`.
+        `meta` None keeps the present meta. Raises RefChanged when the ref is not at `old`, ObjectMissing when `new` is
+        not in the store. An unreadable ref counts as one that does not exist, so that a repair can write it anew.
         """
 
     @abstractmethod
@@ -139,7 +143,7 @@ class WriteTxn(ReadTxn):
 
     @abstractmethod
     def delete(self, digest: Digest) -> int:
-        """Remove an object; lineage links to it go stale and are dropped. Returns the bytes of the record (0 if absent)."""
+        """Remove an object and the lineage links to it. Returns the bytes of the record (0 if absent)."""
 
 
 class Store(ABC):

@@ -196,7 +196,7 @@ def _check_size(path: Path) -> None:
 
 def _open(path: Path, map_size: int, *, read_only: bool) -> Any:
     """Reserve address space for the largest map that the system grants."""
-    options = {"max_dbs": len(TABLES) + 1, "max_readers": _MAX_READERS, "readonly": read_only, "mode": 0o600}
+    options: dict[str, Any] = {"max_dbs": len(TABLES) + 1, "max_readers": _MAX_READERS, "readonly": read_only, "mode": 0o600}
     size, lock = map_size, True
     while True:
         try:

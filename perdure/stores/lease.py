@@ -44,13 +44,14 @@ class _FileLock:
                 if locked and self._same_file(fd):
                     self._enter(fd, operation)
                     return
-                if not locked and time.monotonic() >= deadline:
-                    raise SessionBusy(busy.format(holder=_holder(fd)))
+                holder = "" if locked else _holder(fd)
             except BaseException:
                 os.close(fd)
                 raise
             os.close(fd)
             if not locked:
+                if time.monotonic() >= deadline:
+                    raise SessionBusy(busy.format(holder=holder))
                 time.sleep(min(_POLL_S, max(0.0, deadline - time.monotonic())))
 
     def _enter(self, fd: int, operation: int) -> None:

@@ -59,10 +59,9 @@ class _MemoryTables(Tables):
             at = bisect_right(order, key)
 
     def last(self, table: str, prefix: bytes) -> bytes | None:
-        found = None
-        for found in self.keys(table, prefix):
-            pass
-        return found
+        order = self._table(table).order
+        at = bisect_right(order, prefix + b"\xff" * 16) - 1
+        return order[at] if at >= 0 and order[at].startswith(prefix) else None
 
     def put(self, table: str, key: bytes, value: bytes) -> None:
         self._writable(table).put(key, value)

@@ -174,7 +174,7 @@ class TableWrite(TableRead, WriteTxn):
             self.tables.delete(REFLOG, entry)
 
     def trim_reflog(self, name: str, before_ms: int) -> int:
-        old = [entry for entry in self.reflog(name)][:-1]
+        old = list(self.reflog(name))[:-1]
         gone = [entry for entry in old if entry.time_ms < before_ms]
         for entry in gone:
             self.tables.delete(REFLOG, _entry_key(name, entry.number))

@@ -1,6 +1,7 @@
 """Reading a whole database in a child process, since a broken page may kill its reader.
 
-The child writes JSON lines: ``{"at": [objects, bytes]}`` as it goes on, one line per defect, and ``{"done": [...]}`` at the end.
+The child writes JSON lines: ``{"at": [objects, bytes]}`` as it goes on, one line per defect, and at the end
+``{"done": [objects, bytes]}``.
 """
 
 from __future__ import annotations
