@@ -374,11 +374,7 @@ class Repository:
             return 0
         before = self.store.bytes_on_disk()
         with self._lock.exclusive():
-            temporary = self.path / "compact.tmp"
-            self.store.copy_compact(temporary)
-            self.store.close()
-            temporary.replace(self.path / "data.mdb")
-            self.store = LmdbStore(self.path, self._options)
+            self.store.compact()
         return before - self.store.bytes_on_disk()
 
     def rebuild(self, why: str) -> list[str]:
