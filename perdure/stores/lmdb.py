@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import StoreOptions
-from ..errors import SessionBusy, StoreError, StoreUnreadable
-from . import audit, environment, faults
+from ..errors import SessionBusy, StoreDamaged, StoreError, StoreUnreadable
+from . import audit, environment, faults, pages
 from .base import Buffer, ReadTxn, Store, WriteTxn
 from .environment import Environment
 from .files import sync_directory
@@ -19,6 +19,7 @@ from .tables import OBJECTS, TableRead, Tables, TableWrite
 
 _MAX_KEY = 511
 _PATIENCE_S = 10.0
+_ATTEMPTS = 20
 
 
 class _LmdbTables(Tables):
@@ -142,6 +143,18 @@ class LmdbStore(Store):
     def check(self) -> list[str]:
         with self.read() as txn:
             return audit.sentences(txn) if isinstance(txn, TableRead) else []
+
+    def check_pages(self) -> None:
+        """Verify the structure of the database file itself. Raises StoreDamaged."""
+        with self._entered() as env:
+            for _ in range(_ATTEMPTS):
+                txn = env.begin(write=False)
+                try:
+                    if pages.check(env.data, int(txn.id())):
+                        return
+                finally:
+                    txn.abort()
+        raise StoreDamaged(f"The database in {self.path} is broken: its meta pages tell of another state.")
 
     def bytes_on_disk(self) -> int:
         with self._open().guard:
