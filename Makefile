@@ -6,7 +6,9 @@ KILLS ?= 1000
 ARGS  ?=
 
 BIN     := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --constraint constraints.txt
+# pip shows its progress bars where somebody is watching
+QUIET   := $(shell [ -t 2 ] || echo --quiet)
+INSTALL := $(BIN)/python -m pip install $(QUIET) --no-input --disable-pip-version-check --constraint constraints.txt
 PINS    := constraints.txt pyproject.toml
 BASE    := $(VENV)/.stamp-base
 TEST    := $(VENV)/.stamp-test

@@ -1,9 +1,48 @@
-"""Options of the test suite."""
+"""What several rooms' tests share: a tiny model on disk and runtimes over it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
+
+from perdure import Sampling
+from perdure.runtime import Runtime, open  # noqa: A004
+from perdure.testing.tiny import tiny_llama
+
+Opens = Callable[..., Runtime]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=200, help="how many times the crash tests kill a process")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random llama in bfloat16."""
+    return tiny_llama(tmp_path_factory.mktemp("tiny") / "model", dtype="bfloat16")
+
+
+@pytest.fixture
+def opens(model: Path, tmp_path: Path) -> Opens:
+    """Open a runtime over a store (default: one of the test's own); keyword arguments go to perdure.open."""
+
+    def opened(store: Path | None = None, **options: Any) -> Runtime:
+        settings: dict[str, Any] = {
+            "model": str(model),
+            "sampling": Sampling(max_tokens=24, temperature=0.8),
+            "cache": tmp_path / "cache",
+            "threads": 1,
+            **options,
+        }
+        return open(store=store or tmp_path / "store", **settings)
+
+    return opened
+
+
+@pytest.fixture
+def runtime(opens: Opens) -> Iterator[Runtime]:
+    with opens() as opened:
+        yield opened

@@ -16,7 +16,7 @@ from ..memory.records import SessionInfo
 from ..memory.repository import Repository
 from . import attention
 from .adapter import KVAdapter
-from .catalogue import DEFAULT_MODEL
+from .catalogue import DEFAULT_MODEL, find
 from .engine import Engine
 from .models import LoadedModel, load, resolve
 from .records import ModelInfo
@@ -113,7 +113,9 @@ def open(  # noqa: A001 - the public name is perdure.open
     folder = resolve(str(model), place)
     repository = Repository.open(Path(store) if store is not None else default_store())
     try:
-        loaded = load_model(folder, str(model), dtype=dtype, threads=threads, cache=place, progress=progress)
+        loaded = load_model(
+            folder, model_name(str(model), folder), dtype=dtype, threads=threads, cache=place, progress=progress
+        )
     except BaseException:
         repository.close()
         raise
@@ -123,6 +125,14 @@ def open(  # noqa: A001 - the public name is perdure.open
 def default_store() -> Path:
     """The store in the user's data folder."""
     return platformdirs.user_data_path("perdure", appauthor=False) / "store"
+
+
+def model_name(asked: str, folder: Path) -> str:
+    """What a model is called: its catalogue name, its hub id, or the last part of its folder."""
+    entry = find(asked)
+    if entry is not None:
+        return entry.name
+    return folder.name if Path(asked).is_dir() else asked
 
 
 def load_model(

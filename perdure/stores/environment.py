@@ -22,6 +22,7 @@ from .tables import TABLES
 FORMAT = 1
 _META = b"meta"
 _MIN_MAP = 1 << 28
+_PROBE = 1 << 20
 _MAX_READERS = 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
@@ -64,12 +65,17 @@ def translate(error: Exception, path: Path) -> StoreError:
     if isinstance(error, lmdb.MapFullError):
         return StoreFull(f"The store {path} has reached its largest size. Run `perdure gc --compact`; nothing was changed.")
     if code in _FULL:
-        return StoreFull(f"No space is left for the store {path}. Free some and retry; nothing was changed.")
+        return full(path)
     if isinstance(error, _DAMAGED):
         return StoreDamaged(f"The database in {path} is broken ({error}). Run `perdure fsck --repair`.")
     if code in _DENIED or isinstance(error, lmdb.ReadonlyError):
         return StoreUnreadable(f"The store {path} cannot be used: {error}. Check its permissions.")
     return StoreError(f"The store {path} failed: {error}.")
+
+
+def full(path: Path) -> StoreFull:
+    """The error for a disk without room."""
+    return StoreFull(f"No space is left for the store {path}. Free some and retry; nothing was changed.")
 
 
 class Environment:
@@ -134,6 +140,20 @@ class Environment:
         finally:
             txn.abort()
 
+    def filled_disk(self, error: StoreError, pages: int) -> bool:
+        """Whether a failure was a full disk after all: LMDB calls a write that was cut short an input/output error."""
+        if getattr(error.__cause__, "code", 0) != errno.EIO:
+            return False
+        try:
+            with tempfile.TemporaryFile(dir=self.path) as probe:
+                probe.seek(self.used_bytes())
+                for _ in range(-(-pages * self.page_size // _PROBE)):
+                    probe.write(bytes(_PROBE))
+                probe.flush()
+        except OSError as failure:
+            return failure.errno in _FULL
+        return False
+
     def _check_length(self) -> None:
         used, size = self.used_bytes(), self.data.stat().st_size
         if size < used:
@@ -174,8 +194,8 @@ def acquire(path: Path, map_size: int, *, read_only: bool) -> Environment:
     """The environment of a directory, made when there is none and shared when this process has it open."""
     with _shared_lock:
         if not (path / "data.mdb").exists():
-            if read_only:
-                raise StoreUnreadable(f"There is no store at {path}.")
+            if read_only or (path.exists() and not path.is_dir()):
+                raise StoreUnreadable(f"There is no store at {path}. Choose another --store.")
             with Guard(path):
                 _create(path)
         with Guard(path):
@@ -201,7 +221,7 @@ def release(environment: Environment) -> None:
 
 def format_value(number: int) -> bytes:
     """What stands under "format": the number and its checksum, so that a flipped bit is not taken for another version."""
-    return f"{number} {xxhash.xxh3_64_hexdigest(str(number))}".encode()
+    return f"{number} {xxhash.xxh3_64_hexdigest(str(number).encode())}".encode()
 
 
 def _key(path: Path) -> tuple[int, int]:

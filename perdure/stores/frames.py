@@ -5,8 +5,9 @@ A frame is::
     "PJR1" | u32 body length | u64 seq | u64 xxh3_64(length, seq, body; seed) | body (msgpack)
 
 with little-endian integers. The seed comes from the journal's uid, so that bytes of another journal, pasted into a message,
-are never taken for frames of this one. A mirror may begin with a marker: a frame of magic "PJM1" (its seed's lowest bit
-flipped) whose seq is the last one that was settled. A journal that ends before it has lost something.
+are never taken for frames of this one. A file may begin with a marker: a frame of magic "PJM1" (its seed's lowest bit
+flipped). In a mirror its seq is the last one that was settled: a journal that ends before it has lost something. In a
+journal that was rewritten it is the number before the first: one that begins later has lost something.
 """
 
 from __future__ import annotations
@@ -49,14 +50,17 @@ class Gap(NamedTuple):
 
 
 class Scan(NamedTuple):
+    """What a file holds. `marked` is the number in its marker (-1: none), which ends at `start`."""
+
     frames: list[Frame]
     gaps: list[Gap]
-    settled: int
+    marked: int
+    start: int
 
     @property
     def end(self) -> int:
         """Where the last readable frame ends."""
-        return self.frames[-1].end if self.frames else 0
+        return self.frames[-1].end if self.frames else self.start
 
 
 def seed_of(uid: str) -> int:
@@ -72,24 +76,29 @@ def build(seq: int, body: Mapping[str, Any], seed: int, magic: bytes = RECORD) -
     return _HEAD.pack(magic, len(packed), seq, _checksum(magic, seq, packed, seed)) + packed
 
 
+def mark(seq: int, seed: int) -> bytes:
+    """A marker; nothing for -1."""
+    return build(seq, {}, seed, MARKER) if seq >= 0 else b""
+
+
 def scan(data: bytes, seed: int) -> Scan:
     """All readable frames of a file, numbers ascending, and the gaps between them."""
     frames: list[Frame] = []
     gaps: list[Gap] = []
-    settled, at, last = -1, 0, -1
+    marked, start, at, last = -1, 0, 0, -1
     while at < len(data):
         frame = _read(data, at, seed, last)
         if frame is None:
-            start, at = at, _resync(data, at + 1, seed, last)
-            gaps.append(Gap(start, at - start, at == len(data) and _is_torn(data, start)))
+            begin, at = at, _resync(data, at + 1, seed, last)
+            gaps.append(Gap(begin, at - begin, at == len(data) and _is_torn(data, begin)))
             continue
         if data.startswith(MARKER, at):
-            settled = frame.seq
+            marked, start = frame.seq, frame.end
         else:
             frames.append(frame)
             last = frame.seq
         at = frame.end
-    return Scan(frames, gaps, settled)
+    return Scan(frames, gaps, marked, start)
 
 
 def _read(data: bytes, at: int, seed: int, last: int) -> Frame | None:

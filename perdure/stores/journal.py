@@ -51,11 +51,10 @@ class Journal:
     after that the journal must be opened anew.
     """
 
-    def __init__(self, path: Path, next_seq: int, settled: int, group_commit_ms: int) -> None:
+    def __init__(self, path: Path, next_seq: int, group_commit_ms: int) -> None:
         self.path = path
         self.next_seq = next_seq
         self.bytes_written = 0
-        self._settled = settled
         self._seed = frames.seed_of(path.stem)
         self._journal = Appender(path)
         self._mirror = Appender(mirror_of(path))
@@ -76,7 +75,7 @@ class Journal:
             faults.point("journal.create.written")
             replace(mirror_of(path), frame)
             faults.point("journal.create.after")
-        return cls(path, 1, -1, group_commit_ms)
+        return cls(path, 1, group_commit_ms)
 
     @classmethod
     def open(cls, directory: Path, uid: str, *, group_commit_ms: int = 50) -> Journal:
@@ -87,7 +86,7 @@ class Journal:
                 raise StoreError(f"There is no journal {path}.")
             copies = read_copies(path)
             mend(path, copies)
-        return cls(path, copies.highest() + 1, copies.mirror.settled, group_commit_ms)
+        return cls(path, copies.highest() + 1, group_commit_ms)
 
     @staticmethod
     def rewrite(directory: Path, uid: str, records: Sequence[Mapping[str, Any]], *, first_seq: int = 0) -> None:
@@ -96,7 +95,9 @@ class Journal:
         Afterwards nothing of the old content is in either file. No Journal object may be open on it.
         """
         path, seed = _path(directory, uid), frames.seed_of(uid)
-        data = b"".join(frames.build(seq, body, seed) for seq, body in enumerate(records, first_seq))
+        data = frames.mark(first_seq - 1, seed) + b"".join(
+            frames.build(seq, body, seed) for seq, body in enumerate(records, first_seq)
+        )
         with translating(path):
             faults.point("journal.rewrite.before")
             # Emptied first: old records in the mirror must never be merged into the new journal.
@@ -105,7 +106,7 @@ class Journal:
             replace(path, data)
             faults.point("journal.rewrite.after")
             if records:
-                replace(mirror_of(path), frames.build(first_seq + len(records) - 1, {}, seed, frames.MARKER))
+                replace(mirror_of(path), frames.mark(first_seq + len(records) - 1, seed))
 
     @staticmethod
     def list(directory: Path) -> list[str]:
@@ -147,8 +148,7 @@ class Journal:
             with translating(self.path):
                 faults.point("journal.settle.before")
                 self._syncer.now(only_if_due=True)
-                self._settled = self.next_seq - 1
-                marker = frames.build(self._settled, {}, self._seed, frames.MARKER)
+                marker = frames.mark(self.next_seq - 1, self._seed)
                 self._mirror.cut(0)
                 faults.point("journal.settle.emptied")
                 with contextlib.suppress(OSError):
@@ -193,11 +193,11 @@ class Journal:
                 self._journal.write(frame)
                 faults.point("journal.append.half")
                 self._mirror.write(frame)
+                faults.point("journal.append.written")
             except OSError:
                 self._journal.cut(ends[0])
                 self._mirror.cut(ends[1])
                 raise
-            faults.point("journal.append.written")
 
     def _fdatasync(self) -> None:
         with translating(self.path):

@@ -131,11 +131,15 @@ class LmdbStore(Store):
         with self._entered() as env, env.write_lock:
             txn = env.begin(write=True)
             env.writer = threading.get_ident()
+            tables = _LmdbTables(env, txn, write=True)
             try:
                 faults.point("lmdb.begin.after")
-                tables = _LmdbTables(env, txn, write=True)
                 yield TableWrite(tables)
                 self._commit(env, txn, tables)
+            except StoreError as error:
+                if env.filled_disk(error, tables.pages):
+                    raise environment.full(self.path) from error
+                raise
             finally:
                 env.writer = None
                 txn.abort()
@@ -163,12 +167,17 @@ class LmdbStore(Store):
     def copy_compact(self, dest: Path) -> int:
         """Write a copy without free pages to the file `dest`, durably; returns its size. The store stays as it is."""
         env = self._open()
-        try:
-            with env.guard:
-                return _copy(env, dest)
-        except BaseException:
-            dest.unlink(missing_ok=True)
-            raise
+        with env.guard:
+            fd = os.open(dest, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                env.env.copyfd(fd, compact=True)
+                os.fsync(fd)
+                return os.fstat(fd).st_size
+            except BaseException:
+                dest.unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(fd)
 
     def compact(self) -> None:
         """Put a copy without free pages in the place of the database. The caller has the store to itself as a process;
@@ -238,13 +247,3 @@ class LmdbStore(Store):
             faults.point("lmdb.commit.after")
         if tables.removed:
             env.trim()
-
-
-def _copy(env: Environment, dest: Path) -> int:
-    fd = os.open(dest, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        env.env.copyfd(fd, compact=True)
-        os.fsync(fd)
-        return os.fstat(fd).st_size
-    finally:
-        os.close(fd)

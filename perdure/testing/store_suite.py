@@ -11,7 +11,7 @@ import pytest
 
 from ..errors import InvalidInput, ObjectCorrupt, ObjectMissing, RefChanged, StoreError
 from ..stores import codec
-from ..stores.base import Digest, Store
+from ..stores.base import Digest, ReadTxn, Store
 
 ABSENT = b"\x01" * 32
 
@@ -358,19 +358,23 @@ class StoreTests(ABC):
             first = txn.put("leaf", b"1")
             txn.link(lineage(1), first)
             txn.set_ref("r", None, first)
-        with pytest.raises(_Abort), store.write() as txn:
-            second = txn.put("leaf", b"2")
-            txn.link(lineage(2), second)
-            txn.set_ref("r", first, second)
-            txn.set_ref("r2", None, second)
-            txn.delete(first)
-            raise _Abort
+        with pytest.raises(_Abort):
+            self._abort_changes(store, first)
         with store.read() as txn:
             assert list(txn.digests()) == [first]
             assert list(txn.lineages()) == [(lineage(1), first)]
             assert [(name, ref.target) for name, ref in txn.refs()] == [("r", first)]
             assert len(list(txn.reflog("r"))) == 1
             assert list(txn.reflog("r2")) == []
+
+    def _abort_changes(self, store: Store, first: Digest) -> None:
+        with store.write() as txn:
+            second = txn.put("leaf", b"2")
+            txn.link(lineage(2), second)
+            txn.set_ref("r", first, second)
+            txn.set_ref("r2", None, second)
+            txn.delete(first)
+            raise _Abort
 
     def test_a_view_does_not_see_later_writes(self, store: Store) -> None:
         with store.write() as txn:
@@ -408,11 +412,11 @@ class StoreTests(ABC):
             thread.start()
         for thread in threads:
             thread.join()
-        with store.read() as txn:
-            ref = txn.ref("r")
+        with store.read() as view:
+            ref = view.ref("r")
             assert ref is not None
-            assert bytes(txn.get(ref.target).payload) == b"80"
-            assert len(list(txn.reflog("r"))) == 81
+            assert bytes(view.get(ref.target).payload) == b"80"
+            assert len(list(view.reflog("r"))) == 81
 
     def test_readers_run_beside_a_writer(self, store: Store) -> None:
         failures: list[BaseException] = []
@@ -450,11 +454,12 @@ class StoreTests(ABC):
             digest = written.put("leaf")
         with store.read() as view:
             pass
-        for txn in (written, view):
+        ended: list[ReadTxn] = [written, view]
+        for past in ended:
             with pytest.raises(StoreError):
-                txn.get(digest)
+                past.get(digest)
             with pytest.raises(StoreError):
-                list(txn.digests())
+                list(past.digests())
         with pytest.raises(StoreError):
             written.put("leaf", b"late")
 

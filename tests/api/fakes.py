@@ -179,6 +179,8 @@ class FakeSession:
         if self.branch is not None:
             self.branch.head = self.runtime.repository.resolve(rev, self.name)
 
+    def acquire(self) -> None: ...
+
     def release(self) -> None:
         if self.branch is not None and self.branch.writer is self:
             self.branch.writer = None

@@ -42,7 +42,7 @@ class Api(httpx.Client):
 
 
 @contextmanager
-def serving(runtime: FakeRuntime, settings: HttpSettings | None = None) -> Iterator[Api]:
+def serving(runtime: Any, settings: HttpSettings | None = None) -> Iterator[Api]:
     with listen("127.0.0.1", 0) as listener:
         ready = threading.Event()
         address = url("127.0.0.1", listener)

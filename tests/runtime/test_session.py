@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,34 +13,20 @@ from perdure.memory.records import Message
 from perdure.runtime import Runtime
 from perdure.testing.tiny import tiny_llama
 
+from ..conftest import Opens
+
 LONG = "The lighthouse keeper wrote down every ship that passed, its colour and its course. " * 4
 
 
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("model"), dtype="bfloat16")
-
-
-def opened(model: Path, store: Path, **options: object) -> Runtime:
-    sampling = perdure.Sampling(max_tokens=24, temperature=0.8)
-    return perdure.open(str(model), store, sampling=sampling, cache=store.parent / "cache", threads=1, **options)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def runtime(model: Path, tmp_path: Path) -> Iterator[Runtime]:
-    with opened(model, tmp_path / "store") as rt:
-        yield rt
-
-
-def test_resume_is_bit_identical(model: Path, tmp_path: Path) -> None:
+def test_resume_is_bit_identical(opens: Opens, tmp_path: Path) -> None:
     """A session closed and reopened after each turn says and computes what the never-stopped one does."""
     prompts = [LONG, "And then?", "Go on, please, " * 20, "Why?"]
-    with opened(model, tmp_path / "a") as rt:
+    with opens(tmp_path / "a") as rt:
         rt.repository.create("s", rt.recipe, seed=7)
         never_stopped = rt.session("s")
         expected = [(never_stopped.chat(p).text, never_stopped.logits()) for p in prompts]
     for index, prompt in enumerate(prompts):
-        with opened(model, tmp_path / "b") as rt:
+        with opens(tmp_path / "b") as rt:
             if index == 0:
                 rt.repository.create("s", rt.recipe, seed=7)
             session = rt.session("s")
@@ -52,12 +37,12 @@ def test_resume_is_bit_identical(model: Path, tmp_path: Path) -> None:
             assert reply.receipt.replayed == 0
 
 
-def test_logits_after_resume_need_no_forward(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(model, tmp_path / "a") as rt:
+def test_logits_after_resume_need_no_forward(opens: Opens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opens(tmp_path / "a") as rt:
         session = rt.session("s")
         session.chat(LONG)
         expected = session.logits()
-    with opened(model, tmp_path / "a") as rt:
+    with opens(tmp_path / "a") as rt:
         monkeypatch.setattr(type(rt.engine), "_forward", lambda *a, **k: pytest.fail("a forward pass was made"))
         assert torch.equal(rt.session("s").logits(), expected)
 
@@ -106,8 +91,8 @@ def test_an_ephemeral_session_leaves_nothing_to_see(runtime: Runtime) -> None:
     assert runtime.sessions() == []
 
 
-def test_a_second_writer_is_told_busy(model: Path, tmp_path: Path) -> None:
-    with opened(model, tmp_path / "a") as one:
+def test_a_second_writer_is_told_busy(opens: Opens, tmp_path: Path) -> None:
+    with opens(tmp_path / "a") as one:
         first = one.session("s")
         first.chat("Hello.")
         second = one.session("s")
@@ -165,11 +150,11 @@ def test_an_overlong_prompt_is_refused_and_changes_nothing(runtime: Runtime) -> 
     session.chat("Short enough.")
 
 
-def test_other_weights_are_refused_and_as_text_goes_on(model: Path, tmp_path: Path) -> None:
+def test_other_weights_are_refused_and_as_text_goes_on(opens: Opens, tmp_path: Path) -> None:
     other = tiny_llama(tmp_path / "other", seed=5, dtype="bfloat16")
-    with opened(model, tmp_path / "store") as rt:
+    with opens() as rt:
         rt.session("s").chat(LONG)
-    with opened(other, tmp_path / "store") as rt:
+    with opens(model=str(other)) as rt:
         with pytest.raises(RecipeMismatch, match="weights") as caught:
             rt.session("s")
         assert caught.value.field == "weights"
@@ -178,7 +163,7 @@ def test_other_weights_are_refused_and_as_text_goes_on(model: Path, tmp_path: Pa
         assert reply.receipt.restored == 0
         assert len(session.messages()) == 4
         assert session.verify() == []
-    with opened(other, tmp_path / "store") as rt:
+    with opens(model=str(other)) as rt:
         assert rt.session("s").chat("Again.").receipt.restored > 0
 
 

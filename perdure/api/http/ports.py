@@ -54,6 +54,9 @@ class SessionPort(Protocol):
 
     def reset(self, rev: str) -> None: ...
 
+    def acquire(self) -> None:
+        """Take the writer's lease, notice what others wrote, finish what a dead process left. Raises SessionBusy."""
+
     def release(self) -> None: ...
 
     def close(self) -> None: ...

@@ -94,7 +94,8 @@ class Seating:
         if self._name is None:
             return self._nowhere("stateless")
         session = self._held = self._warm.open(self._name, create=self._target.create)
-        # Not session.messages(): another process may have moved the branch since this session was warmed.
+        # The history is read under the lease: no other process can move the branch between the plan and the turn.
+        session.acquire()
         stored = self._runtime.repository.messages(self._name)
         options = self._options
         plan = reconcile(stored, self._incoming, mode=options.input, resends=self._target.resends)
@@ -144,6 +145,7 @@ class Seating:
         self._warm.reserve(fork)
         self._name = fork
         session = self._held = self._warm.open(fork, create=False)
+        session.acquire()
         stored = self._runtime.repository.messages(fork)
         plan = reconcile(stored, self._incoming, mode="history")
         if plan.action != "extended":
