@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..stores.base import Digest, ReadTxn, WriteTxn
 from ..stores.journal import Journal, read_journal
-from . import names, reach, sessionlog
+from . import names, reach, retelling, sessionlog
 from .records import GcReport
 
 if TYPE_CHECKING:
@@ -79,5 +79,5 @@ def has_descendants(directory: Path, uid: str) -> bool:
 
 def _base(directory: Path, uid: str) -> str | None:
     records, _ = read_journal(directory / f"{uid}.journal")
-    base = records[0].body.get("base") if records else None
+    base = retelling.base_of(records)
     return base[0] if base else None

@@ -15,10 +15,10 @@ from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, Ref, Store, WriteTxn
 from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
-from . import commits, names, sessionlog, tokenlog, tree
+from . import commits, names, retelling, sessionlog, tokenlog, tree
+from .commits import BLOCK
 from .records import Commit, Message, StateRefs
 
-BLOCK = "kv-block"
 BOUNDARY = "logits"
 RECIPE = "recipe"
 
@@ -111,6 +111,7 @@ class WorkingCopy:
         self._group_commit_ms = group_commit_ms
         self._journal: Journal | None = None
         self.name = name
+        self.notes: list[str] = []
         self._ref = self._read_ref()
         self._lease = Lease(directory / "leases" / f"{self.uid}.lock")
         with store.read() as txn:
@@ -148,8 +149,8 @@ class WorkingCopy:
 
     def tail(self) -> sessionlog.Tail:
         """What the journal holds beyond the branch: an unfinished turn, a move that did not reach the database."""
-        records, _ = read_journal(self._directory / "journals" / f"{self.uid}.journal")
-        return sessionlog.tail(records, self._ref.meta["seq"])
+        records, damage = read_journal(self._directory / "journals" / f"{self.uid}.journal")
+        return sessionlog.tail(records, self._ref.meta["seq"], damage)
 
     def begin_turn(self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]) -> None:
         """Make the user's messages durable before any work starts."""
@@ -200,13 +201,17 @@ class WorkingCopy:
         self._settle(target)
 
     def apply(self, tail: sessionlog.Tail) -> None:
-        """Bring the database up to a journal's tail (all but its unfinished turn)."""
+        """Bring the database up to a journal's tail (all but its unfinished turn).
+
+        Raises ObjectMissing or ObjectCorrupt, with nothing changed, when what the journal moved to is not to be had.
+        """
         if tail.target is None or tail.target == self.head.digest:
             return
         with self._store.write() as txn:
             for record in tail.records:
                 txn.put_record(record)
             target = commits.read(txn, tail.target)
+            commits.require(txn, target)
             seq = tail.last_seq if tail.turn is None else target_seq(tail)
             self._move(txn, tail.target, seq, "recover")
         self.head = target
@@ -223,10 +228,19 @@ class WorkingCopy:
     def _enter(self) -> bool:
         before = self.head.digest
         self._ref = self._read_ref()
+        self._mend()
         self._journal = Journal.open(self._directory / "journals", self.uid, group_commit_ms=self._group_commit_ms)
         with self._store.read() as txn:
             self.head = commits.read(txn, self._ref.target)
         return self.head.digest != before
+
+    def _mend(self) -> None:
+        """Tell the journal again from the database where it lost what the database has."""
+        state = retelling.condition(self._directory / "journals", self._ref)
+        self.notes.extend(f"Session {self.name!r}: {sentence}; what they held is lost." for sentence in state.sentences)
+        if state.worn:
+            retelling.retell(self._store, self._directory, self.name, self._ref, state)
+            self.notes.append(f"The journal of session {self.name!r} was incomplete; it was written anew from the database.")
 
     def _read_ref(self) -> Ref:
         with self._store.read() as txn:
@@ -282,6 +296,7 @@ class Scratch:
 
     def __init__(self, store: Store, recipe: Mapping[str, str]) -> None:
         self._store = store
+        self.notes: list[str] = []
         state = StateRefs(b"", b"", b"", None, b"", (), b"", 0, ("", 0), 0)
         self.head = Commit(b"", (), b"", "root", "", "", now_ms(), 0, 0, 0, "", state=state)
         self._recipe = recipe
@@ -328,7 +343,7 @@ def _whole_chunks(blocks: Sequence[NewBlock]) -> Iterator[NewBlock]:
 
 
 def _rotate(txn: WriteTxn, lineage: Digest, root: Digest) -> None:
-    name = f"cache/{lineage[0] % Scratch.SLOTS:02d}"
+    name = f"{names.CACHE}{lineage[0] % Scratch.SLOTS:02d}"
     present = txn.ref(name)
     if present is None or present.target != root:
         txn.set_ref(name, present.target if present else None, root, meta={}, reason="cache")

@@ -11,6 +11,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -173,7 +174,8 @@ class _Checker:
         if depth == 1:
             self._counts[1] += 1
             for at, key in nodes:
-                if (low and not _ordered(low, key, tree, equal=True)) or (high is not None and not _ordered(key, high, tree)):
+                below = bool(low) and not _ordered(low, key, tree, equal=True)
+                if below or (high is not None and not _ordered(key, high, tree)):
                     self._fail(f"page {number} holds a key out of its bounds")
                 self._counts[3] += 1
                 yield key, self._value(data, at, key, sub or tree is self._meta.free)
@@ -200,7 +202,7 @@ class _Checker:
             taken.append((at, at + _NODE.size + size))
             yield at, data[at + _NODE.size : at + _NODE.size + size]
         taken.sort()
-        if any(end > start for (_, end), (start, _) in zip(taken, taken[1:], strict=False)):
+        if any(end > start for (_, end), (start, _) in pairwise(taken)):
             self._fail(f"page {number} has entries that overlap")
 
     def _value(self, data: bytes, at: int, key: bytes, wanted: bool) -> bytes:

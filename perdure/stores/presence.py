@@ -17,9 +17,12 @@ class Presence:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(exist_ok=True)
         self.unclean = _sweep(directory)
-        self._path = directory / f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._path = directory / name
+        self._fd = os.open(directory / f".{name}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
+        # Locked before it has its name, so that nobody takes it for one that was left behind.
+        (directory / f".{name}").rename(self._path)
 
     def close(self) -> None:
         """Remove the marker. Idempotent."""
@@ -33,6 +36,8 @@ class Presence:
 def _sweep(directory: Path) -> bool:
     found = False
     for path in directory.iterdir():
+        if path.name.startswith("."):
+            continue
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:

@@ -95,15 +95,15 @@ class Expectation:
         found = state["messages"]
         if trying["op"] == "chat":
             return self._fits_chat(messages, state, trying["text"])
-        return found == messages or (trying["op"] == "reset" and found == trying["messages"])
+        return bool(found == messages or (trying["op"] == "reset" and found == trying["messages"]))
 
     def _fits_chat(self, messages: Messages, state: dict[str, Any], text: str) -> bool:
         found = state["messages"]
         if found == messages:
             return self._said is None
         grown = found[: len(messages)] == messages and len(found) == len(messages) + 2
-        said = grown and found[-2] == ["user", text] and found[-1][0] == "assistant"
-        return said and state["answer"][: len(self._tokens)] == self._tokens
+        said = bool(grown) and found[-2] == ["user", text] and found[-1][0] == "assistant"
+        return said and list(state["answer"][: len(self._tokens)]) == self._tokens
 
     def _tags(self, tags: dict[str, str]) -> list[str]:
         trying = self._trying or {"op": ""}
@@ -117,7 +117,7 @@ class Expectation:
 
     @staticmethod
     def _states(found: dict[str, Any]) -> list[str]:
-        wrong = []
+        wrong: list[str] = []
         for name, state in found.items():
             wrong.extend(f"{name}: {sentence}" for sentence in state["problems"])
             if state["computed"] != state["logits"]:

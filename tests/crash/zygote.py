@@ -60,7 +60,7 @@ class Zygote:
         stdin.flush()
         pid = int(self._read()["pid"])
         hung = threading.Event()
-        timer = threading.Timer(PATIENCE_S, lambda: (hung.set(), os.kill(pid, signal.SIGKILL)))
+        timer = threading.Timer(PATIENCE_S, give_up, (pid, hung))
         timer.start()
         try:
             if meanwhile is not None:
@@ -109,6 +109,11 @@ def kill_after_seconds(seconds: float) -> Callable[[int, Path], None]:
         kill(pid)
 
     return watch
+
+
+def give_up(pid: int, hung: threading.Event) -> None:
+    hung.set()
+    kill(pid)
 
 
 def alive(pid: int) -> bool:
