@@ -15,6 +15,10 @@ from perdure.testing.tiny import tiny_llama
 Opens = Callable[..., Runtime]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=200, help="how many times the crash tests kill a process")
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random llama in bfloat16."""

@@ -111,7 +111,7 @@ class Source:
             item = _decoded(record)
             if not txn.has(item.digest):
                 txn.put_record(record)
-            if item.kind != "kv-block":
+            if item.kind != commits.BLOCK:
                 small.append(record)
             if progress is not None:
                 progress(done, self.manifest.objects)

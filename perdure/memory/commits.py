@@ -11,6 +11,7 @@ from . import tokenlog, tree
 from .records import Commit, Message, StateRefs
 from .tokenlog import Run
 
+BLOCK = "kv-block"
 KIND = "commit"
 MESSAGE = "message"
 VERSION = 1
@@ -80,6 +81,14 @@ def block_list(txn: ReadTxn, commit: Commit) -> list[tuple[int, int, Digest]]:
         result.append((start, n, ref))
         start += n
     return result
+
+
+def require(txn: ReadTxn, commit: Commit) -> None:
+    """Raises ObjectMissing or ObjectCorrupt unless all of a commit but its KV can be read."""
+    runs(txn, commit)
+    messages(txn, commit)
+    block_list(txn, commit)
+    txn.get(commit.recipe)
 
 
 def history(txn: ReadTxn, commit: Commit) -> Iterator[Commit]:

@@ -6,7 +6,6 @@ token log it was computed from. A child process reads the database first, since 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +13,13 @@ from typing import TYPE_CHECKING
 from ..errors import ObjectCorrupt, ObjectMissing, SessionBusy, StoreDamaged
 from ..stores import codec
 from ..stores.base import Digest, ReadTxn, Ref, Store
-from ..stores.journal import Damage, Journal, JournalRecord, read_journal
+from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
+from ..stores.lmdb import LmdbStore
 from ..stores.walk import walk
-from . import commits, names, reach, retell, tree
+from . import catchup, commits, names, reach, retelling, tree
+from .commits import BLOCK
 from .records import Commit, FsckReport, Problem
-from .workingcopy import BLOCK
 
 if TYPE_CHECKING:
     from .repository import Repository
@@ -39,19 +39,24 @@ def check(repository: Repository, *, repair: bool, progress: Callable[[int, int]
     problems: list[Problem] = []
     lost: list[str] = []
     report = walk(repository.path, deep=True, progress=progress)
-    broken = [f"The database is broken: {report.crashed}."] if report.crashed else report.problems
-    problems.extend(Problem("database", sentence, repair) for sentence in broken)
-    if broken and not repair:
-        return FsckReport(report.objects, report.bytes, 0, tuple(problems), ())
-    if broken:
-        lost.extend(repository.rebuild(broken[0], salvage=not report.crashed))
+    if report.crashed:
+        problems.append(Problem("database", f"The database is broken: {report.crashed}.", repair))
+        if not repair:
+            return FsckReport(report.objects, report.bytes, 0, tuple(problems), ())
+        lost.extend(repository.rebuild(f"The database was broken: {report.crashed}."))
+    elif report.problems:
+        problems.extend(Problem("index", sentence, repair) for sentence in report.problems)
+        if not repair:
+            return FsckReport(report.objects, report.bytes, 0, tuple(problems), ())
+        repository.drop_damaged()
     archive = _archive(repository.path / "journals")
-    corrupt = set() if broken else {bytes.fromhex(text) for text in report.corrupt}
-    problems.extend(_objects(repository.store, corrupt, archive, lost, repair=repair))
+    corrupt = set() if report.crashed else {bytes.fromhex(text) for text in report.corrupt}
+    problems.extend(_all_objects(repository.store, corrupt, archive, lost, repair=repair))
     heads = _heads(repository.store)
     for name, ref in heads:
-        problems.extend(_journal(repository, name, ref, repair=repair))
-    return FsckReport(report.objects, report.bytes, len(heads), tuple(problems), tuple(lost))
+        problems.extend(_journal(repository, name, ref, lost, repair=repair))
+    problems.extend(_disagreements(repository, lost, repair=repair))
+    return FsckReport(report.objects, report.bytes, len(heads), tuple(problems), tuple(dict.fromkeys(lost)))
 
 
 def heal(store: Store, meta: dict[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:
@@ -111,95 +116,115 @@ def _intact(txn: ReadTxn, digest: Digest) -> bool:
 
 def _archive(directory: Path) -> dict[Digest, bytes]:
     """Every small object that the journals hold, by digest."""
-    found = {}
+    found: dict[Digest, bytes] = {}
     for uid in Journal.list(directory):
-        for record in read_journal(directory / f"{uid}.journal")[0]:
-            for encoded in record.body.get("records", ()):
-                found[codec.digest_of(encoded)] = encoded
+        found.update(retelling.archived(read_journal(directory / f"{uid}.journal")[0]))
     return found
 
 
+def _all_objects(
+    store: LmdbStore, corrupt: set[Digest], archive: dict[Digest, bytes], lost: list[str], *, repair: bool
+) -> list[Problem]:
+    """Examined until nothing more is put back, since an object that returns may refer to others that are missing."""
+    found: dict[str, Problem] = {}
+    fresh = {problem.subject: problem for problem in _objects(store, corrupt, archive, lost, repair=repair)}
+    while fresh.keys() - found.keys():
+        found = {**fresh, **found}
+        if repair:
+            fresh = {problem.subject: problem for problem in _objects(store, set(), archive, lost, repair=True)}
+    return list(found.values())
+
+
 def _objects(
-    store: Store, corrupt: set[Digest], archive: dict[Digest, bytes], lost: list[str], *, repair: bool
+    store: LmdbStore, corrupt: set[Digest], archive: dict[Digest, bytes], lost: list[str], *, repair: bool
 ) -> Iterator[Problem]:
+    yield from _cache(store, corrupt, repair=repair)
     with store.read() as txn:
-        roots = [ref.target for _, ref in txn.refs()]
-        wanted = {digest for digest, _ in reach.missing(txn, roots)}
+        wanted = {digest for digest, _ in reach.missing(txn, _roots(txn))}
+        blocks = _blocks(txn)
     for digest in sorted(corrupt | wanted):
-        short = digest.hex()[:12]
-        what = "is damaged" if digest in corrupt else "is missing"
+        what = f"Object {digest.hex()[:12]} {'is damaged' if digest in corrupt else 'is missing'}"
+        subject = f"object {digest.hex()[:12]}"
         if digest in archive:
-            yield Problem(f"object {short}", f"Object {short} {what}; a journal holds its copy.", repair)
+            yield Problem(subject, f"{what}; a journal holds its copy.", repair)
             if repair:
-                _put(store, archive[digest])
-        elif digest in corrupt:
-            yield Problem(f"object {short}", f"Object {short} {what}; if it is KV it is computed again when needed.", repair)
-            if repair:
-                _drop(store, digest)
-        elif _is_leaf(store, digest):
-            yield Problem(f"object {short}", f"KV block {short} {what}; it is computed again when needed.", repair)
+                with store.write() as txn:
+                    txn.put_record(archive[digest])
+        elif digest in blocks or digest not in wanted:
+            why = "it is KV, which is computed again when needed" if digest in blocks else "nothing needs it"
+            yield Problem(subject, f"{what}; {why}.", repair)
+            if repair and digest in corrupt:
+                with store.write() as txn:
+                    txn.delete(digest)
         else:
-            yield Problem(f"object {short}", f"Object {short} {what} and no journal holds a copy.", False)
-            lost.append(f"Object {short}.")
+            yield Problem(subject, f"{what} and no journal holds a copy.", False)
+            lost.append(f"{what} and no journal holds a copy.")
 
 
-def _is_leaf(store: Store, digest: Digest) -> bool:
-    """Whether a missing object is a KV block of some branch or tag, which can be computed again."""
+def _roots(txn: ReadTxn) -> list[Digest]:
+    return [ref.target for name, ref in txn.refs() if not name.startswith(names.CACHE)]
+
+
+def _blocks(txn: ReadTxn) -> set[Digest]:
+    """Every KV block that some branch or tag refers to, present or not."""
+    found: set[Digest] = set()
+    for root in _roots(txn):
+        try:
+            for commit in commits.history(txn, commits.read(txn, root)):
+                found.update(digest for _, _, digest in commits.block_list(txn, commit))
+        except (ObjectMissing, ObjectCorrupt):
+            continue
+    return found
+
+
+def _cache(store: LmdbStore, corrupt: set[Digest], *, repair: bool) -> Iterator[Problem]:
+    """Shared prefixes are only kept for speed: a damaged one is let go."""
     with store.read() as txn:
-        for prefix in (names.HEADS, names.TAGS):
-            for _, ref in txn.refs(prefix):
-                with contextlib.suppress(ObjectMissing, ObjectCorrupt):
-                    for commit in commits.history(txn, commits.read(txn, ref.target)):
-                        if any(digest == block for _, _, block in commits.block_list(txn, commit)):
-                            return True
-    return False
+        refs = list(txn.refs(names.CACHE))
+        bad = [(name, ref) for name, ref in refs if ref.target in corrupt or any(reach.missing(txn, [ref.target]))]
+    for name, ref in bad:
+        yield Problem(name, f"The stored prefix {name} is damaged; it is computed again when needed.", repair)
+        if repair:
+            with store.write() as txn:
+                txn.delete_ref(name, ref.target)
 
 
-def _put(store: Store, record: bytes) -> None:
-    with store.write() as txn:
-        txn.put_record(record)
-
-
-def _drop(store: Store, digest: Digest) -> None:
-    with store.write() as txn:
-        txn.delete(digest)
-
-
-def _heads(store: Store) -> list[tuple[str, Ref]]:
+def _heads(store: LmdbStore) -> list[tuple[str, Ref]]:
     with store.read() as txn:
         return [(name.removeprefix(names.HEADS), ref) for name, ref in txn.refs(names.HEADS)]
 
 
-def _journal(repository: Repository, name: str, ref: Ref, *, repair: bool) -> Iterator[Problem]:
-    """Hold a session's journal against its branch, and write it anew from the database where it is damaged or behind."""
-    uid = str(ref.meta["uid"])
-    records, damage = read_journal(repository.path / "journals" / f"{uid}.journal")
-    opened = any(record.body["t"] == "open" for record in records)
-    with repository.store.read() as txn:
-        behind = retell.untold(txn, ref.target, records) if opened else []
-    if opened and not damage and not behind:
-        return
-    mended = repair and _mend_journal(repository, name, ref, records)
-    what = f"is damaged{_where(damage)}" if damage or not opened else "lacks the latest commit"
-    yield Problem(f"journal of {name}", f"The journal of session {name!r} {what}.", mended)
+def _journal(repository: Repository, name: str, ref: Ref, lost: list[str], *, repair: bool) -> Iterator[Problem]:
+    """Hold a session's journal against its branch, and write it anew from the database where it is damaged."""
+    state = retelling.condition(repository.path / "journals", ref)
+    sentences = [f"Session {name!r}: {sentence}." for sentence in state.sentences]
+    lost.extend(sentences)
+    if state.worn or sentences:
+        mended = repair and _retell(repository, name, ref)
+        what = " ".join(sentences) or "The database has what it lacks."
+        yield Problem(f"journal of {name}", f"The journal of session {name!r} is damaged. {what}", mended)
 
 
-def _where(damage: list[Damage]) -> str:
-    return "" if not damage else " (" + ", ".join(f"records {d.first_seq}-{d.last_seq}" for d in damage) + ")"
-
-
-def _mend_journal(repository: Repository, name: str, ref: Ref, records: list[JournalRecord]) -> bool:
-    """Write a journal anew: the commits from the database, then the records that the database has not taken in."""
+def _retell(repository: Repository, name: str, ref: Ref) -> bool:
     lease = Lease(repository.path / "leases" / f"{ref.meta['uid']}.lock")
     try:
         lease.acquire()
     except SessionBusy:
         return False
     try:
-        tail = [record.body for record in records if record.seq > ref.meta["seq"] and record.body["t"] != "open"]
-        with repository.store.read() as txn:
-            bodies = [*retell.whole(txn, name, ref), *tail]
-        Journal.rewrite(repository.path / "journals", str(ref.meta["uid"]), bodies, first_seq=ref.meta["seq"] + 1)
+        state = retelling.condition(repository.path / "journals", ref)
+        retelling.retell(repository.store, repository.path, name, ref, state)
     finally:
         lease.release()
     return True
+
+
+def _disagreements(repository: Repository, lost: list[str], *, repair: bool) -> Iterator[Problem]:
+    """What journals tell and the database does not."""
+    if repair:
+        caught = repository.catch_up()
+        lost.extend(caught.lost)
+        yield from (Problem("journals", note, True) for note in caught.notes)
+        return
+    for stray in catchup.strays(repository.path, repository.store):
+        yield Problem(f"journal {stray.uid}", f"Journal {stray.uid} ({stray.name}) belongs to no session.", False)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 
-ABANDONED_S = 3600.0
-"""Age at which a journal that no branch ever followed is taken for one whose making was interrupted."""
-
 
 def collect(repository: Repository, *, dry_run: bool, expire_days: float, compact: bool) -> GcReport:
     """Mark and sweep inside one write transaction, so that no writer can race it. Raises StoreError if marking fails."""
@@ -55,13 +52,13 @@ def _sweep(txn: WriteTxn, dead: list[Digest], horizon: int) -> None:
 
 
 def _orphans(repository: Repository) -> list[str]:
-    """Journals without a branch whose commits nothing reaches any more, or whose making was interrupted."""
+    """Journals of removed sessions, and of such as were never begun, whose commits nothing stands on any more."""
     directory = repository.path / "journals"
     with repository.store.read() as txn:
         known = {str(ref.meta["uid"]) for _, ref in txn.refs(names.HEADS)}
         living = _living(txn)
     found = [uid for uid in Journal.list(directory) if uid not in known and uid != sessionlog.STORE_UID]
-    return [uid for uid in found if _droppable(directory / f"{uid}.journal", living)]
+    return [uid for uid in found if _droppable(directory, uid, living)]
 
 
 def _living(txn: ReadTxn) -> set[Digest]:
@@ -76,8 +73,7 @@ def _living(txn: ReadTxn) -> set[Digest]:
     return living
 
 
-def _droppable(path: Path, living: set[Digest]) -> bool:
-    records, _ = read_journal(path)
+def _droppable(directory: Path, uid: str, living: set[Digest]) -> bool:
+    records, _ = read_journal(directory / f"{uid}.journal")
     gone = any(record.body["t"] == "removed" for record in records)
-    abandoned = len(records) <= 1 and time.time() - path.stat().st_mtime > ABANDONED_S
-    return (gone or abandoned) and not any(record.body.get("commit") in living for record in records)
+    return gone and not any(record.body.get("commit") in living for record in records)

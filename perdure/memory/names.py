@@ -8,6 +8,7 @@ from ..errors import InvalidName
 
 HEADS = "heads/"
 TAGS = "tags/"
+CACHE = "cache/"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 RESERVED = frozenset({"HEAD"})
 

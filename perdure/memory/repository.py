@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -20,17 +22,22 @@ from ..errors import (
     StoreDamaged,
     StoreUnreadable,
 )
-from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
+from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry
 from ..stores.journal import Journal
 from ..stores.lease import Lease, StoreLock
 from ..stores.lmdb import LmdbStore
 from ..stores.presence import Presence
-from . import bundle, commits, fsck, gc, names, prefix, rebuild, revisions, sessionlog, tokenlog, workingcopy
+from ..stores.tables import TableWrite
+from . import bundle, catchup, commits, fsck, gc, names, prefix, rebuild, revisions, sessionlog, tokenlog, workingcopy
+from .commits import BLOCK
 from .recipe import Recipe
 from .records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
-from .workingcopy import BLOCK, RECIPE, Scratch, WorkingCopy
+from .workingcopy import RECIPE, Scratch, WorkingCopy
 
 Progress = Callable[[int, int], None]
+
+_PATIENCE_MS = 10_000
+"""How long opening waits for another process that has the store to itself for a moment."""
 
 
 class Restored(NamedTuple):
@@ -53,7 +60,7 @@ class Repository:
     def __init__(
         self,
         path: Path,
-        store: Store,
+        store: LmdbStore,
         lock: StoreLock,
         presence: Presence | None,
         notes: list[str],
@@ -76,7 +83,7 @@ class Repository:
         root = _directory(Path(path), create)
         chosen = options or StoreOptions()
         lock = StoreLock(root / "lock")
-        lock.acquire(shared=True)
+        lock.acquire(shared=True, wait_ms=_PATIENCE_MS)
         presence = None
         try:
             presence = Presence(root / "running")
@@ -90,7 +97,13 @@ class Repository:
                     f"Cannot write to the store {root}: permission denied. Choose another --store."
                 ) from error
             raise
-        return cls(root, store, lock, presence, notes, chosen)
+        repository = cls(root, store, lock, presence, notes, chosen)
+        try:
+            repository.catch_up()
+        except BaseException:
+            repository.close()
+            raise
+        return repository
 
     def close(self) -> None:
         """Give the store back. Idempotent."""
@@ -265,19 +278,24 @@ class Repository:
         return self.info(name)
 
     def remove(self, name: str) -> None:
-        """Delete a session: its branch and reflog. What nothing else refers to, its journal included, goes with gc."""
+        """Delete a session: its branch and reflog. What nothing else refers to, its journal included, goes with gc.
+
+        The branch goes first: a journal without one comes back when a process dies in between, a branch whose journal
+        says that it was removed would go on and be lost with the database.
+        """
         copy = self.working_copy(name)
         copy.acquire()
-        copy.mark_removed()
-        with self.store.write() as txn:
-            txn.delete_ref(names.head(name), copy.head.digest)
-        copy.release()
+        try:
+            with self.store.write() as txn:
+                txn.delete_ref(names.head(name), copy.head.digest)
+            copy.mark_removed()
+        finally:
+            copy.release()
 
     def tag(self, name: str, rev: str, session: str | None = None) -> Tag:
         """Name a commit for good (gc keeps it). Raises SessionExists when the name is taken by another commit."""
         names.checked(name, "tag")
         target = self.resolve(rev, session)
-        self._log_tag({"t": "tag", "name": name, "commit": target.digest, "session": session or ""})
         with self.store.write() as txn:
             if txn.ref(names.head(name)) is not None:
                 raise SessionExists(f"{name!r} is the name of a session; choose another for the tag.")
@@ -285,6 +303,7 @@ class Repository:
             if present is not None and present.target != target.digest:
                 raise SessionExists(f"Tag {name!r} points elsewhere already; delete it first with `perdure tag --delete`.")
             if present is None:
+                self._log_tag({"t": "tag", "name": name, "commit": target.digest, "session": session or ""})
                 txn.set_ref(names.tag(name), None, target.digest, meta={"session": session or ""}, reason="tag")
         return Tag(name, target, session or "")
 
@@ -368,28 +387,35 @@ class Repository:
 
         Raises SessionBusy while another process has the store open.
         """
-        if not isinstance(self.store, LmdbStore):
-            return 0
         before = self.store.bytes_on_disk()
         with self._lock.exclusive():
-            temporary = self.path / "compact.tmp"
-            self.store.copy_compact(temporary)
-            self.store.close()
-            temporary.replace(self.path / "data.mdb")
-            self.store = LmdbStore(self.path, self._options)
+            self.store.compact()
         return before - self.store.bytes_on_disk()
 
-    def rebuild(self, why: str, *, salvage: bool) -> list[str]:
-        """Set the database aside and make a new one from the journals; returns what is lost.
+    def catch_up(self) -> catchup.Caught:
+        """Bring the database up to the journals; `notes` say what was missing."""
+        caught = catchup.agree(self)
+        self.notes.extend([*caught.notes, *caught.lost])
+        return caught
 
-        `salvage`: the old one can be read, so that its sound objects (KV above all) are taken over.
-        """
-        with self._lock.exclusive():
-            self.store.close()
-            rebuilt = rebuild.rebuild(self.path, self._options, why, salvage=salvage)
-        self.store = rebuilt.store
-        self.notes.extend(rebuilt.notes)
-        return rebuilt.lost
+    def drop_damaged(self) -> None:
+        """Remove refs, log entries and links that cannot be read; the journals bring the refs back."""
+        with self.store.write() as txn:
+            if isinstance(txn, TableWrite):
+                txn.drop_damaged()
+        self.catch_up()
+
+    def alone(self) -> AbstractContextManager[StoreLock]:
+        """Keeps other processes out for the length of the context. Raises SessionBusy when there are any."""
+        return self._lock.exclusive()
+
+    def rebuild(self, why: str) -> list[str]:
+        """Set the database aside and make a new one from the journals; returns what is lost."""
+        with self.alone():
+            with self.store.replacing():
+                kept = rebuild.set_aside(self.path)
+            self.notes.append(rebuild.note(self.path, why, kept))
+            return self.catch_up().lost
 
     def _start_journal(
         self,
@@ -429,17 +455,35 @@ def _directory(path: Path, create: bool) -> Path:
     return root
 
 
-def _open_store(root: Path, options: StoreOptions, lock: StoreLock, *, unclean: bool) -> tuple[Store, list[str]]:
+def _open_store(root: Path, options: StoreOptions, lock: StoreLock, *, unclean: bool) -> tuple[LmdbStore, list[str]]:
+    """The database; one that is broken or gone is replaced by an empty one if there are journals to fill it from."""
+    notes = []
     try:
+        if not (root / "data.mdb").exists() and rebuild.has_journals(root):
+            with lock.exclusive():
+                return LmdbStore(root, options), ["The database was gone; it is rebuilt from the journals."]
         if unclean:
             fsck.require_sound(root)
-        return LmdbStore(root, options), []
-    except StoreDamaged as error:
-        if not (root / "journals").is_dir() or not any((root / "journals").iterdir()):
+        store = LmdbStore(root, options)
+        _require_refs(store)
+    except (StoreDamaged, StoreUnreadable) as error:
+        if not rebuild.has_journals(root) or not os.access(root / "data.mdb", os.R_OK | os.W_OK):
             raise
         with lock.exclusive():
-            rebuilt = rebuild.rebuild(root, options, str(error))
-        return rebuilt.store, [*rebuilt.notes, *rebuilt.lost]
+            notes.append(rebuild.note(root, str(error), rebuild.set_aside(root)))
+            store = LmdbStore(root, options)
+    return store, notes
+
+
+def _require_refs(store: LmdbStore) -> None:
+    """Raises StoreDamaged, the store closed, when a ref cannot be read."""
+    try:
+        with store.read() as txn:
+            for _ in txn.refs():
+                pass
+    except BaseException:
+        store.close()
+        raise
 
 
 def _head_ref(txn: ReadTxn, name: str) -> Ref:

@@ -5,15 +5,17 @@ A `commit` record carries the commit and every small object written with it, so 
 journals alone; only KV is left to be computed again.
 
     {"t": "open", "name", "meta": the ref's meta, "base": [uid, commit] | None, "commit", "records": [record, ...]}
-    {"t": "objects", "records": [record, ...]}    more of what the opening record refers to
     {"t": "turn", "messages": [[role, content, time], ...], "feed": u32 bytes, "keep": n, "sampling": {...}, "parent"}
     {"t": "tok", "id": n}
     {"t": "drop"}                                the turn was withdrawn: its caller was told that it failed
     {"t": "commit", "commit": digest, "covers": seq, "records": [record, ...]}
     {"t": "reset", "commit": digest}
     {"t": "removed"}
+    {"t": "keep", "records": [record, ...]}      objects that other journals, or an import, build on
 
-The store's own journal (uid "store") holds {"t": "tag", "name", "commit"} and {"t": "untag", "name"}.
+A journal that was written anew from the database begins with "open" again, its commits marked "told".
+
+The store's own journal (uid "store") holds {"t": "tag", "name", "commit", "session"} and {"t": "untag", "name"}.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..stores.base import Digest
-from ..stores.journal import JournalRecord
+from ..stores.journal import Damage, JournalRecord
 from .tokenlog import unpack
 
 STORE_UID = "store"
@@ -40,13 +42,14 @@ class UnfinishedTurn(NamedTuple):
     sampling: Mapping[str, Any]
     tokens: tuple[int, ...]
     first_seq: int
+    parent: Digest
 
 
 class Tail(NamedTuple):
     """What a journal says beyond the sequence number that the database has taken in.
 
     `target` is where the branch must stand before the unfinished turn is replayed (None: where it is); `records` are
-    encoded objects that the database may lack.
+    encoded objects that the database may lack. Of a turn with a damaged record only what stands before it is taken.
     """
 
     turn: UnfinishedTurn | None
@@ -56,20 +59,26 @@ class Tail(NamedTuple):
     removed: bool
 
 
-def openings(
+def opening(
     meta: Mapping[str, object], name: str, commit: Digest, base: tuple[str, Digest] | None, records: Sequence[bytes]
-) -> list[dict[str, Any]]:
-    """The bodies of a journal's first records: one, or more where the objects are too many for one."""
-    groups = list(_groups(records))
-    first = {
+) -> dict[str, Any]:
+    """The body of a journal's first record."""
+    return {
         "t": "open",
         "name": name,
         "meta": dict(meta),
         "base": list(base) if base else None,
         "commit": commit,
-        "records": groups[0],
+        "records": list(records),
     }
-    return [first, *({"t": "objects", "records": group} for group in groups[1:])]
+
+
+def openings(
+    meta: Mapping[str, object], name: str, commit: Digest, base: tuple[str, Digest] | None, records: Sequence[bytes]
+) -> list[dict[str, Any]]:
+    """The bodies of a new journal's first records: one, or more where the objects are too many for a frame."""
+    first, *more = _groups(records)
+    return [opening(meta, name, commit, base, first), *({"t": "keep", "records": group} for group in more)]
 
 
 def _groups(records: Sequence[bytes]) -> Iterator[list[bytes]]:
@@ -84,25 +93,26 @@ def _groups(records: Sequence[bytes]) -> Iterator[list[bytes]]:
     yield group
 
 
-def tail(records: Iterable[JournalRecord], applied: int) -> Tail:
-    """Read the records numbered above `applied`."""
+def tail(records: Iterable[JournalRecord], applied: int, damage: Sequence[Damage] = ()) -> Tail:
+    """Read the records numbered above `applied`; `damage` are the spans that cannot be read."""
     turn: UnfinishedTurn | None = None
     target: Digest | None = None
     objects: list[bytes] = []
-    last, removed = applied, False
+    last, removed, broken = applied, False, False
     for seq, body, _ in records:
         if seq <= applied:
             continue
+        broken = broken or any(last < span.last_seq < seq for span in damage)
         last = max(last, seq)
         kind = body["t"]
         if kind == "turn":
-            turn = _begun(body, seq)
-        elif kind == "tok" and turn is not None:
+            turn, broken = _begun(body, seq), False
+        elif kind == "tok" and turn is not None and not broken:
             turn = turn._replace(tokens=(*turn.tokens, body["id"]))
         elif kind in ("commit", "open"):
             turn, target = None, body["commit"]
             objects.extend(body["records"])
-        elif kind == "objects":
+        elif kind == "keep":
             objects.extend(body["records"])
         elif kind == "reset":
             turn, target = None, body["commit"]
@@ -113,6 +123,16 @@ def tail(records: Iterable[JournalRecord], applied: int) -> Tail:
     return Tail(turn, target, tuple(objects), last, removed)
 
 
+def tags(records: Iterable[JournalRecord]) -> dict[str, Mapping[str, Any]]:
+    """The tags that the store's own journal leaves standing, by name."""
+    standing: dict[str, Mapping[str, Any]] = {}
+    for _, body, _ in records:
+        standing.pop(body["name"], None)
+        if body["t"] == "tag":
+            standing[body["name"]] = body
+    return standing
+
+
 def _begun(body: Mapping[str, Any], seq: int) -> UnfinishedTurn:
     messages = tuple((role, content, time_ms) for role, content, time_ms in body["messages"])
-    return UnfinishedTurn(messages, unpack(body["feed"]), body["keep"], body["sampling"], (), seq)
+    return UnfinishedTurn(messages, unpack(body["feed"]), body["keep"], body["sampling"], (), seq, body["parent"])

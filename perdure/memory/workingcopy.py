@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, Ref, Store, WriteTxn
 from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
-from . import commits, names, retell, sessionlog, tokenlog, tree
+from . import commits, names, retelling, sessionlog, tokenlog, tree
+from .commits import BLOCK
 from .records import Commit, Message, StateRefs
 
-BLOCK = "kv-block"
 BOUNDARY = "logits"
 RECIPE = "recipe"
 
@@ -110,8 +111,8 @@ class WorkingCopy:
         self._directory = directory
         self._group_commit_ms = group_commit_ms
         self._journal: Journal | None = None
-        self._untold = True
         self.name = name
+        self.notes: list[str] = []
         self._ref = self._read_ref()
         self._lease = Lease(directory / "leases" / f"{self.uid}.lock")
         with store.read() as txn:
@@ -149,13 +150,11 @@ class WorkingCopy:
 
     def tail(self) -> sessionlog.Tail:
         """What the journal holds beyond the branch: an unfinished turn, a move that did not reach the database."""
-        records, _ = read_journal(self._directory / "journals" / f"{self.uid}.journal")
-        return sessionlog.tail(records, self._ref.meta["seq"])
+        records, damage = read_journal(self._directory / "journals" / f"{self.uid}.journal")
+        return sessionlog.tail(records, self._ref.meta["seq"], damage)
 
     def begin_turn(self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]) -> None:
         """Make the user's messages durable before any work starts."""
-        if self._untold:
-            self._catch_up()
         body = {
             "t": "turn",
             "messages": [[m.role, m.content, m.time_ms] for m in messages],
@@ -185,30 +184,19 @@ class WorkingCopy:
             digest = self._write(recorder, draft, covers)
             self._move(txn, digest, covers, draft.kind)
             written = commits.read(txn, digest)
-        self.head = written
-        return Committed(written, recorder.bytes + self._tell(digest, covers, list(recorder.records.values())))
+        return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
 
-    def _tell(self, digest: Digest, covers: int, records: list[bytes]) -> int:
+    def _tell(self, written: Commit, covers: int, records: list[bytes]) -> int:
         """Put a commit that the database holds into the journal too; returns the bytes that took.
 
-        A full disk does not undo the commit: the journal is brought up to date before the next turn.
+        A full disk does not undo the commit: the journal is mended from the database when the session is next entered.
         """
         before = self._log.bytes_written
-        try:
-            self._log.append({"t": "commit", "commit": digest, "covers": covers, "records": records}, durable=False)
+        self.head = written
+        with contextlib.suppress(StoreFull):
+            self._log.append({"t": "commit", "commit": written.digest, "covers": covers, "records": records}, durable=False)
             self._log.settle()
-        except StoreFull:
-            self._untold = True
         return self._log.bytes_written - before
-
-    def _catch_up(self) -> None:
-        """Tell the journal about commits that it lacks because a process died, or the disk was full, in between."""
-        records, _ = read_journal(self._directory / "journals" / f"{self.uid}.journal")
-        with self._store.read() as txn:
-            bodies = retell.untold(txn, self._ref.target, records)
-        for body in bodies:
-            self._log.append(body)
-        self._untold = False
 
     def mark_removed(self) -> None:
         """Say in the journal that the session is gone, so that no rebuild brings it back."""
@@ -219,17 +207,20 @@ class WorkingCopy:
         seq = self._log.append({"t": "reset", "commit": target.digest})
         with self._store.write() as txn:
             self._move(txn, target.digest, seq, reason)
-        self.head = target
-        self._log.settle()
+        self._settle(target)
 
     def apply(self, tail: sessionlog.Tail) -> None:
-        """Bring the database up to a journal's tail (all but its unfinished turn)."""
+        """Bring the database up to a journal's tail (all but its unfinished turn).
+
+        Raises ObjectMissing or ObjectCorrupt, with nothing changed, when what the journal moved to is not to be had.
+        """
         if tail.target is None or tail.target == self.head.digest:
             return
         with self._store.write() as txn:
             for record in tail.records:
                 txn.put_record(record)
             target = commits.read(txn, tail.target)
+            commits.require(txn, target)
             seq = tail.last_seq if tail.turn is None else target_seq(tail)
             self._move(txn, tail.target, seq, "recover")
         self.head = target
@@ -246,10 +237,19 @@ class WorkingCopy:
     def _enter(self) -> bool:
         before = self.head.digest
         self._ref = self._read_ref()
+        self._mend()
         self._journal = Journal.open(self._directory / "journals", self.uid, group_commit_ms=self._group_commit_ms)
         with self._store.read() as txn:
             self.head = commits.read(txn, self._ref.target)
         return self.head.digest != before
+
+    def _mend(self) -> None:
+        """Tell the journal again from the database where it lost what the database has."""
+        state = retelling.condition(self._directory / "journals", self._ref)
+        self.notes.extend(f"Session {self.name!r}: {sentence}; what they held is lost." for sentence in state.sentences)
+        if state.worn:
+            retelling.retell(self._store, self._directory, self.name, self._ref, state)
+            self.notes.append(f"The journal of session {self.name!r} was incomplete; it was written anew from the database.")
 
     def _read_ref(self) -> Ref:
         with self._store.read() as txn:
@@ -267,6 +267,10 @@ class WorkingCopy:
                 f"Session {self.name!r} was moved or removed by another process. Open it again and repeat the turn."
             ) from error
         self._ref = Ref(digest, meta)
+
+    def _settle(self, head: Commit) -> None:
+        self.head = head
+        self._log.settle()
 
     def _write(self, recorder: Recorder, draft: Draft, covers: int) -> Digest:
         state = write_state(recorder, self.head, draft, (self.uid, covers))
@@ -301,6 +305,7 @@ class Scratch:
 
     def __init__(self, store: Store, recipe: Mapping[str, str]) -> None:
         self._store = store
+        self.notes: list[str] = []
         state = StateRefs(b"", b"", b"", None, b"", (), b"", 0, ("", 0), 0)
         self.head = Commit(b"", (), b"", "root", "", "", now_ms(), 0, 0, 0, "", state=state)
         self._recipe = recipe
@@ -347,7 +352,7 @@ def _whole_chunks(blocks: Sequence[NewBlock]) -> Iterator[NewBlock]:
 
 
 def _rotate(txn: WriteTxn, lineage: Digest, root: Digest) -> None:
-    name = f"cache/{lineage[0] % Scratch.SLOTS:02d}"
+    name = f"{names.CACHE}{lineage[0] % Scratch.SLOTS:02d}"
     present = txn.ref(name)
     if present is None or present.target != root:
         txn.set_ref(name, present.target if present else None, root, meta={}, reason="cache")

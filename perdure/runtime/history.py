@@ -11,10 +11,11 @@ import torch
 
 from ..config import BLOCK_TOKENS
 from ..errors import ObjectCorrupt
+from ..memory.commits import BLOCK
 from ..memory.records import Commit, Message
 from ..memory.repository import Repository
 from ..memory.tokenlog import DECODE, Run, Span, blocks, lineage, spans, tokens
-from ..memory.workingcopy import BLOCK, NewBlock
+from ..memory.workingcopy import NewBlock
 from ..stores import codec
 from ..stores.base import Digest
 from .adapter import State

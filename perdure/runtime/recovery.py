@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..memory.records import Message
 from ..memory.sessionlog import UnfinishedTurn
 from ..memory.tokenlog import PREFILL
-from .turn import Cost, Plan, Turn, settings_from
+from .turn import Cost, Plan, Turn, plan, settings_from
 
 if TYPE_CHECKING:
     from .session import Session
@@ -20,6 +20,9 @@ def recover(session: Session, unfinished: UnfinishedTurn) -> None:
     """Replay an unfinished turn and commit it with reason "interrupted" (or what had already ended it)."""
     messages = [Message(role, content, time_ms=time_ms) for role, content, time_ms in unfinished.messages]
     made = Plan(unfinished.keep, unfinished.feed, unfinished.keep < session.warm.state.seen)
+    if unfinished.parent != session.head.digest:
+        # What the turn was begun on is lost; its words and tokens are not.
+        made = plan(session, messages)
     turn = Turn(session, made, messages, settings_from(unfinished.sampling), Cost())
     turn.prefill()
     how = _replay(session, turn, list(unfinished.tokens))

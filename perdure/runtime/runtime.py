@@ -118,10 +118,10 @@ def open(  # noqa: A001 - the public name is perdure.open
         loaded = load_model(
             folder, model_name(str(model), folder), dtype=dtype, threads=threads, cache=place, progress=progress
         )
+        return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
     except BaseException:
         repository.close()
         raise
-    return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
 
 
 def model_name(asked: str, folder: Path) -> str:

@@ -331,6 +331,8 @@ class Session:
         tail = self.copy.tail() if self._warm is None else None
         if tail is not None and tail.target is not None:
             self.copy.apply(tail)
+        self.notes.extend(self.copy.notes)
+        self.copy.notes = []
         if self._warm is None:
             self.recipe, self.engine = self._execution()
             self._warm = self._restore()
@@ -338,8 +340,11 @@ class Session:
             recover(self, tail.turn)
 
     def recover(self) -> None:
-        """Finish an interrupted turn now, if there is one and nobody else is writing."""
-        if not isinstance(self.copy, WorkingCopy) or self.copy.tail().turn is None:
+        """Take in now what the journal has beyond the branch (an interrupted turn), if nobody else is writing."""
+        if not isinstance(self.copy, WorkingCopy):
+            return
+        tail = self.copy.tail()
+        if tail.turn is None and tail.target in (None, self.head.digest):
             return
         try:
             self._enter()

@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Any
 
 import lmdb
+import xxhash
 
 from ..errors import StoreDamaged, StoreError, StoreFull, StoreUnreadable, StoreVersion
-from . import faults
+from . import faults, pages
 from .files import sync_directory
 from .tables import TABLES
 
@@ -25,7 +26,20 @@ _PROBE = 1 << 20
 _MAX_READERS = 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
-_DAMAGED = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.PanicError, lmdb.InvalidError, lmdb.VersionMismatchError)
+_DAMAGED = (
+    lmdb.BadDbiError,
+    lmdb.BadTxnError,
+    lmdb.BadValsizeError,
+    lmdb.CorruptedError,
+    lmdb.CursorFullError,
+    lmdb.IncompatibleError,
+    lmdb.InvalidError,
+    lmdb.PageFullError,
+    lmdb.PageNotFoundError,
+    lmdb.PanicError,
+    lmdb.ProblemError,
+    lmdb.VersionMismatchError,
+)
 
 _shared: dict[tuple[int, int], Environment] = {}
 _shared_lock = threading.Lock()
@@ -77,6 +91,7 @@ class Environment:
         with self.guard:
             self.key = _key(path)
             _check_size(path)
+            pages.check_meta(path / "data.mdb")
             self.env = _open(path, map_size, read_only=read_only)
             try:
                 self.page_size: int = self.env.stat()["psize"]
@@ -166,11 +181,12 @@ class Environment:
     def _check_format(self, stored: bytes | None) -> None:
         if stored is None:
             raise StoreUnreadable(f"{self.data} is a database, but not Perdure's. Choose another --store.")
-        if not stored.isdigit():
+        number = int(stored.split()[0]) if stored.split()[:1] and stored.split()[0].isdigit() else -1
+        if stored != format_value(number):
             raise StoreDamaged(f"The format number of the database in {self.path} is damaged. Run `perdure fsck --repair`.")
-        if int(stored) > FORMAT:
+        if number > FORMAT:
             raise StoreVersion(
-                f"The store {self.path} has format {int(stored)}; this Perdure reads up to {FORMAT}. Install a newer one."
+                f"The store {self.path} has format {number}; this Perdure reads up to {FORMAT}. Install a newer one."
             )
 
 
@@ -201,6 +217,11 @@ def release(environment: Environment) -> None:
         if environment.users == 0:
             _shared.pop(environment.key, None)
             environment.env.close()
+
+
+def format_value(number: int) -> bytes:
+    """What stands under "format": the number and its checksum, so that a flipped bit is not taken for another version."""
+    return f"{number} {xxhash.xxh3_64_hexdigest(str(number).encode())}".encode()
 
 
 def _key(path: Path) -> tuple[int, int]:
@@ -255,6 +276,6 @@ def _write_empty(path: Path) -> None:
         with env.begin(write=True) as txn:
             for name in TABLES:
                 env.open_db(name.encode(), txn=txn)
-            txn.put(b"format", str(FORMAT).encode(), db=env.open_db(_META, txn=txn))
+            txn.put(b"format", format_value(FORMAT), db=env.open_db(_META, txn=txn))
     finally:
         env.close()

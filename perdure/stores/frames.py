@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import xxhash
@@ -79,6 +80,15 @@ def build(seq: int, body: Mapping[str, Any], seed: int, magic: bytes = RECORD) -
 def mark(seq: int, seed: int) -> bytes:
     """A marker; nothing for -1."""
     return build(seq, {}, seed, MARKER) if seq >= 0 else b""
+
+
+def marked(file: Path, seed: int) -> int:
+    """The number in a file's marker, or -1."""
+    try:
+        with file.open("rb") as handle:
+            return scan(handle.read(len(mark(0, seed))), seed).marked
+    except FileNotFoundError:
+        return -1
 
 
 def scan(data: bytes, seed: int) -> Scan:

@@ -89,30 +89,36 @@ class Journal:
         return cls(path, copies.highest() + 1, group_commit_ms)
 
     @staticmethod
-    def rewrite(directory: Path, uid: str, records: Sequence[Mapping[str, Any]], *, first_seq: int = 0) -> None:
+    def rewrite(
+        directory: Path, uid: str, records: Sequence[Mapping[str, Any]], *, first_seq: int = 0, unsettled: int = 0
+    ) -> None:
         """Replace a journal's whole content, atomically and durably; records are numbered from `first_seq`.
 
-        Afterwards nothing of the old content is in either file. No Journal object may be open on it.
+        The last `unsettled` of them stand in the mirror too. Afterwards nothing of the old content is in either file. No
+        Journal object may be open on it. Until the end the old mirror is read together with the new journal, so
+        `first_seq` must be above every number that was given out.
         """
         path, seed = _path(directory, uid), frames.seed_of(uid)
-        data = frames.mark(first_seq - 1, seed) + b"".join(
-            frames.build(seq, body, seed) for seq, body in enumerate(records, first_seq)
-        )
+        built = [frames.build(seq, body, seed) for seq, body in enumerate(records, first_seq)]
+        settled = len(built) - unsettled
         with translating(path):
             faults.point("journal.rewrite.before")
-            # Emptied first: old records in the mirror must never be merged into the new journal.
-            replace(mirror_of(path), b"")
+            # The mirror goes last: until then it may hold the only copy of what is not settled.
+            replace(path, frames.mark(first_seq - 1, seed) + b"".join(built))
             faults.point("journal.rewrite.written")
-            replace(path, data)
+            replace(mirror_of(path), frames.mark(first_seq + settled - 1, seed) + b"".join(built[settled:]))
             faults.point("journal.rewrite.after")
-            if records:
-                replace(mirror_of(path), frames.mark(first_seq + len(records) - 1, seed))
 
     @staticmethod
     def list(directory: Path) -> list[str]:
         """The uids of all journals in a directory, sorted."""
         found = {path.stem for path in Path(directory).glob("*") if path.suffix in (".journal", ".mirror")}
         return sorted(uid for uid in found if _UID.fullmatch(uid))
+
+    @staticmethod
+    def settled(directory: Path, uid: str) -> int:
+        """The number of the last record that the mirror says is settled, -1 when it does not say. Reads only its start."""
+        return frames.marked(mirror_of(_path(directory, uid)), frames.seed_of(uid))
 
     @staticmethod
     def remove(directory: Path, uid: str) -> None:

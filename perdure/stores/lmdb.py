@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ..config import StoreOptions
-from ..errors import StoreError, StoreUnreadable
-from . import audit, environment, faults
+from ..errors import SessionBusy, StoreDamaged, StoreError, StoreUnreadable
+from . import audit, environment, faults, pages
 from .base import Buffer, ReadTxn, Store, WriteTxn
 from .environment import Environment
+from .files import sync_directory
 from .tables import OBJECTS, TableRead, Tables, TableWrite
 
 _MAX_KEY = 511
+_PATIENCE_S = 10.0
+_ATTEMPTS = 20
 
 
 class _LmdbTables(Tables):
@@ -105,26 +108,27 @@ class LmdbStore(Store):
     def __init__(self, path: Path, options: StoreOptions | None = None, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.read_only = read_only
-        map_size = (options or StoreOptions()).map_size
-        self._environment: Environment | None = environment.acquire(self.path, map_size, read_only=read_only)
+        self._map_size = (options or StoreOptions()).map_size
+        self._change = threading.Condition(threading.RLock())
+        self._inside = 0
+        self._environment: Environment | None = environment.acquire(self.path, self._map_size, read_only=read_only)
 
     @contextmanager
     def read(self) -> Iterator[ReadTxn]:
-        env = self._open()
-        txn = env.begin(write=False)
-        try:
-            yield TableRead(_LmdbTables(env, txn, write=False))
-        finally:
-            txn.abort()
+        with self._entered() as env:
+            txn = env.begin(write=False)
+            try:
+                yield TableRead(_LmdbTables(env, txn, write=False))
+            finally:
+                txn.abort()
 
     @contextmanager
     def write(self) -> Iterator[WriteTxn]:
-        env = self._open()
         if self.read_only:
             raise StoreUnreadable(f"The store {self.path} was opened for reading only.")
-        if env.writer == threading.get_ident():
+        if self._open().writer == threading.get_ident():
             raise StoreError("This thread is already writing to the store; finish that transaction first.")
-        with env.write_lock:
+        with self._entered() as env, env.write_lock:
             txn = env.begin(write=True)
             env.writer = threading.get_ident()
             tables = _LmdbTables(env, txn, write=True)
@@ -143,6 +147,18 @@ class LmdbStore(Store):
     def check(self) -> list[str]:
         with self.read() as txn:
             return audit.sentences(txn) if isinstance(txn, TableRead) else []
+
+    def check_pages(self) -> None:
+        """Verify the structure of the database file itself. Raises StoreDamaged."""
+        with self._entered() as env:
+            for _ in range(_ATTEMPTS):
+                txn = env.begin(write=False)
+                try:
+                    if pages.check(env.data, int(txn.id())):
+                        return
+                finally:
+                    txn.abort()
+        raise StoreDamaged(f"The database in {self.path} is broken: its meta pages tell of another state.")
 
     def bytes_on_disk(self) -> int:
         with self._open().guard:
@@ -163,10 +179,59 @@ class LmdbStore(Store):
             finally:
                 os.close(fd)
 
+    def compact(self) -> None:
+        """Put a copy without free pages in the place of the database. The caller has the store to itself as a process;
+
+        transactions of other threads are waited for. Raises SessionBusy when they do not end.
+        """
+        temporary = self.path / "compact.tmp"
+        with self._alone():
+            self.copy_compact(temporary)
+            with self._exchanging():
+                temporary.replace(self.path / "data.mdb")
+                sync_directory(self.path)
+
+    @contextmanager
+    def replacing(self) -> Iterator[None]:
+        """While the context lasts the database is closed and its files may be replaced; afterwards it is opened anew."""
+        with self._alone(), self._exchanging():
+            yield
+
     def close(self) -> None:
         env, self._environment = self._environment, None
         if env is not None:
             environment.release(env)
+
+    @contextmanager
+    def _entered(self) -> Iterator[Environment]:
+        """The environment, kept from being exchanged."""
+        with self._change:
+            env = self._open()
+            self._inside += 1
+        try:
+            yield env
+        finally:
+            with self._change:
+                self._inside -= 1
+                self._change.notify_all()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread is in a transaction, and none begins one."""
+        with self._change:
+            if not self._change.wait_for(lambda: not self._inside, timeout=_PATIENCE_S):
+                raise SessionBusy(f"The store {self.path} is being read by another thread. Try again later.")
+            if self._open().users > 1:
+                raise SessionBusy(f"The store {self.path} is open twice in this process. Close the other one and retry.")
+            yield
+
+    @contextmanager
+    def _exchanging(self) -> Iterator[None]:
+        self.close()
+        try:
+            yield
+        finally:
+            self._environment = environment.acquire(self.path, self._map_size, read_only=self.read_only)
 
     def _open(self) -> Environment:
         if self._environment is None:

@@ -19,11 +19,10 @@ class Presence:
         self.unclean = _sweep(directory)
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._path = directory / name
-        # Locked before it gets its name: nobody may find it free.
-        draft = directory / f".{name}"
-        self._fd = os.open(draft, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(directory / f".{name}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)
-        draft.rename(self._path)
+        # Locked before it has its name, so that nobody takes it for one that was left behind.
+        (directory / f".{name}").rename(self._path)
 
     def close(self) -> None:
         """Remove the marker. Idempotent."""
@@ -36,7 +35,9 @@ class Presence:
 
 def _sweep(directory: Path) -> bool:
     found = False
-    for path in directory.glob("[!.]*"):
+    for path in directory.iterdir():
+        if path.name.startswith("."):
+            continue
         try:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:

@@ -192,6 +192,35 @@ class TableWrite(TableRead, WriteTxn):
         self.tables.delete(OBJECTS, digest)
         return size
 
+    def drop_damaged(self) -> list[str]:
+        """Remove refs, reflog entries and lineage links that cannot be read or lead nowhere; one sentence for each."""
+        dropped = []
+        for key in list(self.tables.keys(REFS, b"")):
+            try:
+                _open_ref(_ref_name(key), key, self.tables.get(REFS, key) or b"")
+            except StoreDamaged as error:
+                self.tables.delete(REFS, key)
+                dropped.append(str(error))
+        for key in list(self.tables.keys(REFLOG, b"")):
+            try:
+                _open_entry(_ref_name(key[: -_NUMBER.size - 1]), key, self.tables.get(REFLOG, key) or b"")
+            except (StoreDamaged, struct.error) as error:
+                self.tables.delete(REFLOG, key)
+                dropped.append(str(error))
+        return [*dropped, *self._drop_links()]
+
+    def _drop_links(self) -> list[str]:
+        dropped = []
+        for lineage in list(self.tables.keys(LINEAGE, b"")):
+            digest = bytes(self.tables.get(LINEAGE, lineage) or b"")
+            if not self.has(digest) or self.tables.length(LINKED, digest + lineage) is None:
+                self.tables.delete(LINEAGE, lineage)
+                dropped.append(f"Lineage {lineage.hex()[:16]} led nowhere.")
+        for key in list(self.tables.keys(LINKED, b"")):
+            if self.tables.get(LINEAGE, key[DIGEST_SIZE:]) != key[:DIGEST_SIZE]:
+                self.tables.delete(LINKED, key)
+        return dropped
+
     def _present(self, name: str) -> Ref | None:
         """The ref, or None when it is absent or unreadable: only so can a repair put it right."""
         try:

@@ -166,6 +166,7 @@ def _read_all(path: Path, deep: bool) -> tuple[int, int]:
             _tell("at", at)
 
     with LmdbStore(path, read_only=True) as store, store.read() as txn:
+        store.check_pages()
         if isinstance(txn, TableRead):
             for defect in audit.defects(txn, deep=deep, progress=progress):
                 _tell(*_line(defect))

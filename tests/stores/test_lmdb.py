@@ -25,6 +25,7 @@ from perdure.errors import (
 )
 from perdure.stores import environment, faults
 from perdure.stores.base import Digest, Store
+from perdure.stores.environment import format_value
 from perdure.stores.lmdb import LmdbStore
 from perdure.stores.tables import OBJECTS, REFLOG, REFS
 from perdure.testing.store_machine import StoreMachine, run_machine
@@ -348,7 +349,7 @@ def test_a_damaged_log_is_found(path: Path) -> None:
 def test_a_newer_format_is_left_alone(path: Path) -> None:
     fill(path)
     with lmdb.open(str(path), max_dbs=8) as env, env.begin(write=True) as txn:
-        txn.put(b"format", b"2", db=env.open_db(b"meta", txn=txn))
+        txn.put(b"format", format_value(2), db=env.open_db(b"meta", txn=txn))
     before = (path / "data.mdb").read_bytes()
     with pytest.raises(StoreVersion):
         LmdbStore(path)

@@ -1,0 +1,117 @@
+"""kill -9 at every write step and at random moments: what was acknowledged is there afterwards, and nothing is broken."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perdure.stores import faults
+from tests.crash.expectation import Expectation
+from tests.crash.zygote import Outcome, Zygote, kill_after_acks, kill_after_seconds
+
+pytestmark = pytest.mark.crash
+
+REPAIR_POINTS = {name for name in faults.names() if name.startswith("journal.rewrite.")}
+OPENING_POINTS = {name for name in faults.names() if name.startswith("lmdb.create.")}
+WORK_POINTS = [name for name in faults.names() if name not in REPAIR_POINTS]
+RARE = ("journal.create.", "journal.settle.", "journal.sync.", "lmdb.begin.", "lmdb.commit.")
+PASSINGS, RARE_PASSINGS = (0, 2, 9, 31), (0, 1, 2, 3)
+RECOMPUTED = "computed again when needed"
+
+
+class Life:
+    """One store through many kills. `round` lets a worker live, has it killed, and holds what is left to what was told."""
+
+    def __init__(self, zygote: Zygote, folder: Path) -> None:
+        self._zygote = zygote
+        self._folder = folder
+        self._expected = Expectation()
+        self.store = folder / "store"
+        self.kills = 0
+
+    def round(self, how: str, seed: int, meanwhile: Callable[[int, Path], None] | None = None, **job: Any) -> bool:
+        """Returns whether the worker was killed."""
+        outcome = self._job("work", seed=seed, steps=12, meanwhile=meanwhile, **job)
+        where = f"[{how}, seed {seed}, store {self.store}, last {outcome.lines[-1:]}]"
+        assert outcome.killed or outcome.status == 0, f"{where} worker: {outcome.status} {trace(outcome)}"
+        self.kills += outcome.killed
+        self._expected.follow(outcome.lines)
+        self._examine(where, thorough=seed % 5 == 0)
+        return outcome.killed
+
+    def _examine(self, where: str, *, thorough: bool) -> None:
+        chat = random.Random(where).choice(sorted(self._expected.sessions) or ["alice"])
+        outcome = self._job("examine", verify=thorough, chat=chat)
+        assert outcome.status == 0, f"{where} reopening: {outcome.status} {trace(outcome)}"
+        first, *_, after = (line for line in outcome.lines if line["did"] == "fsck")
+        assert not first["lost"], f"{where} fsck: {first}"
+        assert all(RECOMPUTED in sentence for _, sentence, _ in first["problems"]), f"{where} fsck: {first}"
+        assert after["ok"], f"{where} fsck after all was opened: {after}"
+        found = outcome.last("sessions")
+        wrong = self._expected.check(found["sessions"], found["tags"])
+        assert not wrong, f"{where} {wrong}"
+        self._expected.adopt(found["sessions"], found["tags"])
+        self._expected.follow([outcome.last("end")])
+
+    def _job(self, what: str, meanwhile: Callable[[int, Path], None] | None = None, **job: Any) -> Outcome:
+        return self._zygote.run(
+            {"job": what, "store": str(self.store), "acks": str(self._folder / "acks"), **job}, meanwhile
+        )
+
+
+def trace(outcome: Outcome) -> str:
+    return "\n".join(line["trace"] for line in outcome.lines if "trace" in line)
+
+
+def passings(point: str) -> tuple[int, ...]:
+    if point in OPENING_POINTS:
+        return (0,)
+    return RARE_PASSINGS if point.startswith(RARE) else PASSINGS
+
+
+@pytest.mark.parametrize("point", WORK_POINTS)
+def test_a_kill_at_every_write_step(zygote: Zygote, tmp_path: Path, point: str) -> None:
+    """Each point at several passings; the store goes on from kill to kill."""
+    life = Life(zygote, tmp_path)
+    for passing in passings(point):
+        killed = (life.round(f"{point} passing {passing}", seed, point=point, after=passing) for seed in range(passing, 99))
+        assert any(killed), f"{point} was never passed {passing} times"
+    assert life.kills == len(passings(point))
+
+
+def test_kills_at_random_moments(zygote: Zygote, tmp_path: Path, kills: int) -> None:
+    """A new store every 25 kills; between them one and the same, so that damage would add up."""
+    rng, done, seed = random.Random(kills), 0, 0
+    left = max(20, kills - sum(len(passings(point)) for point in WORK_POINTS))
+    life = Life(zygote, tmp_path)
+    hit: Counter[str] = Counter()
+    while done < left:
+        if done % 25 == 0:
+            shutil.rmtree(tmp_path, ignore_errors=True)
+            tmp_path.mkdir()
+            life = Life(zygote, tmp_path)
+        seed += 1
+        how, meanwhile, job = moment(rng)
+        if life.round(how, 1000 + seed, meanwhile, **job):
+            done += 1
+            hit[how.split()[0]] += 1
+    assert sum(hit.values()) == left
+
+
+def moment(rng: random.Random) -> tuple[str, Callable[[int, Path], None] | None, dict[str, Any]]:
+    """A way to die."""
+    kind = rng.randrange(3)
+    if kind == 0:
+        seconds = rng.uniform(0.005, 0.15)
+        return f"time {seconds:.4f}s", kill_after_seconds(seconds), {}
+    if kind == 1:
+        acks = rng.randint(1, 60)
+        return f"acks {acks}", kill_after_acks(acks), {}
+    point, after = rng.choice(WORK_POINTS), rng.randint(0, 60)
+    return f"point {point} passing {after}", None, {"point": point, "after": after}
