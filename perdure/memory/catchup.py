@@ -62,7 +62,7 @@ def agree(repository: Repository) -> Caught:
     found = strays(repository.path, repository.store)
     if found:
         _adopt_alone(repository, found, caught)
-    for name in _behind(repository.path, repository.store):
+    for name in _doubtful(repository.path, repository.store):
         _catch_up(repository, name, caught)
     _agree_tags(repository.path, repository.store, caught)
     return caught
@@ -148,16 +148,17 @@ def _replay(txn: WriteTxn, stray: Stray, name: str, caught: Caught) -> None:
         caught.notes.append(f"Session {name!r} was missing from the database; it was restored from its journal.")
 
 
-def _behind(root: Path, store: Store) -> list[str]:
-    """Sessions whose mirror says that the database once knew more than it knows."""
+def _doubtful(root: Path, store: Store) -> list[str]:
+    """Sessions whose mirror was not settled at what the database has taken in: one of the two is behind."""
     with store.read() as txn:
         heads = list(txn.refs(names.HEADS))
     directory = root / "journals"
-    return [
-        name.removeprefix(names.HEADS)
-        for name, ref in heads
-        if Journal.settled(directory, str(ref.meta["uid"])) > int(ref.meta["seq"]) + 1
-    ]
+    found = []
+    for name, ref in heads:
+        settled, applied = Journal.settled(directory, str(ref.meta["uid"])), int(ref.meta["seq"])
+        if settled not in (applied, applied + 1) and (settled, applied) != (-1, 0):
+            found.append(name.removeprefix(names.HEADS))
+    return found
 
 
 def _catch_up(repository: Repository, name: str, caught: Caught) -> None:
