@@ -93,8 +93,7 @@ def adopt(root: Path, store: Store, found: list[Stray], caught: Caught) -> None:
     with store.write() as txn:
         for stray in found:
             _put_objects(txn, stray.records)
-        if any(stray.opening.body["base"] for stray in found if stray.opening):
-            _put_others(txn, root / "journals", {stray.uid for stray in found})
+        _put_others(txn, root / "journals", {stray.uid for stray in found})
         for stray in found:
             name = _free_name(txn, stray)
             if name is None:
@@ -106,7 +105,7 @@ def adopt(root: Path, store: Store, found: list[Stray], caught: Caught) -> None:
 
 
 def _put_others(txn: WriteTxn, directory: Path, done: set[str]) -> None:
-    """A fork needs the objects of the journals that it was forked from, removed sessions' among them."""
+    """Forks need the objects of the journals they were forked from and tags those they name, removed ones among them."""
     for uid in Journal.list(directory):
         if uid not in done:
             _put_objects(txn, read_journal(directory / f"{uid}.journal")[0])
@@ -194,6 +193,8 @@ def _agree_tags(root: Path, store: Store, caught: Caught) -> None:
                 _tell_tags(directory, records, damage, told)
                 caught.notes.append("The journal of the tags was damaged; it was written anew from the database.")
             _drop_tags(txn, told, present)
+            if not all(readable(txn, body["commit"]) for body in told.values()):
+                _put_others(txn, directory, set())
             _set_tags(txn, told, present, caught)
     except SessionBusy:
         return

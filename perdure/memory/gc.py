@@ -52,17 +52,14 @@ def _sweep(txn: WriteTxn, dead: list[Digest], horizon: int) -> None:
 
 
 def _orphans(repository: Repository) -> list[str]:
-    """Journals of removed sessions that no other journal builds on."""
+    """Journals of removed sessions that nothing else builds on."""
     directory = repository.path / "journals"
     with repository.store.read() as txn:
         known = {str(ref.meta["uid"]) for _, ref in txn.refs(names.HEADS)}
     return [
         uid
         for uid in Journal.list(directory)
-        if uid not in known
-        and uid != sessionlog.STORE_UID
-        and removed(directory, uid)
-        and not has_descendants(directory, uid)
+        if uid not in known and uid != sessionlog.STORE_UID and removed(directory, uid) and not is_needed(directory, uid)
     ]
 
 
@@ -72,9 +69,13 @@ def removed(directory: Path, uid: str) -> bool:
     return any(record.body["t"] == "removed" for record in records)
 
 
-def has_descendants(directory: Path, uid: str) -> bool:
-    """Whether some other journal was forked from this one and would need it for a rebuild."""
-    return any(_base(directory, other) == uid for other in Journal.list(directory) if other != uid)
+def is_needed(directory: Path, uid: str) -> bool:
+    """Whether a rebuild needs a removed session's journal: others were forked from it, or a tag names a commit in it."""
+    if any(_base(directory, other) == uid for other in Journal.list(directory) if other not in (uid, sessionlog.STORE_UID)):
+        return True
+    tagged = sessionlog.tags(read_journal(directory / f"{sessionlog.STORE_UID}.journal")[0]).values()
+    targets = {body["commit"] for body in tagged}
+    return any(record.body.get("commit") in targets for record in read_journal(directory / f"{uid}.journal")[0])
 
 
 def _base(directory: Path, uid: str) -> str | None:

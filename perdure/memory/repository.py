@@ -291,7 +291,7 @@ class Repository:
             copy.mark_removed()
         finally:
             copy.release()
-        if not gc.has_descendants(self.path / "journals", copy.uid):
+        if not gc.is_needed(self.path / "journals", copy.uid):
             Journal.remove(self.path / "journals", copy.uid)
 
     def tag(self, name: str, rev: str, session: str | None = None) -> Tag:
