@@ -62,7 +62,7 @@ def agree(repository: Repository) -> Caught:
     found = strays(repository.path, repository.store)
     if found:
         _adopt_alone(repository, found, caught)
-    for name in _behind(repository.path, repository.store):
+    for name in _doubtful(repository.path, repository.store):
         _catch_up(repository, name, caught)
     _agree_tags(repository.path, repository.store, caught)
     return caught
@@ -93,8 +93,7 @@ def adopt(root: Path, store: Store, found: list[Stray], caught: Caught) -> None:
     with store.write() as txn:
         for stray in found:
             _put_objects(txn, stray.records)
-        if any(stray.opening.body["base"] for stray in found if stray.opening):
-            _put_others(txn, root / "journals", {stray.uid for stray in found})
+        _put_others(txn, root / "journals", {stray.uid for stray in found})
         for stray in found:
             name = _free_name(txn, stray)
             if name is None:
@@ -106,7 +105,7 @@ def adopt(root: Path, store: Store, found: list[Stray], caught: Caught) -> None:
 
 
 def _put_others(txn: WriteTxn, directory: Path, done: set[str]) -> None:
-    """A fork needs the objects of the journals that it was forked from, removed sessions' among them."""
+    """Forks need the objects of the journals they were forked from and tags those they name, removed ones among them."""
     for uid in Journal.list(directory):
         if uid not in done:
             _put_objects(txn, read_journal(directory / f"{uid}.journal")[0])
@@ -148,16 +147,17 @@ def _replay(txn: WriteTxn, stray: Stray, name: str, caught: Caught) -> None:
         caught.notes.append(f"Session {name!r} was missing from the database; it was restored from its journal.")
 
 
-def _behind(root: Path, store: Store) -> list[str]:
-    """Sessions whose mirror says that the database once knew more than it knows."""
+def _doubtful(root: Path, store: Store) -> list[str]:
+    """Sessions whose mirror was not settled at what the database has taken in: one of the two is behind."""
     with store.read() as txn:
         heads = list(txn.refs(names.HEADS))
     directory = root / "journals"
-    return [
-        name.removeprefix(names.HEADS)
-        for name, ref in heads
-        if Journal.settled(directory, str(ref.meta["uid"])) > int(ref.meta["seq"]) + 1
-    ]
+    found = []
+    for name, ref in heads:
+        settled, applied = Journal.settled(directory, str(ref.meta["uid"])), int(ref.meta["seq"])
+        if settled not in (applied, applied + 1) and (settled, applied) != (-1, 0):
+            found.append(name.removeprefix(names.HEADS))
+    return found
 
 
 def _catch_up(repository: Repository, name: str, caught: Caught) -> None:
@@ -193,6 +193,8 @@ def _agree_tags(root: Path, store: Store, caught: Caught) -> None:
                 _tell_tags(directory, records, damage, told)
                 caught.notes.append("The journal of the tags was damaged; it was written anew from the database.")
             _drop_tags(txn, told, present)
+            if not all(readable(txn, body["commit"]) for body in told.values()):
+                _put_others(txn, directory, set())
             _set_tags(txn, told, present, caught)
     except SessionBusy:
         return

@@ -59,6 +59,33 @@ class Life:
         self._expected.adopt(found["sessions"], found["tags"])
         self._expected.follow([outcome.last("end")])
 
+    def die_in_a_turn(self, tokens: int) -> bool:
+        """Have a worker killed in the middle of an answer, and only note what it was told."""
+        outcome = self._job("work", seed=9, steps=30, point="journal.append.after", after=20 + tokens)
+        self._expected.follow(outcome.lines)
+        return outcome.killed
+
+    def without_database(self) -> None:
+        """A copy of the store that has lost its database must hold the same: journals alone tell everything."""
+        copy = self._folder / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.store, copy)
+        (copy / "data.mdb").unlink()
+        outcome = self._job("examine", store=str(copy))
+        where = f"[without its database, store {self.store}]"
+        assert outcome.status == 0, f"{where} {outcome.status} {trace(outcome)}"
+        assert not outcome.lines[0]["lost"], f"{where} {outcome.lines[0]}"
+        found = outcome.last("sessions")
+        wrong = self._expected.check(found["sessions"], found["tags"])
+        assert not wrong, f"{where} {wrong}"
+
+    def mend(self, **job: Any) -> Outcome:
+        return self._job("mend", **job)
+
+    def again(self, where: str) -> None:
+        """Open it and hold it to what was told, nothing having happened since."""
+        self._examine(where, thorough=True)
+
     def _job(self, what: str, meanwhile: Callable[[int, Path], None] | None = None, **job: Any) -> Outcome:
         return self._zygote.run(
             {"job": what, "store": str(self.store), "acks": str(self._folder / "acks"), **job}, meanwhile
@@ -80,9 +107,39 @@ def test_a_kill_at_every_write_step(zygote: Zygote, tmp_path: Path, point: str) 
     """Each point at several passings; the store goes on from kill to kill."""
     life = Life(zygote, tmp_path)
     for passing in passings(point):
-        killed = (life.round(f"{point} passing {passing}", seed, point=point, after=passing) for seed in range(passing, 99))
+        killed = (
+            life.round(f"{point} passing {passing}", seed, point=point, after=passing)
+            for seed in range(passing, passing + 20)
+        )
         assert any(killed), f"{point} was never passed {passing} times"
     assert life.kills == len(passings(point))
+
+
+@pytest.mark.parametrize("point", sorted(REPAIR_POINTS))
+@pytest.mark.parametrize("worn", ["journal", "mirror", "both"])
+def test_a_kill_while_a_journal_is_written_anew(zygote: Zygote, tmp_path: Path, point: str, worn: str) -> None:
+    """The turn in progress stands in journal and mirror only; repair must not lose it when it dies itself."""
+    life = Life(zygote, tmp_path)
+    assert not life.round("no kill", 3)
+    assert life.die_in_a_turn(5)
+    for path in (life.store / "journals").glob("*.journal"):
+        wear(path, worn)
+    assert life.mend(point=point).killed == (worn != "mirror"), f"{point} was not passed"
+    mended = life.mend()
+    assert mended.status == 0, trace(mended)
+    assert not mended.last("fsck")["lost"]
+    life.again(f"[{point}, {worn} worn, store {life.store}]")
+
+
+def wear(path: Path, what: str) -> None:
+    """Damage what the database has in a journal's files, or the whole of one of them."""
+    data = path.read_bytes()
+    if what == "journal":
+        path.write_bytes(data[: len(data) // 3])
+    elif what == "mirror":
+        path.with_suffix(".mirror").unlink()
+    else:
+        path.write_bytes(data[:40] + bytes(8) + data[48:])
 
 
 def test_kills_at_random_moments(zygote: Zygote, tmp_path: Path, kills: int) -> None:
@@ -100,6 +157,8 @@ def test_kills_at_random_moments(zygote: Zygote, tmp_path: Path, kills: int) -> 
         how, meanwhile, job = moment(rng)
         if life.round(how, 1000 + seed, meanwhile, **job):
             done += 1
+            if done % 10 == 0:
+                life.without_database()
             hit[how.split()[0]] += 1
     assert sum(hit.values()) == left
 

@@ -63,7 +63,7 @@ class Script:
             self._step(step)
 
     def _step(self, step: int) -> None:
-        weights = {"chat": 9, "fork": 2, "undo": 2, "reset": 1, "tag": 2, "remove": 1, "gc": 1, "export": 1, "ephemeral": 1}
+        weights = {"chat": 8, "fork": 3, "undo": 2, "reset": 1, "tag": 2, "remove": 1, "gc": 1, "export": 1, "ephemeral": 1}
         what = self._rng.choices(list(weights), list(weights.values()))[0]
         getattr(self, f"_{what}")(step)
 
@@ -98,9 +98,9 @@ class Script:
         return None
 
     def _fork(self, step: int) -> None:
+        if len(self._rt.sessions()) > 4:
+            self._remove(step)
         name, session = self._any()
-        if len(self._rt.sessions()) > 5:
-            return
         new = f"f{step}-{self._rng.randrange(10**6)}"
         self._say(did="try", op="fork", session=name, new=new)
         self._open[new] = session.fork(new)
@@ -134,10 +134,11 @@ class Script:
             self._say(did="untag", tag=tags[0])
 
     def _remove(self, step: int) -> None:
-        name, session = self._any()
-        if name in ("alice", "bob"):
+        names = [info.name for info in self._rt.sessions() if info.name not in ("alice", "bob")]
+        if not names:
             return
-        session.close()
+        name = self._rng.choice(names)
+        self._session(name).close()
         del self._open[name]
         self._say(did="try", op="remove", session=name)
         self._rt.repository.remove(name)
