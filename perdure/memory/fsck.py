@@ -157,8 +157,9 @@ def _objects(
                 with store.write() as txn:
                     txn.delete(digest)
         else:
-            yield Problem(subject, f"{what} and no journal holds a copy.", False)
-            lost.append(f"{what} and no journal holds a copy.")
+            sentence = f"{what} and no journal holds a copy: {_holders(store, digest)}."
+            yield Problem(subject, sentence, False)
+            lost.append(sentence)
 
 
 def _roots(txn: ReadTxn) -> list[Digest]:
@@ -175,6 +176,29 @@ def _blocks(txn: ReadTxn) -> set[Digest]:
         except (ObjectMissing, ObjectCorrupt):
             continue
     return found
+
+
+def _holders(store: LmdbStore, digest: Digest) -> str:
+    """What a lost object was, in a reader's terms."""
+    found: list[str] = []
+    with store.read() as txn:
+        for name, ref in txn.refs(names.HEADS):
+            try:
+                found.extend(_places(txn, commits.read(txn, ref.target), digest, name.removeprefix(names.HEADS)))
+            except (ObjectMissing, ObjectCorrupt):
+                found.append(f"session {name.removeprefix(names.HEADS)!r}")
+    return ", ".join(found) or "part of an older commit"
+
+
+def _places(txn: ReadTxn, commit: Commit, digest: Digest, name: str) -> Iterator[str]:
+    if commit.state is None:
+        return
+    for number, entry in enumerate(tree.iterate(txn, commit.state.message_table), 1):
+        if entry.ref == digest:
+            yield f"message {number} ({entry.value[0]}) of session {name!r}"
+    for (_, start, n), ref in tree.iterate(txn, commit.state.token_log):
+        if ref == digest:
+            yield f"tokens {start} to {start + n - 1} of session {name!r}"
 
 
 def _cache(store: LmdbStore, corrupt: set[Digest], *, repair: bool) -> Iterator[Problem]:

@@ -19,17 +19,20 @@ class Condition(NamedTuple):
     """How a journal stands against its branch.
 
     `worn`: something that the database has is not in it, so it must be told again. `lost`: spans of records that nobody
-    has. `tail`: the bodies that the database has not taken in. `highest`: the greatest number ever given out.
+    has, and `dropped` how many tokens behind them have no place any more. `tail`: the bodies that the database has not
+    taken in. `highest`: the greatest number ever given out.
     """
 
     worn: bool
     lost: tuple[Damage, ...]
+    dropped: int
     tail: tuple[Mapping[str, Any], ...]
     highest: int
 
     @property
     def sentences(self) -> list[str]:
-        return [f"journal records {d.first_seq} to {d.last_seq} are damaged in both copies" for d in self.lost]
+        behind = f", and {self.dropped} tokens behind them have no place any more" if self.dropped else ""
+        return [f"journal records {d.first_seq} to {d.last_seq} are damaged in both copies{behind}" for d in self.lost]
 
 
 def condition(directory: Path, ref: Ref) -> Condition:
@@ -44,8 +47,8 @@ def condition(directory: Path, ref: Ref) -> Condition:
     highest = max([applied, *(record.seq for record in records), *(d.last_seq for d in damage)])
     short = max([-1, *(record.seq for record in records)]) < applied
     worn = not known or not opened or short or any(d.first_seq < first for d in damage)
-    tail = tuple(record.body for record in records if record.seq > applied)
-    return Condition(worn, lost, _pending(tail), highest)
+    tail, dropped = sessionlog.usable([record for record in records if record.seq > applied], damage)
+    return Condition(worn, lost, dropped if lost else 0, _pending([record.body for record in tail]), highest)
 
 
 def retell(store: Store, root: Path, name: str, ref: Ref, state: Condition) -> None:
@@ -67,8 +70,14 @@ def base_of(records: Iterable[JournalRecord]) -> Sequence[Any] | None:
 
 
 def archived(records: Iterable[JournalRecord]) -> dict[Digest, bytes]:
-    """Every small object that journal records hold, by digest."""
-    return {codec.digest_of(encoded): encoded for record in records for encoded in record.body.get("records", ())}
+    """Every small object that journal records hold, by digest; a turn's messages among them."""
+    found: dict[Digest, bytes] = {}
+    for record in records:
+        for _, content, _ in record.body.get("messages", ()):
+            digest, encoded = codec.encode(commits.MESSAGE, (), {}, content.encode())
+            found[digest] = encoded
+        found.update((codec.digest_of(encoded), encoded) for encoded in record.body.get("records", ()))
+    return found
 
 
 def _pending(tail: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

@@ -93,21 +93,39 @@ def _groups(records: Sequence[bytes]) -> Iterator[list[bytes]]:
     yield group
 
 
+def usable(records: Iterable[JournalRecord], damage: Sequence[Damage] = ()) -> tuple[list[JournalRecord], int]:
+    """The records without tokens whose place is not known, and how many those are.
+
+    `damage` are the spans that cannot be read: of an answer with a hole only what stands before the hole can be used.
+    """
+    kept: list[JournalRecord] = []
+    last, open_turn, dropped = -1, False, 0
+    for record in records:
+        if any(last < span.last_seq < record.seq for span in damage):
+            open_turn = False
+        last = record.seq
+        if record.body["t"] == "tok" and not open_turn:
+            dropped += 1
+            continue
+        if record.body["t"] != "tok":
+            open_turn = record.body["t"] == "turn"
+        kept.append(record)
+    return kept, dropped
+
+
 def tail(records: Iterable[JournalRecord], applied: int, damage: Sequence[Damage] = ()) -> Tail:
     """Read the records numbered above `applied`; `damage` are the spans that cannot be read."""
     turn: UnfinishedTurn | None = None
     target: Digest | None = None
     objects: list[bytes] = []
-    last, removed, broken = applied, False, False
-    for seq, body, _ in records:
-        if seq <= applied:
-            continue
-        broken = broken or any(last < span.last_seq < seq for span in damage)
-        last = max(last, seq)
+    removed = False
+    beyond = [record for record in records if record.seq > applied]
+    last = max([applied, *(record.seq for record in beyond)])
+    for seq, body, _ in usable(beyond, damage)[0]:
         kind = body["t"]
         if kind == "turn":
-            turn, broken = _begun(body, seq), False
-        elif kind == "tok" and turn is not None and not broken:
+            turn = _begun(body, seq)
+        elif kind == "tok" and turn is not None:
             turn = turn._replace(tokens=(*turn.tokens, body["id"]))
         elif kind in ("commit", "open"):
             turn, target = None, body["commit"]

@@ -34,6 +34,8 @@ PROMPTS = (
     "Tell me more about the harbour, the ships and the weather of that winter. " * 4,
 )
 
+VISITOR = "visitor"
+
 Report = Callable[..., None]
 
 
@@ -228,6 +230,57 @@ def examine(loaded: LoadedModel, job: dict[str, Any], say: Report) -> None:
     say(did="done")
 
 
+def look(loaded: LoadedModel, job: dict[str, Any], say: Report) -> None:
+    """Read everything as a user would who suspects nothing; what is refused is told apart from what is served."""
+    with runtime(loaded, Path(job["store"])) as rt:
+        for name in job["names"]:
+            try:
+                session = rt.session(name, create=False)
+                say(did="served", session=name, state=described(session))
+                session.release()
+            except PerdureError as error:
+                say(did="refused", session=name, error=type(error).__name__, sentence=str(error))
+        for tag in rt.repository.tags():
+            say(did="tag", tag=tag.name, commit=tag.commit.hex)
+        try:
+            for _ in range(3):
+                rt.session(VISITOR).chat(PROMPTS[2], max_tokens=2)
+            rt.repository.gc(expire_days=0.0)
+        except PerdureError as error:
+            say(did="refused", session=VISITOR, error=type(error).__name__, sentence=str(error))
+    say(did="done")
+
+
+def rewind(loaded: LoadedModel, job: dict[str, Any], say: Report) -> None:
+    with runtime(loaded, Path(job["store"])) as rt:
+        rt.repository.reset(job["session"], job["rev"])
+        say(did="sessions", sessions={job["session"]: described(rt.session(job["session"], create=False))})
+    say(did="done")
+
+
+def template(loaded: LoadedModel, job: dict[str, Any], say: Report) -> None:
+    """Two sessions, a fork, several turns, a tag and, where asked for, an answer that is cut short by a kill."""
+    with runtime(loaded, Path(job["store"])) as rt:
+        alice = rt.session("alice", system="You keep a lighthouse.")
+        for prompt in PROMPTS:
+            alice.chat(prompt, max_tokens=8)
+        alice.chat("A long tale of the sea. " * 20, max_tokens=20)
+        alice.repository.tag("dawn", "HEAD~2", "alice")
+        bob = alice.fork("bob", "HEAD~1")
+        bob.chat("You are Bob.", max_tokens=8)
+        carol = rt.session("carol")
+        carol.chat("Hello, I am Carol.", max_tokens=8)
+        carol.undo()
+        carol.chat(PROMPTS[3], max_tokens=8)
+        if job.get("die"):
+            stream = carol.stream("And now?", max_tokens=9)
+            for number, chunk in enumerate(stream):
+                say(did="token", token=chunk.token)
+                if number == 4:
+                    faults.arm("journal.append.written")
+    say(did="done")
+
+
 def fscked(repository: Repository, *, repair: bool) -> dict[str, Any]:
     report = repository.fsck(repair=repair)
     return {
@@ -248,7 +301,10 @@ def mend(loaded: LoadedModel, job: dict[str, Any], say: Report) -> None:
 JOBS: dict[str, Callable[[LoadedModel, dict[str, Any], Report], None]] = {
     "work": work,
     "examine": examine,
+    "look": look,
     "mend": mend,
+    "rewind": rewind,
+    "template": template,
 }
 
 
