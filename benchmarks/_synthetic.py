@@ -60,7 +60,7 @@ def fill_session(path: Path, name: str, tokens: int) -> None:
         copy.acquire()
         runs = [Run(PREFILL, 0, tuple(number % 1_000 for number in range(tokens)))]
         blocks = list(_blocks(tokens, BLOCK_TOKENS))
-        copy.commit(Draft("turn", copy.head.recipe, runs, blocks, reason="stop", answers=1))
+        copy.commit(Draft("turn", recipe.to_meta(), runs, blocks, reason="stop", answers=1))
         copy.release()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import platformdirs
+from ..places import default_cache, default_store
 
 if TYPE_CHECKING:
     from ..memory import Repository
@@ -31,10 +31,8 @@ class PulledModel(NamedTuple):
 
 
 def store_path(named: Path | None) -> Path:
-    """The folder that was asked for, else the one in the user's data folder."""
-    if named is not None:
-        return named.expanduser()
-    return platformdirs.user_data_path("perdure", appauthor=False) / "store"
+    """The folder that was asked for, else the one that `perdure.open` takes."""
+    return default_store() if named is None else named.expanduser()
 
 
 def open_repository(named: Path | None, *, create: bool = False) -> Repository:
@@ -58,7 +56,7 @@ def _within(progress: Progress | None) -> Stages | None:
 
 def cache_path() -> Path:
     """Where pulled models lie."""
-    return platformdirs.user_cache_path("perdure", appauthor=False)
+    return default_cache()
 
 
 def pull_model(name: str, *, accept_licence: bool = False, progress: Stages | None = None) -> Path:

@@ -59,13 +59,14 @@ def check(repository: Repository, *, repair: bool, progress: Callable[[int, int]
     return FsckReport(report.objects, report.bytes, len(heads), tuple(problems), tuple(dict.fromkeys(lost)))
 
 
-def heal(store: Store, meta: dict[str, object], payload: bytes, digest: Digest) -> bool:
+def heal(store: Store, meta: dict[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:
     """Put a recomputed KV block back under its digest; False (and nothing stored) when the bytes are not the same."""
     found, record = codec.encode(BLOCK, (), meta, payload)
     if found != digest:
         return False
     with store.write() as txn:
         txn.put_record(record)
+        txn.link(lineage, digest)
     return True
 
 

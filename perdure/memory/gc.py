@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..stores.base import Digest, ReadTxn, WriteTxn
 from ..stores.journal import Journal, read_journal
-from . import names, reach, retelling, sessionlog
+from . import commits, names, reach, sessionlog
 from .records import GcReport
 
 if TYPE_CHECKING:
@@ -52,33 +52,28 @@ def _sweep(txn: WriteTxn, dead: list[Digest], horizon: int) -> None:
 
 
 def _orphans(repository: Repository) -> list[str]:
-    """Journals of removed sessions that nothing else builds on."""
+    """Journals of removed sessions, and of such as were never begun, whose commits nothing stands on any more."""
     directory = repository.path / "journals"
     with repository.store.read() as txn:
         known = {str(ref.meta["uid"]) for _, ref in txn.refs(names.HEADS)}
-    return [
-        uid
-        for uid in Journal.list(directory)
-        if uid not in known and uid != sessionlog.STORE_UID and removed(directory, uid) and not is_needed(directory, uid)
-    ]
+        living = _living(txn)
+    found = [uid for uid in Journal.list(directory) if uid not in known and uid != sessionlog.STORE_UID]
+    return [uid for uid in found if _droppable(directory, uid, living)]
 
 
-def removed(directory: Path, uid: str) -> bool:
-    """Whether a journal says that its session was removed."""
+def _living(txn: ReadTxn) -> set[Digest]:
+    """Every commit that a branch or a tag stands on."""
+    living: set[Digest] = set()
+    for prefix in (names.HEADS, names.TAGS):
+        for _, ref in txn.refs(prefix):
+            for commit in commits.history(txn, commits.read(txn, ref.target)):
+                if commit.digest in living:
+                    break
+                living.add(commit.digest)
+    return living
+
+
+def _droppable(directory: Path, uid: str, living: set[Digest]) -> bool:
     records, _ = read_journal(directory / f"{uid}.journal")
-    return any(record.body["t"] == "removed" for record in records)
-
-
-def is_needed(directory: Path, uid: str) -> bool:
-    """Whether a rebuild needs a removed session's journal: others were forked from it, or a tag names a commit in it."""
-    if any(_base(directory, other) == uid for other in Journal.list(directory) if other not in (uid, sessionlog.STORE_UID)):
-        return True
-    tagged = sessionlog.tags(read_journal(directory / f"{sessionlog.STORE_UID}.journal")[0]).values()
-    targets = {body["commit"] for body in tagged}
-    return any(record.body.get("commit") in targets for record in read_journal(directory / f"{uid}.journal")[0])
-
-
-def _base(directory: Path, uid: str) -> str | None:
-    records, _ = read_journal(directory / f"{uid}.journal")
-    base = retelling.base_of(records)
-    return base[0] if base else None
+    gone = any(record.body["t"] == "removed" for record in records)
+    return gone and not any(record.body.get("commit") in living for record in records)

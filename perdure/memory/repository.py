@@ -50,7 +50,7 @@ class Restored(NamedTuple):
 class Repository:
     """One store directory::
 
-        data.mdb, lock.mdb    objects, lineage index, refs, reflogs (LMDB)
+        data.mdb, lock.mdb    objects, lineage index, refs, reflogs (LMDB); lock is the store's own
         journals/             one append-only file per session, and its mirror
         leases/, running/     who writes which session, who has the store open
 
@@ -77,8 +77,8 @@ class Repository:
     def open(cls, path: Path | str, *, create: bool = True, options: StoreOptions | None = None) -> Repository:
         """Open a store directory, made if `create` allows.
 
-        Raises StoreUnreadable, StoreVersion, or StoreDamaged when the database is broken and others have it open (else
-        it is set aside and rebuilt from the journals).
+        A broken database is set aside and rebuilt from the journals. Raises StoreUnreadable, StoreVersion, SessionBusy when
+        it is broken and others have it open, StoreDamaged when it is broken and there is no journal.
         """
         root = _directory(Path(path), create)
         chosen = options or StoreOptions()
@@ -215,9 +215,9 @@ class Repository:
         with self.store.read() as txn:
             return prefix.load(txn, recipe, tokens, sink)
 
-    def heal(self, meta: Mapping[str, object], payload: bytes, digest: Digest) -> bool:
-        """Put a recomputed KV block back under its digest; False when the bytes are not the same."""
-        return fsck.heal(self.store, dict(meta), payload, digest)
+    def heal(self, meta: Mapping[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:
+        """Put a recomputed KV block back under its digest and its lineage; False when the bytes are not the same."""
+        return fsck.heal(self.store, dict(meta), payload, digest, lineage)
 
     # sessions
 
@@ -259,7 +259,7 @@ class Repository:
 
     def working_copy(self, name: str) -> WorkingCopy:
         """A writer's hold on a session; takes the lease only when told to."""
-        return WorkingCopy(self.store, self.path, name)
+        return WorkingCopy(self.store, self.path, name, group_commit_ms=self._options.group_commit_ms)
 
     def scratch(self, recipe: Recipe) -> Scratch:
         """What an ephemeral session writes to: no branch, no journal, only shareable KV blocks that gc may drop."""
@@ -278,7 +278,7 @@ class Repository:
         return self.info(name)
 
     def remove(self, name: str) -> None:
-        """Delete a session: its branch, reflog and journal. Blocks that nothing else refers to go with the next gc.
+        """Delete a session: its branch and reflog. What nothing else refers to, its journal included, goes with gc.
 
         The branch goes first: a journal without one comes back when a process dies in between, a branch whose journal
         says that it was removed would go on and be lost with the database.
@@ -291,8 +291,6 @@ class Repository:
             copy.mark_removed()
         finally:
             copy.release()
-        if not gc.is_needed(self.path / "journals", copy.uid):
-            Journal.remove(self.path / "journals", copy.uid)
 
     def tag(self, name: str, rev: str, session: str | None = None) -> Tag:
         """Name a commit for good (gc keeps it). Raises SessionExists when the name is taken by another commit."""
@@ -373,7 +371,7 @@ class Repository:
 
     def stats(self) -> dict[str, int]:
         """Counts and bytes of what the store holds."""
-        kinds: dict[str, int] = {"sessions": 0, "objects": 0, "object_bytes": 0, "kv_blocks": 0, "kv_bytes": 0}
+        kinds: dict[str, int] = {"sessions": 0, "objects": 0, "object_bytes": 0}
         with self.store.read() as txn:
             kinds["sessions"] = sum(1 for _ in txn.refs(names.HEADS))
             for digest in txn.digests():
@@ -427,8 +425,10 @@ class Repository:
         base: tuple[str, Digest] | None,
         records: list[bytes],
     ) -> None:
-        body = sessionlog.opening(meta, name, commit, base, records)
-        Journal.create(self.path / "journals", str(meta["uid"]), body).close()
+        first, *more = sessionlog.openings(meta, name, commit, base, records)
+        with Journal.create(self.path / "journals", str(meta["uid"]), first) as journal:
+            for body in more:
+                journal.append(body)
 
     def _log_tag(self, body: Mapping[str, object]) -> None:
         directory = self.path / "journals"

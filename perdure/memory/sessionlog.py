@@ -11,7 +11,7 @@ journals alone; only KV is left to be computed again.
     {"t": "commit", "commit": digest, "covers": seq, "records": [record, ...]}
     {"t": "reset", "commit": digest}
     {"t": "removed"}
-    {"t": "keep", "records": [record, ...]}      objects that other sessions' journals build on
+    {"t": "keep", "records": [record, ...]}      objects that other journals, or an import, build on
 
 A journal that was written anew from the database begins with "open" again, its commits marked "told".
 
@@ -20,7 +20,7 @@ The store's own journal (uid "store") holds {"t": "tag", "name", "commit", "sess
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..stores.base import Digest
@@ -28,6 +28,9 @@ from ..stores.journal import Damage, JournalRecord
 from .tokenlog import unpack
 
 STORE_UID = "store"
+
+GROUP_BYTES = 8 << 20
+"""Small objects of one record; an import may bring more than a journal frame can hold."""
 
 
 class UnfinishedTurn(NamedTuple):
@@ -68,6 +71,26 @@ def opening(
         "commit": commit,
         "records": list(records),
     }
+
+
+def openings(
+    meta: Mapping[str, object], name: str, commit: Digest, base: tuple[str, Digest] | None, records: Sequence[bytes]
+) -> list[dict[str, Any]]:
+    """The bodies of a new journal's first records: one, or more where the objects are too many for a frame."""
+    first, *more = _groups(records)
+    return [opening(meta, name, commit, base, first), *({"t": "keep", "records": group} for group in more)]
+
+
+def _groups(records: Sequence[bytes]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    size = 0
+    for record in records:
+        if group and size + len(record) > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(record)
+        size += len(record)
+    yield group
 
 
 def usable(records: Iterable[JournalRecord], damage: Sequence[Damage] = ()) -> tuple[list[JournalRecord], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config import BLOCK_TOKENS, PREFILL_GRID
-from ..errors import RefChanged, SessionNotFound
+from ..errors import RefChanged, SessionNotFound, StoreFull
 from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, Ref, Store, WriteTxn
 from ..stores.journal import Journal, read_journal
@@ -183,11 +184,19 @@ class WorkingCopy:
             digest = self._write(recorder, draft, covers)
             self._move(txn, digest, covers, draft.kind)
             written = commits.read(txn, digest)
+        return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
+
+    def _tell(self, written: Commit, covers: int, records: list[bytes]) -> int:
+        """Put a commit that the database holds into the journal too; returns the bytes that took.
+
+        A full disk does not undo the commit: the journal is mended from the database when the session is next entered.
+        """
         before = self._log.bytes_written
-        records = list(recorder.records.values())
-        self._log.append({"t": "commit", "commit": digest, "covers": covers, "records": records}, durable=False)
-        self._settle(written)
-        return Committed(written, recorder.bytes + self._log.bytes_written - before)
+        self.head = written
+        with contextlib.suppress(StoreFull):
+            self._log.append({"t": "commit", "commit": written.digest, "covers": covers, "records": records}, durable=False)
+            self._log.settle()
+        return self._log.bytes_written - before
 
     def mark_removed(self) -> None:
         """Say in the journal that the session is gone, so that no rebuild brings it back."""
@@ -277,7 +286,7 @@ class WorkingCopy:
             tokens=sum(len(run.tokens) for run in draft.runs) + (0 if draft.replaces else base.tokens),
             messages=len(draft.messages) + (0 if draft.replaces else base.messages),
             turn=base.turn + draft.answers,
-            title=base.title or draft.title,
+            title=draft.title or base.title,
             metrics=draft.metrics,
             state=state,
         )

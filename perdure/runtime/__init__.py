@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .runtime import Runtime, open  # noqa: A004
-    from .session import Session, Stream
+    from .session import Session
+    from .stream import Stream
 
 __all__ = ["Runtime", "Session", "Stream", "open"]
 
@@ -16,8 +17,12 @@ def __getattr__(name: str) -> Any:
         from . import runtime
 
         return getattr(runtime, name)
-    if name in ("Session", "Stream"):
+    if name == "Session":
         from . import session
 
-        return getattr(session, name)
+        return session.Session
+    if name == "Stream":
+        from . import stream
+
+        return stream.Stream
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

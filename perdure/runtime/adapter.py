@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, DynamicLayer
+
+from ..errors import InvalidInput
 
 
 class State(ABC):
@@ -211,10 +213,20 @@ class KVState(State):
 
 
 class KVAdapter(StateAdapter):
-    """Models whose every layer is full attention with keys and values per KV head (Llama and its kin)."""
+    """Models whose every layer is full attention with keys and values per KV head (Llama and its kin).
+
+    Raises InvalidInput for any other: its layers keep a state that this adapter would lose.
+    """
 
     def __init__(self, config: Any, dtype: torch.dtype, device: str = "cpu") -> None:
         text = config.get_text_config(decoder=True)
+        kinds = {type(layer) for layer in DynamicCache(config=config).layers}
+        if kinds != {DynamicLayer} or not getattr(text, "num_key_value_heads", None):
+            names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing that it tells"
+            raise InvalidInput(
+                f"Models of type {text.model_type!r} are not supported yet: their layers keep {names}, and this version "
+                "keeps plain keys and values only (Llama, Qwen2, Qwen3, SmolLM and their kin)."
+            )
         dim: int = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         self.pool = BufferPool(text.num_hidden_layers, text.num_key_value_heads, dim, dtype, device)
 

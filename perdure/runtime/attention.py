@@ -38,7 +38,10 @@ def choose(folder: Path) -> str:
     """The attention implementation for the model in a folder: ours where it computes all that the model asks for."""
     if torch.cuda.is_available() or not (folder / "config.json").is_file():
         return "sdpa"
-    return NAME if suits(AutoConfig.from_pretrained(folder, local_files_only=True)) else "sdpa"
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if suits(config):
+        return NAME
+    return "sdpa" if hasattr(config.get_text_config(decoder=True), "num_attention_heads") else "eager"
 
 
 def suits(config: Any) -> bool:

@@ -138,11 +138,11 @@ class Restoration:
             self._heal(state, runs, report.damaged)
         state.seen = commit.tokens
         tip = commit.state.lineage if commit.state else b""
-        return Warm(state, runs, [], commit.tokens, tip, self._boundary(state, runs))
+        return Warm(state, runs, [], commit.tokens, tip)
 
-    def _boundary(self, state: State, runs: list[Run]) -> Boundary | None:
+    def boundary(self, warm: Warm) -> Boundary | None:
         """The stored boundary if it reproduces the logits' digest, else the last forward again."""
-        commit = self._commit
+        commit, state = self._commit, warm.state
         if not commit.tokens or commit.state is None:
             return None
         stored = self._repository.boundary(commit)
@@ -151,22 +151,37 @@ class Restoration:
             if boundary.digest == commit.state.logits:
                 return boundary
         self.notes.append("The boundary logits were damaged or missing; they were computed again.")
-        last = list(spans(runs))[-1]
+        last = list(spans(warm.runs))[-1]
         self.replayed += last.end - last.start
-        boundary_again = self._engine.replay(state, tokens(runs), [last])
+        boundary_again = self._engine.replay(state, warm.tokens, [last])
         state.seen = commit.tokens
         return boundary_again
 
     def _heal(self, state: State, runs: list[Run], damaged: list[tuple[int, int, Digest]]) -> None:
+        """Run every forward that touched a damaged block again, once and in order, and put the blocks back."""
         log, forwards = tokens(runs), list(spans(runs))
+        again = [span for span in forwards if any(_touches(span, start, n) for start, n, _ in damaged)]
+        self._engine.replay(state, log, again)
+        self.replayed += sum(span.end - span.start for span in again)
+        chain = self._lineages(log, forwards)
         for start, n, digest in damaged:
-            again = [span for span in forwards if span.start < start + n and span.end > start]
-            self._engine.replay(state, log, again)
-            self.replayed += sum(span.end - span.start for span in again)
             meta = {**block_meta(state), "start": start, "shape": list(state.shape(n))}
-            same = self._repository.heal(meta, bytes(raw(state.export(start, start + n))), digest)
+            payload = bytes(raw(state.export(start, start + n)))
+            same = self._repository.heal(meta, payload, digest, chain[start])
             how = "bit-identical" if same else "not bit-identical"
             self.notes.append(f"Tokens {start} to {start + n - 1} were damaged on disk and computed again ({how}).")
+
+    def _lineages(self, log: Sequence[int], forwards: Sequence[Span]) -> dict[int, Digest]:
+        """The lineage id of each block of the commit, by the block's start."""
+        recipe, parent, chain = self._repository.recipe(self._commit).digest, b"", {}
+        for start, n, _ in self._repository.blocks(self._commit):
+            block = Span(start, start + n)
+            parent = chain[start] = lineage(recipe, parent, log[start : block.end], _overlapping(forwards, block))
+        return chain
+
+
+def _touches(span: Span, start: int, n: int) -> bool:
+    return span.start < start + n and span.end > start
 
 
 def _load(state: State, start: int, n: int, payload: memoryview) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import platformdirs
 import torch
 
 from ..config import Sampling
 from ..errors import InvalidInput, SessionNotFound
+from ..memory import names
 from ..memory.records import SessionInfo
 from ..memory.repository import Repository
+from ..places import default_cache, default_store
 from . import attention
 from .adapter import KVAdapter
 from .catalogue import DEFAULT_MODEL, find
@@ -36,6 +37,7 @@ class Runtime:
         self.threads_are_free = threads is None
         adapter = KVAdapter(loaded.config, loaded.model.dtype, str(loaded.model.device))
         self.engine = Engine(loaded.model, adapter, torch.get_num_threads())
+        self.engine.self_test()
         adapter.pool.warm(loaded.info.context_length)
         self.author = _author()
         self._open: set[Session] = set()
@@ -50,7 +52,7 @@ class Runtime:
         `system` is the system prompt of a new session. Raises SessionNotFound, InvalidName, or RecipeMismatch when its
         state was computed by another model; `as_text` computes it again from the text instead.
         """
-        if not self.repository.exists(name):
+        if not self.repository.exists(names.checked(name)):
             if not create:
                 raise SessionNotFound(f"There is no session {name[:80]!r}. `perdure ls` lists them.")
             self.repository.create(name, self.recipe, model=self.model.name, author=self.author)
@@ -109,22 +111,17 @@ def open(  # noqa: A001 - the public name is perdure.open
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
     computed with. Raises ModelNotFound, InvalidInput or a StoreError.
     """
-    place = cache or platformdirs.user_cache_path("perdure", appauthor=False)
+    place = cache or default_cache()
     folder = resolve(str(model), place)
     repository = Repository.open(Path(store) if store is not None else default_store())
     try:
         loaded = load_model(
             folder, model_name(str(model), folder), dtype=dtype, threads=threads, cache=place, progress=progress
         )
+        return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
     except BaseException:
         repository.close()
         raise
-    return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
-
-
-def default_store() -> Path:
-    """The store in the user's data folder."""
-    return platformdirs.user_data_path("perdure", appauthor=False) / "store"
 
 
 def model_name(asked: str, folder: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,9 @@ from ..memory.workingcopy import Draft, Scratch, WorkingCopy
 from .engine import Engine
 from .history import Restoration, Warm, block_meta, new_blocks, pack_boundary
 from .models import LoadedModel
-from .records import Chunk, ModelInfo, Receipt, Reply
+from .records import ModelInfo, Receipt, Reply
 from .recovery import recover
+from .stream import Stream
 from .turn import Cost, Turn, plan, settings_dict
 from .verify import verify
 
@@ -30,78 +31,6 @@ if TYPE_CHECKING:
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
 COUNTED = ("restored", "reused", "prefilled", "replayed", "generated")
-
-
-class Stream:
-    """A streamed answer: iterate it for Chunks. Each token is in the journal before it is handed out.
-
-    Exhausting it, closing it or leaving its context commits what was streamed; `receipt` and `text` are set then.
-    """
-
-    def __init__(self, session: Session, turn: Turn) -> None:
-        self._session = session
-        self._turn = turn
-        self._cancelled = threading.Event()
-        self._source = turn.run(self._cancelled.is_set)
-        self._done = False
-
-    def __iter__(self) -> Iterator[Chunk]:
-        return self
-
-    def __next__(self) -> Chunk:
-        if self._done:
-            raise StopIteration
-        try:
-            return next(self._source)
-        except StopIteration:
-            self._finish()
-            raise
-        except BaseException:
-            self._fail()
-            raise
-
-    def cancel(self) -> None:
-        """Ask for the end after the token in progress; may be called from another thread."""
-        self._cancelled.set()
-
-    def close(self) -> None:
-        """End now and commit what was streamed. Idempotent."""
-        if not self._done:
-            self._source.close()
-            self._turn.answer.reason = self._turn.answer.reason or "cancelled"
-            self._finish()
-
-    @property
-    def text(self) -> str:
-        return self._turn.answer.text
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        return tuple(self._turn.answer.tokens)
-
-    @property
-    def receipt(self) -> Receipt:
-        """What the turn cost. Raises InvalidInput while it is still running."""
-        if self._turn.receipt is None:
-            raise InvalidInput("The answer is still being streamed; its receipt comes with its end.")
-        return self._turn.receipt
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def _finish(self) -> None:
-        self._done = True
-        try:
-            self._turn.finish("turn")
-        finally:
-            self._session.end_turn()
-
-    def _fail(self) -> None:
-        self._done = True
-        self._session.fail_turn()
 
 
 class Session:
@@ -123,6 +52,7 @@ class Session:
         self.repository: Repository = runtime.repository
         self.copy = copy
         self.notes: list[str] = []
+        self._debt = Cost()
         self.recipe, self.engine = self._execution()
 
     @property
@@ -145,7 +75,7 @@ class Session:
     def warm(self) -> Warm:
         """The working state, restored from the store when it is not in memory."""
         if self._warm is None:
-            self._warm = self._restore(Cost())
+            self._warm = self._restore()
         return self._warm
 
     # talking
@@ -197,8 +127,8 @@ class Session:
         if not self._turn_lock.acquire(blocking=False):
             raise SessionBusy(f"Session {self.name!r} is answering already; wait for that answer or cancel it.")
         try:
-            cost = Cost()
-            self._enter(cost)
+            self._enter()
+            cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
             made = plan(self, said)
@@ -308,10 +238,14 @@ class Session:
 
     def logits(self) -> Tensor:
         """The boundary logits [vocab], float32: what the model says after the last token it absorbed."""
-        boundary = self.warm.boundary
-        if boundary is None:
+        warm = self.warm
+        if warm.boundary is None and warm.state.seen == self.head.tokens:
+            restoration = Restoration(self.repository, self.engine, self.head)
+            warm.boundary = restoration.boundary(warm)
+            self.notes.extend(restoration.notes)
+        if warm.boundary is None:
             raise InvalidInput(f"Session {self.name!r} has absorbed no tokens yet, so there are no logits.")
-        return boundary.logits.clone()
+        return warm.boundary.logits.clone()
 
     # time travel
 
@@ -327,7 +261,7 @@ class Session:
         if self.name is None:
             raise InvalidInput("An ephemeral session keeps no history to reset.")
         target = self.repository.resolve(rev, self.name)
-        self._enter(Cost())
+        self._enter()
         if isinstance(self.copy, WorkingCopy):
             self.copy.reset(target, f"reset to {rev}")
         self._cool()
@@ -358,7 +292,7 @@ class Session:
 
         Raises SessionBusy. The next turn would do the same; a server does it before it reads the history.
         """
-        self._enter(Cost())
+        self._enter()
 
     def _cool(self) -> None:
         """Forget the working state and give its memory back."""
@@ -390,7 +324,7 @@ class Session:
         threads = present["threads"]
         return present, self._runtime.engine.at(int(threads)) if threads.isdigit() else self._runtime.engine
 
-    def _enter(self, cost: Cost) -> None:
+    def _enter(self) -> None:
         """Take the lease, notice moves by others, restore, and finish what a killed process left unfinished."""
         if self.copy.acquire():
             self._cool()
@@ -401,9 +335,7 @@ class Session:
         self.copy.notes = []
         if self._warm is None:
             self.recipe, self.engine = self._execution()
-            self._warm = self._restore(cost)
-        elif not cost.restored:
-            cost.restored = self._warm.state.seen
+            self._warm = self._restore()
         if tail is not None and tail.turn is not None:
             recover(self, tail.turn)
 
@@ -415,12 +347,18 @@ class Session:
         if tail.turn is None and tail.target in (None, self.head.digest):
             return
         try:
-            self._enter(Cost())
+            self._enter()
         except SessionBusy:
             return
         self.copy.release()
 
-    def _restore(self, cost: Cost) -> Warm:
+    def _take_debt(self) -> Cost:
+        """The cost of restoring since the last turn, which the next turn's receipt shows."""
+        taken, self._debt = self._debt, Cost()
+        taken.restored = self.warm.state.seen
+        return taken
+
+    def _restore(self) -> Warm:
         began = time.perf_counter()
         if self._stale or not self.head.tokens:
             warm = Warm(self.engine.adapter.new(), [], [], 0, b"")
@@ -429,11 +367,11 @@ class Session:
         else:
             restoration = Restoration(self.repository, self.engine, self.head)
             warm = restoration.run()
-            cost.restored, cost.bytes_read = warm.state.seen, restoration.bytes
-            cost.replayed += restoration.replayed
+            self._debt.bytes_read += restoration.bytes
+            self._debt.replayed += restoration.replayed
             self.notes.extend(restoration.notes)
         warm.messages = self.messages()
-        cost.restore_ms = 1e3 * (time.perf_counter() - began)
+        self._debt.restore_ms += 1e3 * (time.perf_counter() - began)
         return warm
 
     def _take_notes(self) -> list[str]:

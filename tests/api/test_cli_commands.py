@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from perdure import places
 from perdure.api import wiring
 from perdure.api.cli import app
 from perdure.api.cli.output import age, size, visible
@@ -241,6 +242,11 @@ def test_pulled_models_are_the_whole_folders_of_the_cache(monkeypatch: pytest.Mo
     assert [(model.name, model.bytes) for model in wiring.pulled_models()] == [("owner/small", 2), ("tiny", 2)]
 
 
+def test_the_command_line_and_python_share_a_store() -> None:
+    assert wiring.store_path(None) == places.default_store()
+    assert wiring.cache_path() == places.default_cache()
+
+
 def test_serve(run: Run, runtime: FakeRuntime) -> None:
     result = run("serve", "--host", "0.0.0.0", "--port", "0", "--insecure", "--model", "tiny")
     assert result.exit_code == 0
@@ -269,6 +275,13 @@ def test_stored_text_cannot_drive_the_terminal(run: Run, runtime: FakeRuntime) -
         text = run(*arguments).stdout
         assert not set(text) & set("\x1b\x07\x9b")
     assert "[bold]plain[/bold]" in run("show", "alice").stdout
+
+
+def test_tables_are_not_cut_for_a_pipe(run: Run, runtime: FakeRuntime) -> None:
+    name = "a-name-that-is-much-longer-than-any-column-of-a-table-on-a-terminal-of-eighty-columns"
+    runtime.repository.branches[name] = runtime.repository.branches["alice"]
+    assert name in run("ls").stdout
+    assert max(len(line) for line in run("ls").stdout.splitlines()) < 200
 
 
 def test_long_lines_are_not_folded_for_a_pipe(run: Run, runtime: FakeRuntime) -> None:

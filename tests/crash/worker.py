@@ -192,6 +192,7 @@ def described(session: Session) -> dict[str, Any]:
 
 
 def digest(session: Session) -> str:
+    session.logits()
     boundary = session.warm.boundary
     return "" if boundary is None else boundary.digest.hex()
 

@@ -50,11 +50,12 @@ def test_logits_after_resume_need_no_forward(opens: Opens, tmp_path: Path, monke
 def test_fork_diverges_without_touching_its_parent(runtime: Runtime) -> None:
     alice = runtime.session("alice")
     alice.chat(LONG)
-    before = runtime.repository.stats()["kv_bytes"], alice.head
+    before, size = alice.head, runtime.repository.stats()["object_bytes"]
     bob = alice.fork("bob")
     assert bob.head.digest == alice.head.digest
+    assert runtime.repository.stats()["object_bytes"] == size
     bob.chat("You are Bob now.")
-    assert alice.head == before[1]
+    assert alice.head == before
     assert [m.content for m in alice.messages()] == [m.content for m in bob.messages()[:2]]
     assert runtime.repository.diff("alice", "bob").common_messages == 2
 
@@ -197,3 +198,43 @@ def test_stop_strings_end_the_answer(runtime: Runtime) -> None:
     assert reply.receipt.finish_reason == "stop"
     session.chat("Next.")
     assert session.verify() == []
+
+
+def test_a_family_with_another_state_is_refused(opens: Opens, tmp_path: Path) -> None:
+    """A Mamba's state is no list of keys and values; running it as if it were would be silently wrong."""
+    from transformers import MambaConfig, MambaForCausalLM
+
+    folder = tiny_llama(tmp_path / "mamba")
+    config = MambaConfig(vocab_size=335, hidden_size=32, num_hidden_layers=2, state_size=4)
+    (folder / "model.safetensors").unlink()
+    MambaForCausalLM(config).save_pretrained(folder)
+    with pytest.raises(InvalidInput, match="'mamba' are not supported"):
+        opens(model=str(folder))
+
+
+def test_qwen2_resumes_bit_by_bit_too(opens: Opens, tmp_path: Path) -> None:
+    """A family with another attention block (biases) goes through the same adapter."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    folder = tiny_llama(tmp_path / "qwen2")
+    config = Qwen2Config(
+        vocab_size=335,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        eos_token_id=2,
+    )
+    (folder / "model.safetensors").unlink()
+    torch.manual_seed(0)
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    with opens(model=str(folder)) as rt:
+        session = rt.session("s")
+        session.chat(LONG)
+        expected = session.logits()
+    with opens(model=str(folder)) as rt:
+        assert torch.equal(rt.session("s").logits(), expected)
+        rt.session("s").chat("Go on.")
+        assert rt.session("s").verify() == []

@@ -14,7 +14,7 @@ from .. import wiring
 from . import shapes
 from .boundary import say
 from .options import DEFAULT_SESSION, REVISION_HELP, Debug, InSession, Json, Store, Yes
-from .output import confirm, print_json, stdout
+from .output import confirm, print_json, print_table, stdout
 from .render import commit_line, decorations, diff_text, reflog_table, session_table, show_text
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def ls(store: Store = None, json: Json = False, debug: Debug = False) -> None:
     if json:
         print_json({"sessions": [shapes.session(info) for info in found]})
     elif found:
-        stdout().print(session_table(found))
+        print_table(session_table(found))
     else:
         say(f"No sessions in {wiring.store_path(store)} yet; `perdure chat` starts one.")
 
@@ -79,7 +79,7 @@ def log(
         if reflog:
             entries = history.reflog(session)[::-1][:limit]
             moves = [shapes.move(entry) for entry in entries]
-            print_json({"session": session, "moves": moves}) if json else stdout().print(reflog_table(entries))
+            print_json({"session": session, "moves": moves}) if json else print_table(reflog_table(entries))
             return
         commits = history.log(session, limit=limit)
         marks = decorations(history)

@@ -14,7 +14,7 @@ from .. import wiring
 from . import shapes
 from .boundary import say
 from .options import EMBEDDED_MODEL, Debug, Json, Model, Store
-from .output import Step, print_json, size, stdout, styled
+from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def models(json: Json = False, debug: Debug = False) -> None:
     table = plain_table("NAME", "SIZE", "PATH", right={1})
     for model in found:
         table.add_row(styled(model.name, "bold"), size(model.bytes), styled(model.path, "dim"))
-    stdout().print(table)
+    print_table(table)
 
 
 def serve(
@@ -87,4 +87,4 @@ def bench(model: Model = EMBEDDED_MODEL, json: Json = False, debug: Debug = Fals
     table = plain_table(*heads, right=set(range(1, len(heads))))
     for row in rows:
         table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
-    stdout().print(table)
+    print_table(table)

@@ -13,11 +13,14 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from rich.text import Text
 
 from .boundary import INTERRUPTED, say
 
 _CONTROL = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"}
+
+_WIDE = 10_000
 
 SLOW_SECONDS = 0.7
 """A step that takes longer than this shows that it is under way."""
@@ -34,6 +37,11 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     return _Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """As wide as it is: a cut name is of no use, and a terminal folds what it has no room for."""
+    _Console(highlight=False, width=_WIDE).print(table)
 
 
 def visible(text: str) -> str:

@@ -1,0 +1,84 @@
+"""Every command and every program of the README is run, in order, as a user would: only the model is a tiny one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from perdure.testing.tiny import tiny_llama
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SERVER = "perdure serve --port 8400"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """The lines of all shell blocks, comments cut off."""
+    lines = [shlex.join(shlex.split(line, comments=True)) for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home whose cache holds a tiny model under the embedded one's name."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in ("PERDURE_STORE", "PERDURE_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    tiny_llama(tmp_path / "cache" / "perdure" / "models" / "smollm2-135m-instruct", dtype="bfloat16")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(line: str) -> None:
+    words = [sys.executable, "-m", "perdure", *shlex.split(line)[1:]]
+    yes = ["--yes"] if "rm" in words[3:4] else []
+    done = subprocess.run([*words, *yes], input="Hello.\n", capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+@contextmanager
+def serving(port: int) -> Iterator[None]:
+    words = shlex.split(SERVER.replace("8400", str(port)))[1:]
+    with subprocess.Popen([sys.executable, "-m", "perdure", *words], stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        while "answers at" not in (line := server.stderr.readline()):
+            assert line or server.poll() is None
+        assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+        yield
+        server.send_signal(signal.SIGINT)
+
+
+def test_every_command_runs(home: Path) -> None:
+    told = commands()
+    assert told[:2] == ["make chat", "make test"]
+    assert SERVER in told
+    for line in told[2:]:
+        if line != SERVER:
+            run(line)
+
+
+def test_every_program_runs(home: Path) -> None:
+    python, client = blocks("python")
+    subprocess.run([sys.executable, "-c", python], check=True, timeout=120, capture_output=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving(port):
+        subprocess.run(
+            [sys.executable, "-c", client.replace("8400", str(port))], check=True, timeout=120, capture_output=True
+        )
