@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgpack
 from blake3 import blake3
 
-from ..errors import MalformedBundle, ObjectCorrupt, ObjectMissing, PerdureError, RevisionNotFound, StoreError
+from ..errors import MalformedBundle, ObjectCorrupt, ObjectMissing, PerdureError, RevisionNotFound, StoreError, StoreFull
 from ..stores import codec
 from ..stores.base import DIGEST_SIZE, Digest, ReadTxn, WriteTxn
 from . import commits, reach
@@ -25,6 +26,7 @@ MAGIC = b"PDBUNDL1"
 VERSION = 1
 _MAX_MANIFEST = 1 << 20
 _CHUNK = 1 << 20
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Manifest(NamedTuple):
@@ -55,7 +57,8 @@ def write(
     except OSError as error:
         if isinstance(error, PerdureError):
             raise
-        raise StoreError(f"Cannot write the bundle {file}: {error.strerror}. Nothing was left behind.") from error
+        kind = StoreFull if error.errno in FULL else StoreError
+        raise kind(f"Cannot write the bundle {file}: {error.strerror}. Nothing was left behind.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return size
