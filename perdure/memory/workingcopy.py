@@ -278,7 +278,7 @@ class WorkingCopy:
         fresh = Commit(
             digest=b"",
             parents=(base.digest,),
-            recipe=recorder.put(RECIPE, meta=dict(draft.recipe)),
+            recipe=_recipe(recorder, base, draft),
             kind=draft.kind,
             reason=draft.reason,
             author=draft.author,
@@ -384,6 +384,13 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         journal=journal,
         kv_bytes=kv_bytes,
     )
+
+
+def _recipe(recorder: Recorder, base: Commit, draft: Draft) -> Digest:
+    """The draft's recipe object, written only where it differs from the base's: every journal has that already."""
+    meta = dict(draft.recipe)
+    same = codec.encode(RECIPE, (), meta)[0] == base.recipe
+    return base.recipe if same else recorder.put(RECIPE, meta=meta)
 
 
 def root_commit(recorder: Recorder, recipe: Mapping[str, str], seed: int, uid: str, author: str) -> Commit:

@@ -111,6 +111,10 @@ class KVLayer(CacheLayerMixin):  # type: ignore[misc]
         return -1
 
 
+ROOM = 256
+"""Tokens that a newly made buffer has room for beyond what was asked, so that a short turn needs no larger one."""
+
+
 class BufferPool:
     """KV buffers [L, 2, Hkv, capacity, D] whose pages are in memory already.
 
@@ -134,7 +138,7 @@ class BufferPool:
                 found = min(fits, key=lambda buffer: buffer.shape[3])
                 self._free = [buffer for buffer in self._free if buffer is not found]
                 return found
-        return self._new(capacity)
+        return self._new(capacity + ROOM if capacity else 0)
 
     def give(self, buffer: Tensor) -> None:
         """Keep a buffer for the next one who asks, if the bound allows."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..config import BLOCK_TOKENS
 from ..errors import ObjectCorrupt
 from ..memory.commits import BLOCK
 from ..memory.records import Commit, Message
@@ -128,9 +127,9 @@ class Restoration:
         self.replayed = 0
         self.notes: list[str] = []
 
-    def run(self, room: int = 4 * BLOCK_TOKENS) -> Warm:
+    def run(self) -> Warm:
         commit = self._commit
-        state = self._engine.adapter.new(commit.tokens + room)
+        state = self._engine.adapter.new(commit.tokens)
         report = self._repository.restore(commit, lambda start, n, data: _load(state, start, n, data))
         self.bytes = report.bytes
         runs = self._repository.runs(commit)
