@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -87,7 +87,10 @@ class Repository:
         presence = None
         try:
             presence = Presence(root / "running")
-            store, notes = _open_store(root, chosen, lock, unclean=presence.unclean)
+            with ExitStack() as alone:
+                store, notes = _open_store(root, chosen, lock, alone, unclean=presence.unclean)
+                repository = cls(root, store, lock, presence, notes, chosen)
+                repository._catch_up_or_rebuild()
         except BaseException as error:
             if presence is not None:
                 presence.close()
@@ -96,12 +99,6 @@ class Repository:
                 raise StoreUnreadable(
                     f"Cannot write to the store {root}: permission denied. Choose another --store."
                 ) from error
-            raise
-        repository = cls(root, store, lock, presence, notes, chosen)
-        try:
-            repository.catch_up()
-        except BaseException:
-            repository.close()
             raise
         return repository
 
@@ -398,6 +395,17 @@ class Repository:
         self.notes.extend([*caught.notes, *caught.lost])
         return caught
 
+    def _catch_up_or_rebuild(self) -> None:
+        """What is broken may only show when it is written to."""
+        try:
+            try:
+                self.catch_up()
+            except StoreDamaged as error:
+                self.rebuild(str(error))
+        except BaseException:
+            self.store.close()
+            raise
+
     def drop_damaged(self) -> None:
         """Remove refs, log entries and links that cannot be read; the journals bring the refs back."""
         with self.store.write() as txn:
@@ -455,13 +463,17 @@ def _directory(path: Path, create: bool) -> Path:
     return root
 
 
-def _open_store(root: Path, options: StoreOptions, lock: StoreLock, *, unclean: bool) -> tuple[LmdbStore, list[str]]:
-    """The database; one that is broken or gone is replaced by an empty one if there are journals to fill it from."""
-    notes = []
+def _open_store(
+    root: Path, options: StoreOptions, lock: StoreLock, alone: ExitStack, *, unclean: bool
+) -> tuple[LmdbStore, list[str]]:
+    """The database; one that is broken or gone is replaced by an empty one if there are journals to fill it from.
+
+    Then `alone` keeps others out until it is filled.
+    """
+    if not (root / "data.mdb").exists() and rebuild.has_journals(root):
+        alone.enter_context(lock.exclusive())
+        return LmdbStore(root, options), ["The database was gone; it is rebuilt from the journals."]
     try:
-        if not (root / "data.mdb").exists() and rebuild.has_journals(root):
-            with lock.exclusive():
-                return LmdbStore(root, options), ["The database was gone; it is rebuilt from the journals."]
         if unclean:
             fsck.require_sound(root)
         store = LmdbStore(root, options)
@@ -469,10 +481,10 @@ def _open_store(root: Path, options: StoreOptions, lock: StoreLock, *, unclean: 
     except (StoreDamaged, StoreUnreadable) as error:
         if not rebuild.has_journals(root) or not os.access(root / "data.mdb", os.R_OK | os.W_OK):
             raise
-        with lock.exclusive():
-            notes.append(rebuild.note(root, str(error), rebuild.set_aside(root)))
-            store = LmdbStore(root, options)
-    return store, notes
+        alone.enter_context(lock.exclusive())
+        note = rebuild.note(root, str(error), rebuild.set_aside(root))
+        return LmdbStore(root, options), [note]
+    return store, []
 
 
 def _require_refs(store: LmdbStore) -> None:

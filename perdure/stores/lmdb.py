@@ -126,9 +126,7 @@ class LmdbStore(Store):
     def write(self) -> Iterator[WriteTxn]:
         if self.read_only:
             raise StoreUnreadable(f"The store {self.path} was opened for reading only.")
-        if self._open().writer == threading.get_ident():
-            raise StoreError("This thread is already writing to the store; finish that transaction first.")
-        with self._entered() as env, env.write_lock:
+        with self._entered() as env, self._writing(env):
             txn = env.begin(write=True)
             env.writer = threading.get_ident()
             tables = _LmdbTables(env, txn, write=True)
@@ -161,7 +159,7 @@ class LmdbStore(Store):
         raise StoreDamaged(f"The database in {self.path} is broken: its meta pages tell of another state.")
 
     def bytes_on_disk(self) -> int:
-        with self._open().guard:
+        with self._entered() as env, env.guard:
             return (self.path / "data.mdb").stat().st_blocks * 512
 
     def copy_compact(self, dest: Path) -> int:
@@ -232,6 +230,13 @@ class LmdbStore(Store):
             yield
         finally:
             self._environment = environment.acquire(self.path, self._map_size, read_only=self.read_only)
+
+    @contextmanager
+    def _writing(self, env: Environment) -> Iterator[None]:
+        if env.writer == threading.get_ident():
+            raise StoreError("This thread is already writing to the store; finish that transaction first.")
+        with env.write_lock:
+            yield
 
     def _open(self) -> Environment:
         if self._environment is None:

@@ -88,6 +88,7 @@ def test_a_tagged_commit_of_a_removed_session_outlives_the_database(tmp_path: Pa
 def test_a_removed_session_leaves_no_journal(repository: Repository, turn: Turn) -> None:
     uid = turn("alice").uid
     repository.remove("alice")
+    assert repository.gc().journals == 1
     assert uid not in Journal.list(repository.path / "journals")
     with pytest.raises(SessionNotFound):
         repository.info("alice")
@@ -101,7 +102,7 @@ def test_the_journal_of_a_removed_session_waits_for_its_forks(repository: Reposi
     assert {uid, fork} <= set(Journal.list(repository.path / "journals"))
     assert repository.gc(expire_days=0).journals == 0
     repository.remove("bob")
-    assert repository.gc(expire_days=0).journals == 1
+    assert repository.gc(expire_days=0).journals == 2
     assert Journal.list(repository.path / "journals") == []
 
 
