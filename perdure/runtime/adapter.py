@@ -154,7 +154,9 @@ class BufferPool:
 
     def _new(self, capacity: int) -> Tensor:
         layers, two, heads, dim = self._shape
-        return torch.empty(layers, two, heads, capacity, dim, dtype=self._dtype, device=self._device)
+        # A buffer outlives the forward that asked for it, so it must not be an inference tensor.
+        with torch.inference_mode(mode=False):
+            return torch.empty(layers, two, heads, capacity, dim, dtype=self._dtype, device=self._device)
 
 
 class KVState(State):
