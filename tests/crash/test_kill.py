@@ -37,7 +37,7 @@ class Life:
 
     def round(self, how: str, seed: int, meanwhile: Callable[[int, Path], None] | None = None, **job: Any) -> bool:
         """Returns whether the worker was killed."""
-        outcome = self._job("work", seed=seed, steps=12, meanwhile=meanwhile, **job)
+        outcome = self._job("work", seed=seed, meanwhile=meanwhile, **{"steps": 12, **job})
         where = f"[{how}, seed {seed}, store {self.store}, last {outcome.lines[-1:]}]"
         assert outcome.killed or outcome.status == 0, f"{where} worker: {outcome.status} {trace(outcome)}"
         self.kills += outcome.killed
@@ -155,7 +155,7 @@ def test_kills_at_random_moments(zygote: Zygote, tmp_path: Path, kills: int) -> 
             life = Life(zygote, tmp_path)
         seed += 1
         how, meanwhile, job = moment(rng)
-        if life.round(how, 1000 + seed, meanwhile, **job):
+        if life.round(how, 1000 + seed, meanwhile, steps=40, **job):
             done += 1
             if done % 10 == 0:
                 life.without_database()
