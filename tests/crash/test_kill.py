@@ -146,7 +146,7 @@ def wear(path: Path, what: str) -> None:
 def test_kills_at_random_moments(zygote: Zygote, tmp_path: Path, kills: int, batch: int) -> None:
     """All kills that are left after those at each point. A store lives through 25, so that damage would add up."""
     rng, done, seed = random.Random(batch), 0, 1000 * batch
-    left = max(BATCHES, kills - sum(len(passings(point)) for point in WORK_POINTS)) // BATCHES
+    left = -(-max(BATCHES, kills - sum(len(passings(point)) for point in WORK_POINTS)) // BATCHES)
     life = Life(zygote, tmp_path)
     while done < left:
         if done % 25 == 0:
