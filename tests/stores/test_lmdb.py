@@ -431,10 +431,13 @@ def test_a_path_that_is_a_file(tmp_path: Path) -> None:
 
 
 UNPRIVILEGED = """
-import os, sys
+import os, sys, tempfile
 from pathlib import Path
 from perdure.errors import StoreUnreadable
 from perdure.stores.lmdb import LmdbStore
+# The binding imports parts of itself late, which the new user may not be allowed to read.
+with tempfile.TemporaryDirectory() as folder, LmdbStore(Path(folder)) as store, store.write() as txn:
+    txn.put("leaf")
 if os.geteuid() == 0:
     os.setuid(65534)
 path = Path(sys.argv[1])
