@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +189,8 @@ class DecodePair:
         self.generate = generate
         self.runtime = engine.open(engine.work / "decode")
         self.sessions = {"persistent": self.runtime.session(SESSION), "volatile": volatile_session(self.runtime)}
-        for number, session in enumerate(self.sessions.values()):
-            session.chat(engine.corpus.message(tokens, seed=2 + number), max_tokens=1, **GREEDY)
+        for session in self.sessions.values():
+            session.chat(engine.corpus.message(tokens, seed=2), max_tokens=1, **GREEDY)
 
     def variants(self) -> dict[Key, Variant]:
         return {Key(f"{SYSTEM} {name}"): partial(self._decode, name) for name in self.sessions}
@@ -199,12 +201,15 @@ class DecodePair:
         self.runtime.close()
 
     def _decode(self, name: str) -> Sample:
-        """Tokens per second between the first and the last token handed out."""
+        """The time of one token (the median between two) and of the end of the turn, which is where a commit is paid."""
         stream = self.sessions[name].stream(OPENER, max_tokens=self.generate, **GREEDY)
-        next(iter(stream))
-        clock = Clock()
-        count = sum(1 for _ in stream)
-        return {"tokens_per_s": count / clock.ms * 1e3, "generated": float(count)}
+        clock, stamps = Clock(), []
+        for _ in stream:
+            stamps.append(clock.ms)
+        token = statistics.median(later - sooner for sooner, later in pairwise(stamps))
+        end = clock.ms - stamps[-1]
+        count = float(len(stamps))
+        return {"token_ms": token, "end_ms": end, "paid_ms": token + end / count, "generated": count}
 
 
 def volatile_session(runtime: Any) -> Any:

@@ -14,7 +14,7 @@ OURS, LLAMA = "perdure", "llama.cpp"
 OBJECTS = 100_000
 NAMED = {2048: "2k", 8000: "8k"}
 SHOWN = ("prefill_ms", "first_token_ms", "restore_ms", "restore_again_ms", "restore_http_ms", "first_logits_ms", "token_ms")
-SHOWN += ("durable_ms", "commit_ms", "fork_ms", "open_ms", "tokens_per_s")
+SHOWN += ("durable_ms", "commit_ms", "fork_ms", "open_ms", "paid_ms")
 
 
 def metrics_of(table: Table) -> dict[str, float]:
@@ -65,8 +65,7 @@ def _snapshot(table: Table, tokens: int) -> dict[str, float | None]:
 
 
 def _stores(table: Table, tokens: int) -> dict[str, float | None]:
-    speed = {name: table.find("decode", f"{OURS} {name}", "tokens_per_s", 512) for name in ("persistent", "volatile")}
-    ratio = _over(speed["volatile"], speed["persistent"])
+    ratio = _over(*(table.find("decode", f"{OURS} {name}", "paid_ms", 512) for name in ("persistent", "volatile")))
     forks = [table.find("fork synthetic", f"{OURS} {size}", "fork_ms", 0) for size in (65_536, 1_024)]
     return {
         "fork_ms": table.find("fork", OURS, "fork_ms", tokens),

@@ -27,6 +27,10 @@ LONG = 4_000
 """Above this many tokens a cold prefill takes half a minute, so `--quick` takes it once."""
 
 
+DECODES = 12
+"""Answers of 64 tokens that each of the two sessions gives, since the difference to be seen is a hundredth."""
+
+
 @dataclass
 class Run:
     """The settings of one run, what is alive in it, and the rows so far."""
@@ -150,7 +154,7 @@ def decode(run: Run) -> None:
     run.console.print("[bold]decode[/bold]: with and without persistence")
     pair = _perdure.DecodePair(run.engine, 512, generate=64)
     run.stack.callback(pair.close)
-    run.table.add("decode", 512, interleave(pair.variants(), run.reps, discard=1))
+    run.table.add("decode", 512, interleave(pair.variants(), max(run.reps, DECODES), discard=1))
 
 
 def stores(run: Run) -> None:
