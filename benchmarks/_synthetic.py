@@ -51,7 +51,7 @@ def fill_session(path: Path, name: str, tokens: int) -> None:
     from perdure.memory import Repository
     from perdure.memory.recipe import PARTS, Recipe
     from perdure.memory.tokenlog import PREFILL, Run
-    from perdure.memory.workingcopy import Draft
+    from perdure.memory.draft import Draft
 
     recipe = Recipe.of(**dict.fromkeys(PARTS, "synthetic"))
     with Repository.open(path) as repository:
@@ -77,7 +77,7 @@ def fork_session(path: Path, name: str, number: int) -> Sample:
 
 
 def _blocks(tokens: int, block: int) -> Iterator[Any]:
-    from perdure.memory.workingcopy import NewBlock
+    from perdure.memory.draft import NewBlock
 
     for start in range(0, tokens, block):
         size = min(block, tokens - start)

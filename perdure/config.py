@@ -54,3 +54,26 @@ class StoreOptions:
     map_size: int = 1 << 40
     group_commit_ms: int = 50
     lock_wait_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOptions:
+    """How many snapshots of recurrent states a session keeps, so that it can go back to any token.
+
+    `dense` is how many grid steps, and how many turns, back from the head every snapshot is kept; older ones thin out with
+    the logarithm of their distance. `budget_bytes` bounds a session's snapshots together (the newest is always kept).
+    `codec` "raw" keeps them exactly; "int8" keeps them in about a quarter of the bytes, not exactly, and writes the error
+    that it measured beside them.
+    """
+
+    dense: int = 16
+    budget_bytes: int = 256 << 20
+    codec: str = "raw"
+
+    def __post_init__(self) -> None:
+        if self.dense < 1:
+            raise InvalidInput(f"dense is {self.dense}; give at least 1.")
+        if self.budget_bytes < 0:
+            raise InvalidInput(f"budget_bytes is {self.budget_bytes}; give 0 (only the newest snapshot) or more.")
+        if self.codec not in ("raw", "int8"):
+            raise InvalidInput(f"The codec {self.codec!r} is not known; give raw or int8.")

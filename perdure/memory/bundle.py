@@ -45,7 +45,8 @@ def write(
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write everything reachable from `head`; the file appears whole or not at all. Returns its bytes."""
-    digests = sorted(reach.reachable(txn, [head.digest]))
+    snapshots = {mark.digest for mark in commits.checkpoints(head) if txn.has(mark.digest)}
+    digests = sorted(reach.reachable(txn, [head.digest]) | snapshots)
     manifest = {"v": VERSION, "name": name, "model": model, "head": head.digest, "objects": len(digests)}
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
@@ -114,7 +115,7 @@ class Source:
             item = _decoded(record)
             if not txn.has(item.digest):
                 txn.put_record(record)
-            if item.kind != commits.BLOCK:
+            if item.kind not in commits.BULK:
                 small.append(record)
             if progress is not None:
                 progress(done, self.manifest.objects)
@@ -211,10 +212,11 @@ def _check_head(txn: ReadTxn, head: Digest) -> None:
         commits.messages(txn, commit)
         counted = sum(len(run.tokens) for run in commits.runs(txn, commit))
         held = sum(n for _, n, _ in commits.block_list(txn, commit))
+        slid = sum(n for _, n, _ in commits.window_list(txn, commit))
         holes = next(reach.missing(txn, [head]), None)
     except (ObjectMissing, ObjectCorrupt, RevisionNotFound, UnicodeDecodeError, TypeError, ValueError, KeyError) as error:
         raise MalformedBundle(f"The bundle's commit cannot be read: {error}") from error
-    if holes is not None or counted != commit.tokens or held != commit.tokens:
+    if holes is not None or counted != commit.tokens or held != commit.tokens or slid not in (0, held):
         raise MalformedBundle("The bundle lacks objects that its commit refers to; export the session again.")
 
 

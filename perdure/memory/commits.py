@@ -8,23 +8,29 @@ from typing import Any
 from ..errors import ObjectCorrupt, RevisionNotFound
 from ..stores.base import Digest, Object, ReadTxn
 from . import tokenlog, tree
-from .records import Commit, Message, StateRefs
+from .records import Checkpoint, Commit, Message, StateRefs
 from .tokenlog import Run
 
 BLOCK = "kv-block"
+SNAPSHOT = "state"
+BULK = frozenset({BLOCK, SNAPSHOT})
+"""Kinds that hold computed numbers: large, in no journal, and computed again from the tokens when they are lost."""
 KIND = "commit"
 MESSAGE = "message"
-VERSION = 1
+VERSION = 2
+OPTIONAL = ("boundary", "windows", "layout")
+"""Objects that a commit may refer to, in the order of its references."""
 
 
 def write(txn: tree.Puts, commit: Commit) -> Digest:
     """Store a commit (its `digest` field is ignored) and return its digest."""
     state = _state(commit)
-    boundary = [state.boundary] if state.boundary else []
-    refs = [state.token_log, state.blocks, state.message_table, commit.recipe, *boundary, *commit.parents]
+    has = {name: ref for name in OPTIONAL if (ref := getattr(state, name)) is not None}
+    refs = [state.token_log, state.blocks, state.message_table, commit.recipe, *has.values(), *commit.parents]
     meta = {
         "v": VERSION,
         "parents": len(commit.parents),
+        "has": list(has),
         "kind": commit.kind,
         "reason": commit.reason,
         "author": commit.author,
@@ -40,6 +46,7 @@ def write(txn: tree.Puts, commit: Commit) -> Digest:
         "seed": state.seed,
         "journal": list(state.journal),
         "kv_bytes": state.kv_bytes,
+        "checkpoints": [list(mark) for mark in state.checkpoints],
     }
     return txn.put(KIND, refs=refs, meta=meta)
 
@@ -75,9 +82,24 @@ def message_entries(txn: tree.Puts, items: list[Message]) -> list[tree.Entry]:
 
 def block_list(txn: ReadTxn, commit: Commit) -> list[tuple[int, int, Digest]]:
     """(start, tokens, digest) of every KV block, in order of position."""
+    return _places(txn, _state(commit).blocks)
+
+
+def window_list(txn: ReadTxn, commit: Commit) -> list[tuple[int, int, Digest]]:
+    """The same of the sliding layers' blocks; empty where the model has none."""
+    root = _state(commit).windows
+    return [] if root is None else _places(txn, root)
+
+
+def checkpoints(commit: Commit) -> tuple[Checkpoint, ...]:
+    """The snapshots that were alive when the commit was made; a present store may have dropped some."""
+    return () if commit.state is None else commit.state.checkpoints
+
+
+def _places(txn: ReadTxn, root: Digest) -> list[tuple[int, int, Digest]]:
     result = []
     start = 0
-    for n, ref in tree.iterate(txn, _state(commit).blocks):
+    for n, ref in tree.iterate(txn, root):
         result.append((start, n, ref))
         start += n
     return result
@@ -88,6 +110,7 @@ def require(txn: ReadTxn, commit: Commit) -> None:
     runs(txn, commit)
     messages(txn, commit)
     block_list(txn, commit)
+    window_list(txn, commit)
     txn.get(commit.recipe)
 
 
@@ -113,22 +136,25 @@ def _message(txn: ReadTxn, entry: tree.Entry) -> Message:
 
 def _decode(item: Object) -> Commit:
     meta: dict[str, Any] = dict(item.meta)
-    if meta["v"] > VERSION:
-        raise ValueError(f"it was written by a newer Perdure (commit version {meta['v']})")
+    if meta["v"] != VERSION:
+        raise ValueError(f"it was written by another Perdure (commit version {meta['v']}, here {VERSION})")
     refs = list(item.refs)
-    fixed, n_parents = 4, meta["parents"]
-    boundary = refs[fixed] if len(refs) - n_parents > fixed else None
+    n_parents = meta["parents"]
+    has = dict(zip(meta["has"], refs[4 : len(refs) - n_parents], strict=True))
     state = StateRefs(
         token_log=refs[0],
         blocks=refs[1],
         message_table=refs[2],
-        boundary=boundary,
+        boundary=has.get("boundary"),
         logits=meta["logits"],
         pending=tuple(meta["pending"]),
         lineage=meta["lineage"],
         seed=meta["seed"],
         journal=(meta["journal"][0], meta["journal"][1]),
         kv_bytes=meta["kv_bytes"],
+        windows=has.get("windows"),
+        layout=has.get("layout"),
+        checkpoints=tuple(Checkpoint(*mark) for mark in meta["checkpoints"]),
     )
     return Commit(
         digest=item.digest,

@@ -18,7 +18,6 @@ from ..stores.lease import Lease
 from ..stores.lmdb import LmdbStore
 from ..stores.walk import walk
 from . import catchup, commits, names, reach, retelling, tree
-from .commits import BLOCK
 from .records import Commit, FsckReport, Problem
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ def check(repository: Repository, *, repair: bool, progress: Callable[[int, int]
     return FsckReport(report.objects, report.bytes, len(heads), tuple(problems), tuple(dict.fromkeys(lost)))
 
 
-def heal(store: Store, meta: dict[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:
-    """Put a recomputed KV block back under its digest; False (and nothing stored) when the bytes are not the same."""
-    found, record = codec.encode(BLOCK, (), meta, payload)
+def heal(store: Store, kind: str, meta: dict[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:
+    """Put a recomputed block or snapshot back under its digest; False, with nothing stored, when its bytes differ."""
+    found, record = codec.encode(kind, (), meta, payload)
     if found != digest:
         return False
     with store.write() as txn:
@@ -141,7 +140,7 @@ def _objects(
     yield from _cache(store, corrupt, repair=repair)
     with store.read() as txn:
         wanted = {digest for digest, _ in reach.missing(txn, _roots(txn))}
-        blocks = _blocks(txn)
+        computed = _computed(txn)
     for digest in sorted(corrupt | wanted):
         what = f"Object {digest.hex()[:12]} {'is damaged' if digest in corrupt else 'is missing'}"
         subject = f"object {digest.hex()[:12]}"
@@ -150,8 +149,8 @@ def _objects(
             if repair:
                 with store.write() as txn:
                     txn.put_record(archive[digest])
-        elif digest in blocks or digest not in wanted:
-            why = "it is KV, which is computed again when needed" if digest in blocks else "nothing needs it"
+        elif digest in computed or digest not in wanted:
+            why = "it is computed state, which is computed again when needed" if digest in computed else "nothing needs it"
             yield Problem(subject, f"{what}; {why}.", repair)
             if repair and digest in corrupt:
                 with store.write() as txn:
@@ -166,13 +165,15 @@ def _roots(txn: ReadTxn) -> list[Digest]:
     return [ref.target for name, ref in txn.refs() if not name.startswith(names.CACHE)]
 
 
-def _blocks(txn: ReadTxn) -> set[Digest]:
-    """Every KV block that some branch or tag refers to, present or not."""
+def _computed(txn: ReadTxn) -> set[Digest]:
+    """Every KV block and snapshot that some branch or tag refers to, present or not."""
     found: set[Digest] = set()
     for root in _roots(txn):
         try:
             for commit in commits.history(txn, commits.read(txn, root)):
                 found.update(digest for _, _, digest in commits.block_list(txn, commit))
+                found.update(digest for _, _, digest in commits.window_list(txn, commit))
+                found.update(mark.digest for mark in commits.checkpoints(commit))
         except (ObjectMissing, ObjectCorrupt):
             continue
     return found

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Digest, ReadTxn, WriteTxn
 from ..stores.journal import Journal, read_journal
 from . import commits, names, reach, sessionlog
-from .records import GcReport
+from .records import Commit, GcReport
 
 if TYPE_CHECKING:
     from .repository import Repository
@@ -21,7 +23,8 @@ def collect(repository: Repository, *, dry_run: bool, expire_days: float, compac
     """Mark and sweep inside one write transaction, so that no writer can race it. Raises StoreError if marking fails."""
     horizon = time.time_ns() // 1_000_000 - int(expire_days * _DAY_MS)
     with repository.store.write() as txn:
-        live = reach.reachable(txn, _roots(txn, horizon))
+        roots = _roots(txn, horizon)
+        live = reach.reachable(txn, roots) | _snapshots(txn, roots)
         dead = [digest for digest in txn.digests() if digest not in live]
         size = sum(txn.size(digest) for digest in dead)
         if not dry_run:
@@ -32,6 +35,29 @@ def collect(repository: Repository, *, dry_run: bool, expire_days: float, compac
             Journal.remove(repository.path / "journals", uid)
     freed = repository.compact() if compact and not dry_run else 0
     return GcReport(len(dead), size, len(live), len(journals), dry_run, freed)
+
+
+def drop_snapshots(txn: WriteTxn, gone: Iterable[Digest], head: Commit, name: str) -> None:
+    """Delete snapshots that the branch `name`, about to stand at `head`, has let go of, and that no other ref stands on."""
+    others = [ref.target for other, ref in txn.refs() if other != name]
+    wanted = {mark.digest for mark in commits.checkpoints(head)} | _snapshots(txn, others)
+    for digest in set(gone) - wanted:
+        txn.delete(digest)
+
+
+def _snapshots(txn: ReadTxn, roots: Iterable[Digest]) -> set[Digest]:
+    """The snapshots that these commits, or cached prefixes, hold."""
+    found: set[Digest] = set()
+    for root in roots:
+        try:
+            item = txn.get(root)
+            if item.kind == commits.KIND:
+                found.update(mark.digest for mark in commits.checkpoints(commits.read(txn, root)))
+            else:
+                found.update(reach.reachable(txn, [root]))
+        except (ObjectMissing, ObjectCorrupt):
+            continue
+    return found
 
 
 def _roots(txn: ReadTxn, horizon: int) -> set[Digest]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DOMAIN = "perdure recipe 1"
 
-STATE_FORMAT = "1"
+STATE_FORMAT = "2"
 """Version of the code that lays out computed state."""
 
 PARTS: Mapping[str, str] = {

@@ -20,9 +20,26 @@ class Message:
     time_ms: int = 0
 
 
+class Checkpoint(NamedTuple):
+    """A stored snapshot of a state's fixed part after `position` tokens, taken in turn number `turn`.
+
+    `mark` says why there: "turn" (the end of a turn), "prompt" (before its answer) or "grid" (a multiple of the grid).
+    """
+
+    position: int
+    mark: str
+    turn: int
+    nbytes: int
+    digest: Digest
+
+
 @dataclass(frozen=True, slots=True)
 class StateRefs:
     """Where a commit's contents are. Roots name Merkle lists; `boundary` holds the logits after the last token.
+
+    `blocks` lists the KV of layers that attend to everything, `windows` that of sliding layers (None: the model has
+    none). `checkpoints` are the snapshots alive when the commit was made, oldest first; later ones may have replaced
+    them, since each can be computed again. `layout` describes the model's layers.
 
     `pending` are tokens that were sampled but not yet absorbed by the state (an end-of-turn token). `lineage` is the
     lineage id of the last KV block, `logits` the BLAKE3 of the float32 boundary logits, `journal` the uid of the
@@ -39,6 +56,9 @@ class StateRefs:
     seed: int
     journal: tuple[str, int]
     kv_bytes: int
+    windows: Digest | None = None
+    layout: Digest | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

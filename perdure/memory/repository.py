@@ -8,31 +8,28 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 from ..config import StoreOptions
 from ..errors import (
     InvalidInput,
-    ObjectCorrupt,
-    ObjectMissing,
     RefChanged,
     RevisionNotFound,
     SessionExists,
-    SessionNotFound,
     StoreDamaged,
     StoreUnreadable,
 )
-from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry
+from ..stores.base import Digest
 from ..stores.journal import Journal
 from ..stores.lease import Lease, StoreLock
 from ..stores.lmdb import LmdbStore
 from ..stores.presence import Presence
 from ..stores.tables import TableWrite
-from . import bundle, catchup, commits, fsck, gc, names, prefix, rebuild, revisions, sessionlog, tokenlog, workingcopy
-from .commits import BLOCK
+from . import bundle, catchup, commits, draft, fsck, gc, names, rebuild, revisions, sessionlog
+from .reading import Reader, head_ref
 from .recipe import Recipe
-from .records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
-from .workingcopy import RECIPE, Scratch, WorkingCopy
+from .records import FsckReport, GcReport, Problem, SessionInfo, Tag
+from .scratch import Scratch
+from .workingcopy import WorkingCopy
 
 Progress = Callable[[int, int], None]
 
@@ -40,14 +37,7 @@ _PATIENCE_MS = 10_000
 """How long opening waits for another process that has the store to itself for a moment."""
 
 
-class Restored(NamedTuple):
-    """What a restore read, and the blocks (start, tokens, digest) that could not be trusted."""
-
-    bytes: int
-    damaged: list[tuple[int, int, Digest]]
-
-
-class Repository:
+class Repository(Reader):
     """One store directory::
 
         data.mdb, lock.mdb    objects, lineage index, refs, reflogs (LMDB); lock is the store's own
@@ -68,7 +58,7 @@ class Repository:
     ) -> None:
         self.path = path
         self._options = options
-        self.store = store
+        self.store: LmdbStore = store
         self.notes = notes
         self._lock = lock
         self._presence = presence
@@ -116,105 +106,11 @@ class Repository:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    # reading
-
-    def sessions(self) -> list[SessionInfo]:
-        """All sessions, ordered by name. One whose head cannot be read is left to `fsck` to report."""
-        with self.store.read() as txn:
-            found = [_session_or_none(txn, name, ref) for name, ref in txn.refs(names.HEADS)]
-        return [info for info in found if info is not None]
-
-    def exists(self, name: str) -> bool:
-        with self.store.read() as txn:
-            return txn.ref(names.head(name)) is not None
-
-    def info(self, name: str) -> SessionInfo:
-        """One session. Raises SessionNotFound."""
-        with self.store.read() as txn:
-            return _session(txn, name, _head_ref(txn, name))
-
-    def resolve(self, rev: str, session: str | None = None) -> Commit:
-        """The commit a revision names; see `memory.revisions` for the grammar."""
-        with self.store.read() as txn:
-            if session is not None:
-                _head_ref(txn, session)
-            return revisions.resolve(txn, rev, session)
-
-    def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]:
-        """The commit and its ancestors along first parents, newest first."""
-        with self.store.read() as txn:
-            start = revisions.resolve(txn, rev, session)
-            return [commit for _, commit in zip(range(limit or 1 << 62), commits.history(txn, start), strict=False)]
-
-    def reflog(self, name: str) -> list[RefLogEntry]:
-        """Where the session's branch has stood, oldest first."""
-        with self.store.read() as txn:
-            _head_ref(txn, name)
-            return list(txn.reflog(names.head(name)))
-
-    def messages(self, rev: str, session: str | None = None) -> list[Message]:
-        """The conversation at a revision."""
-        with self.store.read() as txn:
-            return commits.messages(txn, revisions.resolve(txn, rev, session))
-
-    def messages_of(self, commit: Commit) -> list[Message]:
-        """The conversation at a commit."""
-        with self.store.read() as txn:
-            return commits.messages(txn, commit)
-
-    def tokens(self, rev: str, session: str | None = None) -> list[int]:
-        """The tokens that the state at a revision has absorbed."""
-        return tokenlog.tokens(self.runs(self.resolve(rev, session)))
-
-    def runs(self, commit: Commit) -> list[tokenlog.Run]:
-        """A commit's token log with the forwards that made it."""
-        with self.store.read() as txn:
-            return commits.runs(txn, commit)
-
-    def recipe(self, commit: Commit) -> Recipe:
-        """The recipe under which a commit's state was computed."""
-        with self.store.read() as txn:
-            return Recipe.from_meta(txn.get(commit.recipe).meta)
-
-    def blocks(self, commit: Commit) -> list[tuple[int, int, Digest]]:
-        """(start, tokens, digest) of a commit's KV blocks."""
-        with self.store.read() as txn:
-            return commits.block_list(txn, commit)
-
-    def boundary(self, commit: Commit) -> tuple[Mapping[str, object], bytes] | None:
-        """(meta, payload) of the stored boundary logits; None where there are none or they are damaged."""
-        if commit.state is None or commit.state.boundary is None:
-            return None
-        try:
-            with self.store.read() as txn:
-                item = txn.get(commit.state.boundary)
-                return dict(item.meta), bytes(item.payload)
-        except (ObjectMissing, ObjectCorrupt):
-            return None
-
-    def restore(self, commit: Commit, sink: Callable[[int, int, memoryview], None]) -> Restored:
-        """Hand every KV block of a commit to `sink(start, tokens, payload)`, checksums verified; report the damaged."""
-        total = 0
-        damaged = []
-        with self.store.read() as txn:
-            for start, n, digest in commits.block_list(txn, commit):
-                try:
-                    item = txn.get(digest)
-                except (ObjectMissing, ObjectCorrupt):
-                    damaged.append((start, n, digest))
-                    continue
-                sink(start, n, item.payload)
-                total += len(item.payload)
-        return Restored(total, damaged)
-
-    def reuse(self, recipe: Digest, tokens: list[int], sink: Callable[[int, int, memoryview], None]) -> prefix.Reused:
-        """Hand the stored KV blocks of the longest shared prefix of a fresh prompt to `sink`."""
-        with self.store.read() as txn:
-            return prefix.load(txn, recipe, tokens, sink)
-
-    def heal(self, meta: Mapping[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:
-        """Put a recomputed KV block back under its digest and its lineage; False when the bytes are not the same."""
-        return fsck.heal(self.store, dict(meta), payload, digest, lineage)
+    def heal(
+        self, meta: Mapping[str, object], payload: bytes, digest: Digest, lineage: Digest, kind: str = commits.BLOCK
+    ) -> bool:
+        """Put a recomputed object back under its digest and its lineage; False when the bytes are not the same."""
+        return fsck.heal(self.store, kind, dict(meta), payload, digest, lineage)
 
     # sessions
 
@@ -227,9 +123,9 @@ class Repository:
         with self.store.write() as txn:
             if txn.ref(names.head(name)) is not None:
                 raise _taken(name)
-            recorder = workingcopy.Recorder(txn)
+            recorder = draft.Recorder(txn)
             chosen = secrets.randbits(62) if seed is None else seed
-            root = workingcopy.root_commit(recorder, recipe.to_meta(), chosen, uid, author)
+            root = draft.root_commit(recorder, recipe.to_meta(), chosen, uid, author)
             meta = _ref_meta(uid, None, model)
             self._start_journal(meta, name, root.digest, None, list(recorder.records.values()))
             txn.set_ref(names.head(name), None, root.digest, meta=meta, reason="create")
@@ -239,7 +135,7 @@ class Repository:
         """A new session that stands at `at` (default: the head) of `src`: one durable transaction, no KV copied."""
         names.checked(new)
         with self.store.read() as txn:
-            parent = _head_ref(txn, src)
+            parent = head_ref(txn, src)
             target = revisions.resolve(txn, at or "HEAD", src)
             if txn.ref(names.head(new)) is not None:
                 raise _taken(new)
@@ -312,19 +208,6 @@ class Repository:
                 raise RevisionNotFound(f"There is no tag {name!r}. `perdure tag` lists them.")
             self._log_tag({"t": "untag", "name": name})
             txn.delete_ref(names.tag(name), ref.target)
-
-    def tags(self) -> list[Tag]:
-        with self.store.read() as txn:
-            return [
-                Tag(name.removeprefix(names.TAGS), commits.read(txn, ref.target), str(ref.meta.get("session", "")))
-                for name, ref in txn.refs(names.TAGS)
-            ]
-
-    def diff(self, a: str, b: str) -> Diff:
-        """Compare two revisions: where they part, and what each has alone."""
-        with self.store.read() as txn:
-            base, head = revisions.resolve(txn, a), revisions.resolve(txn, b)
-            return _diff(txn, base, head)
 
     # moving and keeping
 
@@ -498,60 +381,13 @@ def _require_refs(store: LmdbStore) -> None:
         raise
 
 
-def _head_ref(txn: ReadTxn, name: str) -> Ref:
-    ref = txn.ref(names.head(name))
-    if ref is None:
-        raise SessionNotFound(f"There is no session {name[:80]!r}. `perdure ls` lists them.")
-    return ref
-
-
 def _taken(name: str) -> SessionExists:
     return SessionExists(f"A session called {name!r} exists already; choose another name or remove it first.")
 
 
 def _ref_meta(uid: str, forked_from: str | None, model: str) -> dict[str, object]:
-    now = workingcopy.now_ms()
+    now = draft.now_ms()
     return {"uid": uid, "seq": 0, "created": now, "updated": now, "from": forked_from, "model": model}
 
 
-def _session(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo:
-    head = commits.read(txn, ref.target)
-    kv_bytes = head.state.kv_bytes if head.state else 0
-    meta = ref.meta
-    return SessionInfo(name, meta["uid"], head, meta["model"], meta["created"], meta["updated"], kv_bytes, meta["from"])
-
-
-def _session_or_none(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo | None:
-    try:
-        return _session(txn, name.removeprefix(names.HEADS), ref)
-    except (ObjectMissing, ObjectCorrupt):
-        return None
-
-
-def _diff(txn: ReadTxn, base: Commit, head: Commit) -> Diff:
-    a, b = tokenlog.tokens(commits.runs(txn, base)), tokenlog.tokens(commits.runs(txn, head))
-    common_tokens = _common(a, b)
-    x, y = commits.messages(txn, base), commits.messages(txn, head)
-    common_messages = _common([(m.role, m.content) for m in x], [(m.role, m.content) for m in y])
-    known = {commit.digest for commit in commits.history(txn, base)}
-    ancestor = next((commit for commit in commits.history(txn, head) if commit.digest in known), None)
-    p, q = ({digest for _, _, digest in commits.block_list(txn, side)} for side in (base, head))
-    return Diff(
-        base,
-        head,
-        ancestor,
-        common_tokens,
-        common_messages,
-        tuple(x[common_messages:]),
-        tuple(y[common_messages:]),
-        len(p & q),
-        len(p),
-        len(q),
-    )
-
-
-def _common(a: list[object] | list[int] | list[tuple[str, str]], b: list[object] | list[int] | list[tuple[str, str]]) -> int:
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-
-
-__all__ = ["BLOCK", "RECIPE", "Progress", "Repository", "Restored"]
+__all__ = ["Progress", "Repository"]

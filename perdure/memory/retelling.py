@@ -145,6 +145,6 @@ class _Teller:
             item = self._txn.get(digest)
         except (ObjectMissing, ObjectCorrupt):
             return self._archive.get(digest)
-        if item.kind == commits.BLOCK:
+        if item.kind in commits.BULK:
             return None
         return bytes(codec.encode(item.kind, item.refs, item.meta, item.payload)[1])

@@ -6,6 +6,7 @@ KV bits depend on how tokens were cut into forwards, so the log keeps *runs*: a 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,8 +15,8 @@ from blake3 import blake3
 
 from ..config import BLOCK_TOKENS, PREFILL_GRID
 from ..errors import ObjectCorrupt
-from ..stores.base import Digest, ReadTxn
-from .tree import Entry, Puts, iterate
+from ..stores.base import Digest
+from .tree import Entry, Gets, Puts, iterate
 
 KIND = "token-run"
 PREFILL = "prefill"
@@ -50,13 +51,15 @@ def grid(start: int, end: int) -> Iterator[Span]:
         start = stop
 
 
+def steps(start: int, end: int) -> Iterator[Span]:
+    """The forwards that feed tokens [start, end) one by one."""
+    return (Span(p, p + 1) for p in range(start, end))
+
+
 def spans(runs: Iterable[Run]) -> Iterator[Span]:
     """The forwards of a token log, in order."""
     for run in runs:
-        if run.how == PREFILL:
-            yield from grid(run.start, run.end)
-        else:
-            yield from (Span(p, p + 1) for p in range(run.start, run.end))
+        yield from grid(run.start, run.end) if run.how == PREFILL else steps(run.start, run.end)
 
 
 def tokens(runs: Iterable[Run]) -> list[int]:
@@ -98,7 +101,7 @@ def entries(txn: Puts, runs: Iterable[Run]) -> list[Entry]:
     ]
 
 
-def load(txn: ReadTxn, root: Digest) -> list[Run]:
+def load(txn: Gets, root: Digest) -> list[Run]:
     """The runs under a token log's root. Raises ObjectCorrupt where lengths disagree."""
     runs = []
     position = 0
@@ -138,6 +141,31 @@ def lineage(recipe: Digest, parent: Digest, values: Sequence[int], forwards: Seq
         hasher.update(len(part).to_bytes(4, "little") + part)
     hasher.update(np.asarray(forwards, dtype="<u8").tobytes())
     return hasher.digest()
+
+
+def lineages(
+    recipe: Digest, tip: Digest, log: Sequence[int], forwards: Sequence[Span], places: Iterable[Span]
+) -> dict[Span, Digest]:
+    """The lineage ids of consecutive blocks, the first of which follows the block `tip`."""
+    names, parent = {}, tip
+    starts, ends = [span.start for span in forwards], [span.end for span in forwards]
+    for block in places:
+        made_by = forwards[bisect_right(ends, block.start) : bisect_left(starts, block.end)]
+        parent = names[block] = lineage(recipe, parent, log[block.start : block.end], made_by)
+    return names
+
+
+def overlapping(forwards: Iterable[Span], block: Span) -> list[Span]:
+    """The forwards that computed any token of a block."""
+    return [span for span in forwards if span.start < block.end and span.end > block.start]
+
+
+WINDOWS, SNAPSHOTS = b"windows", b"state"
+
+
+def derived(block: Digest, what: bytes) -> Digest:
+    """The lineage id of what else belongs to a block: its sliding layers' KV, or the state after its last token."""
+    return blake3(b"perdure/derived/v1\0" + what + block).digest()
 
 
 def blocks(start: int, end: int) -> Iterator[Span]:

@@ -12,16 +12,20 @@ from typing import Any, NamedTuple, Protocol
 import msgpack
 
 from ..errors import ObjectCorrupt
-from ..stores.base import Buffer, Digest, Object, ReadTxn
+from ..stores.base import Buffer, Digest, Object
 
 KIND = "list"
 FANOUT = 32
 
 
-class Puts(Protocol):
-    """What writing a structure needs of a transaction."""
+class Gets(Protocol):
+    """What reading a structure needs of a transaction."""
 
     def get(self, digest: Digest) -> Object: ...
+
+
+class Puts(Gets, Protocol):
+    """What writing a structure needs of a transaction."""
 
     def put(
         self, kind: str, payload: Buffer = b"", *, refs: Sequence[Digest] = (), meta: Mapping[str, Any] | None = None
@@ -45,7 +49,7 @@ def empty(txn: Puts) -> Digest:
     return _put_leaf(txn, [])
 
 
-def count(txn: ReadTxn, root: Digest) -> int:
+def count(txn: Gets, root: Digest) -> int:
     """How many entries a list has."""
     return sum(_load(txn, root).counts)
 
@@ -76,7 +80,7 @@ def build(txn: Puts, entries: Sequence[Entry]) -> Digest:
     return append(txn, empty(txn), entries)
 
 
-def iterate(txn: ReadTxn, root: Digest) -> Iterator[Entry]:
+def iterate(txn: Gets, root: Digest) -> Iterator[Entry]:
     """All entries in order. Raises ObjectMissing or ObjectCorrupt where a node cannot be read."""
     node = _load(txn, root)
     if node.level:
@@ -86,7 +90,7 @@ def iterate(txn: ReadTxn, root: Digest) -> Iterator[Entry]:
         yield from (Entry(value, ref) for value, ref in zip(node.values, node.children, strict=True))
 
 
-def nodes(txn: ReadTxn, root: Digest) -> Iterator[Digest]:
+def nodes(txn: Gets, root: Digest) -> Iterator[Digest]:
     """Digests of all nodes of a list, the root first."""
     yield root
     node = _load(txn, root)
@@ -115,7 +119,7 @@ def _put_inner(txn: Puts, level: int, children: Sequence[tuple[Digest, int]]) ->
     return txn.put(KIND, payload, refs=[digest for digest, _ in children], meta={"l": level})
 
 
-def _load(txn: ReadTxn | Puts, digest: Digest) -> _Node:
+def _load(txn: Gets, digest: Digest) -> _Node:
     node = txn.get(digest)
     payload = _payload(node)
     level = node.meta["l"]

@@ -1,102 +1,22 @@
-"""A working copy: one writer's hold on a branch, its journal and its next commit. No tensors here: KV comes as bytes."""
+"""A working copy: one writer's hold on a branch, its journal and its next commit."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ..config import BLOCK_TOKENS, PREFILL_GRID
 from ..errors import RefChanged, SessionNotFound, StoreFull
-from ..stores import codec
-from ..stores.base import Buffer, Digest, Object, Ref, Store, WriteTxn
+from ..stores.base import Digest, Ref, Store, WriteTxn
 from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
-from . import commits, names, retelling, sessionlog, tokenlog, tree
-from .commits import BLOCK
-from .records import Commit, Message, StateRefs
+from . import commits, gc, names, retelling, sessionlog, tokenlog
+from .draft import Committed, Draft, Recorder, now_ms, recipe_object, write_state
+from .records import Commit, Message
 
-BOUNDARY = "logits"
-RECIPE = "recipe"
-
-
-class NewBlock(NamedTuple):
-    """A KV block to be referred to. `payload` makes its bytes when the store lacks them (`digest` is known or None)."""
-
-    tokens: int
-    lineage: Digest
-    meta: Mapping[str, Any]
-    payload: Callable[[], Buffer]
-    digest: Digest | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What a commit adds to its parent; with `replaces` it is the whole content instead.
-
-    `boundary` is (meta, payload) of the logits object, `logits` the BLAKE3 of the float32 logits.
-    """
-
-    kind: str
-    recipe: Mapping[str, str]
-    runs: Sequence[tokenlog.Run] = ()
-    blocks: Sequence[NewBlock] = ()
-    messages: Sequence[Message] = ()
-    boundary: tuple[Mapping[str, Any], bytes] | None = None
-    logits: Digest = b""
-    pending: tuple[int, ...] = ()
-    lineage: Digest = b""
-    seed: int = 0
-    reason: str = ""
-    author: str = ""
-    title: str = ""
-    answers: int = 0
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    replaces: bool = False
-
-
-class Committed(NamedTuple):
-    commit: Commit
-    bytes_written: int
-
-
-class Recorder:
-    """A write transaction that remembers the small objects written through it, for the journal, and counts bytes."""
-
-    def __init__(self, txn: WriteTxn) -> None:
-        self._txn = txn
-        self.records: dict[Digest, bytes] = {}
-        self.bytes = 0
-
-    def get(self, digest: Digest) -> Object:
-        return self._txn.get(digest)
-
-    def put(
-        self, kind: str, payload: Buffer = b"", *, refs: Sequence[Digest] = (), meta: Mapping[str, Any] | None = None
-    ) -> Digest:
-        digest, record = codec.encode(kind, refs, meta or {}, payload)
-        if digest not in self.records:
-            self.bytes += 0 if self._txn.has(digest) else len(record)
-            self.records[digest] = bytes(record)
-            self._txn.put_record(record)
-        return digest
-
-    def size(self, digest: Digest) -> int:
-        return self._txn.size(digest)
-
-    def put_block(self, block: NewBlock) -> Digest:
-        if block.digest is not None and self._txn.has(block.digest):
-            return block.digest
-        digest, record = codec.encode(BLOCK, (), block.meta, block.payload())
-        if not self._txn.has(digest):
-            self._txn.put_record(record)
-            self.bytes += len(record)
-        self._txn.link(block.lineage, digest)
-        return digest
+WAITING = 32
+"""Snapshots let go of that may wait to be deleted."""
 
 
 class WorkingCopy:
@@ -181,9 +101,9 @@ class WorkingCopy:
         covers = self._log.next_seq - 1
         with self._store.write() as txn:
             recorder = Recorder(txn)
-            digest = self._write(recorder, draft, covers)
-            self._move(txn, digest, covers, draft.kind)
-            written = commits.read(txn, digest)
+            written = commits.read(txn, self._write(recorder, draft, covers))
+            dropped = self._thin(txn, written, draft.keep.budget_bytes)
+            self._move(txn, written.digest, covers, draft.kind, dropped=dropped)
         return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
 
     def _tell(self, written: Commit, covers: int, records: list[bytes]) -> int:
@@ -258,8 +178,18 @@ class WorkingCopy:
             raise SessionNotFound(f"There is no session {self.name!r}. `perdure ls` lists them.")
         return ref
 
-    def _move(self, txn: WriteTxn, digest: Digest, seq: int, reason: str) -> None:
-        meta = {**self._ref.meta, "seq": seq, "updated": now_ms()}
+    def _thin(self, txn: WriteTxn, written: Commit, budget: int) -> list[Digest]:
+        """Snapshots that the branch has let go of. They are deleted many at once, since others may still want them."""
+        kept = {mark.digest for mark in commits.checkpoints(written)}
+        gone = [mark.digest for mark in commits.checkpoints(self.head) if mark.digest not in kept]
+        waiting = [digest for digest in [*self._ref.meta.get("dropped", ()), *gone] if txn.has(digest)]
+        if sum(txn.size(digest) for digest in waiting) <= budget // 4 and len(waiting) <= WAITING:
+            return waiting
+        gc.drop_snapshots(txn, waiting, written, names.head(self.name))
+        return []
+
+    def _move(self, txn: WriteTxn, digest: Digest, seq: int, reason: str, **changes: Any) -> None:
+        meta = {**self._ref.meta, "seq": seq, "updated": now_ms(), **changes}
         try:
             txn.set_ref(names.head(self.name), self.head.digest, digest, meta=meta, reason=reason)
         except RefChanged as error:
@@ -278,13 +208,14 @@ class WorkingCopy:
         fresh = Commit(
             digest=b"",
             parents=(base.digest,),
-            recipe=_recipe(recorder, base, draft),
+            recipe=recipe_object(recorder, base, draft),
             kind=draft.kind,
             reason=draft.reason,
             author=draft.author,
             time_ms=now_ms(),
-            tokens=sum(len(run.tokens) for run in draft.runs) + (0 if draft.replaces else base.tokens),
-            messages=len(draft.messages) + (0 if draft.replaces else base.messages),
+            tokens=sum(len(run.tokens) for run in draft.runs)
+            + (base.tokens if draft.base_tokens is None else draft.base_tokens),
+            messages=len(draft.messages) + (base.messages if draft.base_tokens is None else 0),
             turn=base.turn + draft.answers,
             title=draft.title or base.title,
             metrics=draft.metrics,
@@ -293,118 +224,6 @@ class WorkingCopy:
         return commits.write(recorder, fresh)
 
 
-class Scratch:
-    """Stands in for a WorkingCopy where nothing is to be kept: turns are not journaled and no branch moves.
-
-    A commit stores only whole prefill chunks, found again by lineage, under one of SLOTS rotating `cache/` refs that
-    keep gc from dropping them at once; the commit that comes back names nothing in the store.
-    """
-
-    SLOTS = 64
-    name = None
-
-    def __init__(self, store: Store, recipe: Mapping[str, str]) -> None:
-        self._store = store
-        self.notes: list[str] = []
-        state = StateRefs(b"", b"", b"", None, b"", (), b"", 0, ("", 0), 0)
-        self.head = Commit(b"", (), b"", "root", "", "", now_ms(), 0, 0, 0, "", state=state)
-        self._recipe = recipe
-
-    def acquire(self) -> bool:
-        return False
-
-    def release(self) -> None: ...
-
-    def tail(self) -> sessionlog.Tail:
-        return sessionlog.Tail(None, None, (), 0, False)
-
-    def apply(self, tail: sessionlog.Tail) -> None: ...
-
-    def begin_turn(
-        self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]
-    ) -> None: ...
-
-    def token(self, token: int) -> None: ...
-
-    def drop_turn(self) -> None: ...
-
-    def commit(self, draft: Draft) -> Committed:
-        whole = list(_whole_chunks(draft.blocks)) if self.head.tokens == 0 else []
-        written = 0
-        if any(block.digest is None for block in whole):
-            with self._store.write() as txn:
-                recorder = Recorder(txn)
-                root = tree.build(recorder, [tree.Entry(b.tokens, recorder.put_block(b)) for b in whole])
-                _rotate(txn, whole[-1].lineage, root)
-                written = recorder.bytes
-        state = replace(self.head.state, lineage=draft.lineage) if self.head.state else None
-        tokens = self.head.tokens + sum(len(run.tokens) for run in draft.runs)
-        turn, messages = self.head.turn + draft.answers, self.head.messages + len(draft.messages)
-        self.head = replace(self.head, tokens=tokens, turn=turn, messages=messages, state=state)
-        return Committed(self.head, written)
-
-
-def _whole_chunks(blocks: Sequence[NewBlock]) -> Iterator[NewBlock]:
-    """The leading blocks of a fresh prompt that make up whole prefill chunks."""
-    per_chunk = PREFILL_GRID // BLOCK_TOKENS
-    whole = list(takewhile(lambda block: block.tokens == BLOCK_TOKENS, blocks))
-    yield from whole[: len(whole) // per_chunk * per_chunk]
-
-
-def _rotate(txn: WriteTxn, lineage: Digest, root: Digest) -> None:
-    name = f"{names.CACHE}{lineage[0] % Scratch.SLOTS:02d}"
-    present = txn.ref(name)
-    if present is None or present.target != root:
-        txn.set_ref(name, present.target if present else None, root, meta={}, reason="cache")
-        txn.trim_reflog(name, now_ms() + 1)
-
-
-def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: tuple[str, int]) -> StateRefs:
-    """Store a draft's lists on top of `base`'s (or alone) and say where they are."""
-    old = None if base is None or draft.replaces else base.state
-    nothing = tree.empty(recorder) if old is None else b""
-    blocks = [tree.Entry(block.tokens, recorder.put_block(block)) for block in draft.blocks]
-    kv_bytes = (old.kv_bytes if old else 0) + sum(recorder.size(entry.ref) for entry in blocks)
-    boundary = None
-    if draft.boundary is not None:
-        boundary = recorder.put(BOUNDARY, draft.boundary[1], meta=draft.boundary[0])
-    return StateRefs(
-        token_log=tree.append(recorder, old.token_log if old else nothing, tokenlog.entries(recorder, draft.runs)),
-        blocks=tree.append(recorder, old.blocks if old else nothing, blocks),
-        message_table=tree.append(
-            recorder,
-            old.message_table if old else nothing,
-            commits.message_entries(recorder, list(draft.messages)),
-        ),
-        boundary=boundary,
-        logits=draft.logits,
-        pending=draft.pending,
-        lineage=draft.lineage,
-        seed=draft.seed,
-        journal=journal,
-        kv_bytes=kv_bytes,
-    )
-
-
-def _recipe(recorder: Recorder, base: Commit, draft: Draft) -> Digest:
-    """The draft's recipe object, written only where it differs from the base's: every journal has that already."""
-    meta = dict(draft.recipe)
-    same = codec.encode(RECIPE, (), meta)[0] == base.recipe
-    return base.recipe if same else recorder.put(RECIPE, meta=meta)
-
-
-def root_commit(recorder: Recorder, recipe: Mapping[str, str], seed: int, uid: str, author: str) -> Commit:
-    """Write the empty first commit of a session and return it."""
-    draft = Draft(kind="root", recipe=recipe, seed=seed, replaces=True)
-    empty = Commit(b"", (), recorder.put(RECIPE, meta=dict(recipe)), "root", "", author, now_ms(), 0, 0, 0, "")
-    complete = replace(empty, state=write_state(recorder, None, draft, (uid, 0)))
-    return replace(complete, digest=commits.write(recorder, complete))
-
-
 def target_seq(tail: sessionlog.Tail) -> int:
     """The last record that a moved branch has taken in while a turn is still open."""
     return tail.turn.first_seq - 1 if tail.turn else tail.last_seq
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000

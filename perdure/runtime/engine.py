@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -11,21 +12,16 @@ import torch
 from blake3 import blake3
 from torch import Tensor
 
-from ..errors import InvalidInput
-from ..memory.tokenlog import Span, grid
-from .adapter import State, StateAdapter
-
-SELF_TEST_TOKENS = 16
-
-SELF_TEST_ERROR = 0.1
-"""Relative RMS difference that the self-test allows: bfloat16 differs by some 0.03 between two cuts, a lost state by 1."""
+from ..memory.tokenlog import DECODE, PREFILL, Span, grid, steps
+from .state.base import State, StateAdapter
+from .state.cache import inputs_of
 
 
 class Boundary(NamedTuple):
     """What the model says after the last token it absorbed.
 
-    `hidden` [1, 1, hidden] feeds the output head, or is None for a family whose logits are not a plain projection of
-    it; `logits` [vocab] are float32.
+    `hidden` [1, 1, hidden] feeds the output head, or is None for a family whose logits are not a plain function of it;
+    `logits` [vocab] are float32.
     """
 
     hidden: Tensor | None
@@ -45,14 +41,15 @@ class Engine:
         self._head = model.get_output_embeddings()
         self._lock = threading.Lock()
         self._threads = threads
+        self._keeps_one = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.adapter = adapter
         self._projects = self._head_is_plain()
 
     def prefill(self, state: State, tokens: Sequence[int], stop: Callable[[], bool] = lambda: False) -> Boundary | None:
-        """Absorb tokens on the canonical grid; None when `stop` said so between two forwards (or nothing was given)."""
+        """Absorb tokens in this engine's forwards; None when `stop` said so between two (or nothing was given)."""
         boundary = None
         start = state.seen
-        for span in grid(start, start + len(tokens)):
+        for span in self.forwards(start, start + len(tokens)):
             if stop():
                 return None
             last = span.end == start + len(tokens)
@@ -61,7 +58,11 @@ class Engine:
 
     def decode(self, state: State, token: int) -> Boundary:
         """Absorb one sampled token."""
-        boundary = self._forward(state, [token], wants_logits=True)
+        return self.feed(state, [token])
+
+    def feed(self, state: State, tokens: Sequence[int]) -> Boundary:
+        """Absorb tokens in one forward, whatever the grid."""
+        boundary = self._forward(state, tokens, wants_logits=True)
         if boundary is None:
             raise RuntimeError("a forward that was asked for logits gave none")
         return boundary
@@ -70,6 +71,10 @@ class Engine:
         """Run forwards of a log again over its tokens; the state must hold everything before the first of them."""
         boundary = None
         for span in forwards:
+            if self.adapter.fixed and state.seen != span.start:
+                raise RuntimeError(
+                    f"a state that has absorbed {state.seen} tokens was to be given those from {span.start} on"
+                )
             state.seen = span.start
             boundary = self._forward(state, tokens[span.start : span.end], wants_logits=True)
         return boundary
@@ -78,7 +83,16 @@ class Engine:
         """The boundary that belongs to a stored hidden state: one projection, no forward pass."""
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
-            return Boundary(hidden, self._head(hidden)[0, -1].float().cpu())
+            return Boundary(hidden, self._logits(hidden))
+
+    def forwards(self, start: int, end: int) -> Iterator[Span]:
+        """The forwards in which tokens [start, end) of a prompt are absorbed."""
+        return grid(start, end) if self.feeding == PREFILL else steps(start, end)
+
+    @property
+    def feeding(self) -> str:
+        """How a prompt's tokens stand in the token log: by the grid, or one by one where a family goes on only so."""
+        return PREFILL if self.adapter.multi_token else DECODE
 
     def at(self, threads: int) -> Engine:
         """The same model and lock with another number of threads, for a session that was computed with it."""
@@ -91,57 +105,51 @@ class Engine:
         return self._threads
 
     @property
-    def stores_hidden(self) -> bool:
-        """Whether logits are a plain projection of the last hidden state, so that the latter is all one must store."""
-        return self._projects
+    def device(self) -> Any:
+        return self._model.device
+
+    @property
+    def family(self) -> str:
+        return str(self._model.config.get_text_config(decoder=True).model_type)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.adapter.dtype
 
     def _forward(self, state: State, tokens: Sequence[int], *, wants_logits: bool) -> Boundary | None:
         start, end = state.seen, state.seen + len(tokens)
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
             state.reserve(end)
-            out = self._run(state, list(tokens), start, end)
+            out = self._run(state, tokens, start)
             state.seen = end
             if not wants_logits:
                 return None
             if not self._projects:
                 return Boundary(None, out.logits[0, -1].float().cpu())
             hidden = out.last_hidden_state[:, -1:].clone()
-            return Boundary(hidden, self._head(hidden)[0, -1].float().cpu())
+            return Boundary(hidden, self._logits(hidden))
 
-    def _run(self, state: State, tokens: list[int], start: int, end: int) -> Any:
-        device = self._model.device
-        arguments = {
-            "input_ids": torch.tensor([tokens], device=device),
-            "position_ids": torch.arange(start, end, device=device)[None],
-            "past_key_values": state.cache(),
-            "use_cache": True,
-        }
+    def _run(self, state: State, tokens: Sequence[int], start: int) -> Any:
         if self._projects:
-            return self._model.base_model(**arguments)
-        return self._model(**arguments, logits_to_keep=1)
+            return state.run(self._model.base_model, inputs_of(self._model.base_model, tokens, start))
+        inputs = inputs_of(self._model, tokens, start)
+        return state.run(self._model, {**inputs, "logits_to_keep": 1} if self._keeps_one else inputs)
 
-    def self_test(self) -> None:
-        """Prove that the model goes on correctly from a stored state: one prefill against two pieces and a step.
-
-        Several families of transformers silently do not (a continuation that ignores its state). Raises InvalidInput.
-        """
-        tokens = list(range(3, 3 + SELF_TEST_TOKENS))
-        state = self.adapter.new()
-        whole = self._forward(state, tokens, wants_logits=True)
-        state.crop(0)
-        half = SELF_TEST_TOKENS // 2
-        self._forward(state, tokens[:half], wants_logits=False)
-        self._forward(state, tokens[half:-1], wants_logits=False)
-        pieces = self._forward(state, tokens[-1:], wants_logits=True)
-        state.release()
-        if whole is None or pieces is None or not _agree(whole.logits, pieces.logits):
-            name = type(self._model).__name__
-            raise InvalidInput(f"{name} does not continue correctly from a stored state, so Perdure refuses to run it.")
+    def _logits(self, hidden: Tensor) -> Tensor:
+        """The head, and the scaling or capping that some families put behind it (Granite, Gemma 2, Griffin, xLSTM)."""
+        config = self._model.config.get_text_config(decoder=True)
+        logits = self._head(hidden.to(self._head.weight.dtype))
+        if scaling := getattr(config, "logits_scaling", None):
+            logits = logits / scaling
+        if cap := _soft_cap(config):
+            logits = torch.tanh(logits / cap) * cap
+        last: Tensor = logits[0, -1].float().cpu()
+        return last
 
     def _head_is_plain(self) -> bool:
-        """Compare the whole model's logits with the head applied to the base model's last hidden state, bit by bit."""
-        if self._head is None:
+        """Compare the whole model's logits with `_logits` of the base model's last hidden state, bit by bit."""
+        if self._head is None or self._model.base_model is self._model:
             return False
         tokens = [1, 2, 3]
         state = self.adapter.new()
@@ -149,10 +157,15 @@ class Engine:
         whole = self._forward(state, tokens, wants_logits=True)
         state.crop(0)
         self._projects = True
-        plain = self._forward(state, tokens, wants_logits=True)
-        state.release()
+        try:
+            plain = self._forward(state, tokens, wants_logits=True)
+        except (AttributeError, TypeError, ValueError, RuntimeError):
+            plain = None
+        finally:
+            state.release()
         return whole is not None and plain is not None and torch.equal(whole.logits, plain.logits)
 
 
-def _agree(a: Tensor, b: Tensor) -> bool:
-    return bool(((a - b).norm() <= SELF_TEST_ERROR * a.norm()).item())
+def _soft_cap(config: Any) -> float | None:
+    names = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+    return next((value for name in names if (value := getattr(config, name, None))), None)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..memory.records import Message
 from ..memory.sessionlog import UnfinishedTurn
-from ..memory.tokenlog import PREFILL
 from .turn import Cost, Plan, Turn, plan, settings_from
 
 if TYPE_CHECKING:
@@ -53,5 +52,5 @@ def _replay(session: Session, turn: Turn, tokens: list[int]) -> str:
     if fed:
         warm = session.warm
         warm.boundary = session.engine.prefill(warm.state, fed)
-        warm.fed(PREFILL, fed)
+        warm.fed(session.engine.feeding, fed)
     return "step by step" if exact else "by prefill"

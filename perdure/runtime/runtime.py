@@ -9,19 +9,22 @@ from types import TracebackType
 
 import torch
 
-from ..config import Sampling
+from ..config import CheckpointOptions, Sampling
 from ..errors import InvalidInput, SessionNotFound
 from ..memory import names
+from ..memory.recipe import STATE_FORMAT, Recipe
 from ..memory.records import SessionInfo
 from ..memory.repository import Repository
 from ..places import default_cache, default_store
 from . import attention
-from .adapter import KVAdapter
 from .catalogue import DEFAULT_MODEL, find
 from .engine import Engine
-from .models import LoadedModel, load, resolve
+from .models import LoadedModel, load, quiet, resolve
 from .records import ModelInfo
+from .selftest import self_test
 from .session import Session
+from .state.families import adapter_for
+from .state.repairs import repair
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,22 +32,37 @@ Progress = Callable[[str, int, int], None]
 class Runtime:
     """Made by `perdure.open`. Sessions of one runtime share the model; close them before it (`close` does)."""
 
-    def __init__(self, loaded: LoadedModel, repository: Repository, sampling: Sampling, *, threads: int | None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        repository: Repository,
+        sampling: Sampling,
+        *,
+        threads: int | None,
+        checkpoints: CheckpointOptions | None = None,
+    ) -> None:
         self.loaded = loaded
         self.repository = repository
         self.sampling = sampling
-        self.recipe = loaded.recipe
+        self.checkpoints = checkpoints or CheckpointOptions()
         self.threads_are_free = threads is None
-        adapter = KVAdapter(loaded.config, loaded.model.dtype, str(loaded.model.device))
-        self.engine = Engine(loaded.model, adapter, torch.get_num_threads())
-        self.engine.self_test()
-        adapter.pool.warm(loaded.info.context_length)
+        self.engine, self.notes = make_engine(loaded)
+        self.recipe = self._recipe(loaded)
+        self.layout = {"adapter": self.engine.adapter.identity, "layers": [list(k) for k in self.engine.adapter.layers()]}
         self.author = _author()
         self._open: set[Session] = set()
 
     @property
     def model(self) -> ModelInfo:
         return self.loaded.info
+
+    def _recipe(self, loaded: LoadedModel) -> Recipe:
+        """The recipe says what else decides the bits: how prompts are fed, and states that are kept rounded."""
+        stepwise = {} if self.engine.adapter.multi_token else {"grid": "1"}
+        rounded = (
+            {} if self.checkpoints.codec == "raw" else {"format": f"{STATE_FORMAT} with {self.checkpoints.codec} states"}
+        )
+        return loaded.recipe.replace(**stepwise, **rounded)
 
     def session(self, name: str, *, create: bool = True, system: str | None = None, as_text: bool = False) -> Session:
         """Open a session, made if `create` allows; an answer that a killed process left unfinished is recovered.
@@ -102,6 +120,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     threads: int | None = None,
     dtype: str | None = None,
     sampling: Sampling | None = None,
+    checkpoints: CheckpointOptions | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Runtime:
@@ -109,7 +128,8 @@ def open(  # noqa: A001 - the public name is perdure.open
 
     `model` is a catalogue name, a pulled hub id or a folder; `store` None is the user's data directory, `cache` None the
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
-    computed with. Raises ModelNotFound, InvalidInput or a StoreError.
+    computed with; `checkpoints` says how many snapshots of recurrent states are kept. Raises ModelNotFound, InvalidInput
+    or a StoreError.
     """
     place = cache or default_cache()
     folder = resolve(str(model), place)
@@ -118,10 +138,24 @@ def open(  # noqa: A001 - the public name is perdure.open
         loaded = load_model(
             folder, model_name(str(model), folder), dtype=dtype, threads=threads, cache=place, progress=progress
         )
-        return Runtime(loaded, repository, sampling or Sampling(), threads=threads)
+        return Runtime(loaded, repository, sampling or Sampling(), threads=threads, checkpoints=checkpoints)
     except BaseException:
         repository.close()
         raise
+
+
+def make_engine(loaded: LoadedModel) -> tuple[Engine, list[str]]:
+    """The engine of a loaded model, its family mended and tested, and what a user should know about it.
+
+    Raises InvalidInput, naming the family, for a model that cannot go on from a stored state.
+    """
+    with quiet():
+        repaired = repair(loaded.model)
+        adapter = adapter_for(loaded.model)
+        engine = Engine(loaded.model, adapter, torch.get_num_threads())
+        notes = self_test(engine, repaired)
+    adapter.warm(loaded.info.context_length)
+    return engine, notes
 
 
 def model_name(asked: str, folder: Path) -> str:

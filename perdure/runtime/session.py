@@ -11,20 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..config import Sampling
+from ..config import CheckpointOptions, Sampling
 from ..errors import InvalidInput, SessionBusy
+from ..memory.checkpoints import TURN
+from ..memory.draft import Draft
 from ..memory.recipe import Recipe
 from ..memory.records import Commit, Message, Problem
 from ..memory.repository import Repository
-from ..memory.workingcopy import Draft, Scratch, WorkingCopy
+from ..memory.scratch import Scratch
+from ..memory.tokenlog import crop, spans
+from ..memory.workingcopy import WorkingCopy
+from .encoding import pack_boundary
 from .engine import Engine
-from .history import Restoration, Warm, block_meta, new_blocks, pack_boundary
 from .models import LoadedModel
 from .records import ModelInfo, Receipt, Reply
 from .recovery import recover
+from .restoration import Restoration
 from .stream import Stream
 from .turn import Cost, Turn, plan, settings_dict
 from .verify import verify
+from .warm import Warm, additions
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -66,6 +72,11 @@ class Session:
     @property
     def model(self) -> ModelInfo:
         return self.loaded.info
+
+    @property
+    def checkpoints(self) -> CheckpointOptions:
+        """Which snapshots of recurrent states are kept."""
+        return self._runtime.checkpoints
 
     @property
     def seed(self) -> int:
@@ -163,9 +174,9 @@ class Session:
             self._cool()
             raise
         warm = self.warm
-        warm.committed, warm.messages = warm.state.seen, [*warm.messages, *said]
+        warm.messages = [*warm.messages, *said]
         warm.tip = self.head.state.lineage if self.head.state else warm.tip
-        warm.known.clear()
+        warm.saved()
         self._as_text = self._stale = False
         cost.commit_ms = 1e3 * (time.perf_counter() - began)
         cost.bytes_written = written
@@ -199,30 +210,56 @@ class Session:
 
     def _draft(self, kind: str, said: list[Message], turn: Turn) -> Draft:
         warm = self.warm
-        replaces = turn.rewrites or self._stale
-        if replaces:
-            warm.committed, warm.tip = 0, b""
-        blocks, tip = new_blocks(warm, self.recipe.digest, block_meta(warm.state))
+        self.mark(TURN)
+        added = additions(warm, self.recipe.digest, self.engine, self.checkpoints.codec)
         boundary = warm.boundary
         cost = turn.cost
+        replaces = turn.rewrites or self._stale
         return Draft(
             kind=kind,
             recipe=self.recipe.to_meta(),
             runs=warm.new_runs(),
-            blocks=blocks,
+            blocks=added.blocks,
+            windows=added.windows,
+            snapshots=added.snapshots,
+            keep=self.checkpoints,
+            layout=self._runtime.layout,
             messages=[*warm.messages, *said] if replaces else said,
             boundary=None if boundary is None else pack_boundary(boundary, warm.state.seen),
             logits=b"" if boundary is None else boundary.digest,
             pending=() if turn.answer.ended_with is None else (turn.answer.ended_with,),
-            lineage=tip,
+            lineage=added.tip,
             seed=self.seed,
             reason=turn.answer.reason,
             author=self._runtime.author,
             title=next((m.content for m in said if m.role == "user"), "")[:72].split("\n")[0],
             answers=1,
             metrics={name: getattr(cost, name) for name in COUNTED},
-            replaces=replaces,
+            base_tokens=warm.committed if replaces else None,
         )
+
+    def mark(self, kind: str) -> None:
+        """Take a snapshot of a recurrent state at this position (called by the turn)."""
+        self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
+
+    def rewind(self, tokens: int) -> int:
+        """Go back to where a forward ended within the present state; returns how many tokens were computed again."""
+        warm = self.warm
+        if self.name is None:
+            fresh = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"")
+            warm.state.crop(0)
+            self.engine.replay(warm.state, fresh.tokens, spans(fresh.runs))
+            self._warm = fresh
+            return tokens
+        restoration = Restoration(self.repository, self.engine, self.head, tokens)
+        if warm.state.holds(tokens):
+            self._warm = restoration.cut(warm.state)
+        else:
+            self._warm = restoration.run()
+            warm.state.release()
+        self._warm.messages = warm.messages
+        self.notes.extend(restoration.notes)
+        return restoration.replayed
 
     # reading
 
@@ -361,7 +398,7 @@ class Session:
     def _restore(self) -> Warm:
         began = time.perf_counter()
         if self._stale or not self.head.tokens:
-            warm = Warm(self.engine.adapter.new(), [], [], 0, b"")
+            warm = Warm(self.engine.adapter.new(), [], [], 0, b"", 0)
             if self._stale:
                 self.notes.append("The conversation is computed again from its text with the present model.")
         else:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..config import Sampling
+from ..config import PREFILL_GRID, Sampling
 from ..errors import PromptTooLong
+from ..memory.checkpoints import GRID, PROMPT
+from ..memory.draft import now_ms
 from ..memory.records import Message
-from ..memory.tokenlog import DECODE, PREFILL, chunk_start, grid
-from ..memory.workingcopy import now_ms
+from ..memory.tokenlog import DECODE, chunk_start
 from .answer import Answer
 from .chat import TemplateRewrites
 from .records import Chunk, Receipt
+from .reuse import Taking
 from .sampling import sample
 
 if TYPE_CHECKING:
@@ -110,18 +112,22 @@ class Turn:
         """Absorb the prompt, taking over what other sessions have stored of it; False when cancelled on the way."""
         warm, engine = self._session.warm, self._session.engine
         if self._plan.keep < warm.state.seen:
-            warm.crop(self._plan.keep)
+            self.cost.replayed += self._session.rewind(self._plan.keep)
+            warm = self._session.warm
         began = time.perf_counter()
         feed = list(self._plan.feed)
         if not warm.state.seen:
             self._reuse(feed)
-        for span in grid(warm.state.seen, self._plan.keep + len(feed)):
+        for span in engine.forwards(warm.state.seen, self._plan.keep + len(feed)):
             if cancelled():
                 return False
             part = feed[span.start - self._plan.keep : span.end - self._plan.keep]
-            warm.boundary = engine.prefill(warm.state, part)
-            warm.fed(PREFILL, part)
+            warm.boundary = engine.feed(warm.state, part)
+            warm.fed(engine.feeding, part)
             self.cost.prefilled += len(part)
+            self._mark_on_grid()
+        if feed:
+            self._session.mark(PROMPT)
         self.cost.prefill_ms += 1e3 * (time.perf_counter() - began)
         self._prefilled = True
         return True
@@ -142,6 +148,7 @@ class Turn:
         warm = self._session.warm
         warm.boundary = self._session.engine.decode(warm.state, self._unfed)
         warm.fed(DECODE, [self._unfed])
+        self._mark_on_grid()
         self._unfed = None
         self.cost.decode_ms += 1e3 * (time.perf_counter() - began)
 
@@ -178,15 +185,21 @@ class Turn:
         self.cost.decode_ms += 1e3 * (time.perf_counter() - began)
         return token
 
+    def _mark_on_grid(self) -> None:
+        if self._session.warm.state.seen % PREFILL_GRID == 0:
+            self._session.mark(GRID)
+
     def _reuse(self, feed: list[int]) -> None:
         session, warm = self._session, self._session.warm
-        warm.state.reserve(len(feed))
-        found = session.repository.reuse(session.recipe.digest, feed, warm.state.load)
+        found = session.repository.reuse(session.recipe.digest, feed, Taking(warm.state, session.engine), warm.state.open)
         if not found.tokens:
             return
         warm.state.seen = found.tokens
-        warm.fed(PREFILL, feed[: found.tokens])
+        warm.fed(session.engine.feeding, feed[: found.tokens])
         warm.known.update({block.start: (block.lineage, block.digest) for block in found.blocks})
+        warm.known_windows.update({block.start: (block.lineage, block.digest) for block in found.windows})
+        if found.snapshot is not None:
+            session.mark(GRID)
         self.cost.reused += found.tokens
         self.cost.bytes_read += found.bytes
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from ..memory.records import Commit, Problem
+from ..memory.records import Checkpoint, Commit, Problem
 from ..memory.tokenlog import spans, tokens
-from .history import block_meta, digest_of_block
+from .encoding import block_digest, snapshot_digest
+from .engine import Engine
+from .state.base import FULL, Group, State
 
 if TYPE_CHECKING:
     from .session import Session
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def verify(session: Session, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
     """Re-hash everything, then replay the token log through its very forwards and compare every stored thing with it.
 
-    Compared are the KV blocks by digest, and the boundary logits of each commit on the way by digest.
+    Compared by digest are the KV blocks, the snapshots, and the boundary logits of each commit on the way.
     """
     if session.name is None or not session.head.tokens:
         return []
@@ -29,19 +31,36 @@ def _replay(session: Session, progress: Callable[[int, int], None] | None) -> li
     runs = session.repository.runs(head)
     log, forwards = tokens(runs), list(spans(runs))
     boundaries = _boundaries(session, head)
-    state = engine.adapter.new(head.tokens)
+    marks = {mark.position: mark for mark in session.repository.present(head)}
+    state = engine.adapter.new(head.tokens, whole=True)
     problems = []
     for done, span in enumerate(forwards, 1):
         boundary = engine.replay(state, log, [span])
         commit = boundaries.get(span.end)
         if commit is not None and boundary is not None and commit.state and commit.state.logits != boundary.digest:
             problems.append(_differs(f"commit {commit.short}", f"boundary logits of commit {commit.short}"))
+        if span.end in marks and not _same(state, engine, marks[span.end], session.checkpoints.codec):
+            problems.append(_differs(f"state at {span.end}", f"stored state after {span.end} tokens"))
         if progress is not None:
             progress(done, len(forwards))
-    for start, n, digest in session.repository.blocks(head):
-        if digest_of_block(state, block_meta(state), start, n) != digest:
-            problems.append(_differs(f"tokens {start}-{start + n - 1}", f"stored KV of tokens {start} to {start + n - 1}"))
+    problems += [problem for group in (Group(FULL), *_windows(engine)) for problem in _blocks(session, state, group)]
+    state.release()
     return problems
+
+
+def _same(state: State, engine: Engine, mark: Checkpoint, codec: str) -> bool:
+    snapshot = state.snapshot()
+    return snapshot is not None and snapshot_digest(snapshot, engine, codec) == mark.digest
+
+
+def _windows(engine: Engine) -> list[Group]:
+    return [group for group in engine.adapter.groups if group.window is not None]
+
+
+def _blocks(session: Session, state: State, group: Group) -> Iterator[Problem]:
+    for start, n, digest in session.repository.blocks(session.head, windows=group.window is not None):
+        if block_digest(state, group, start, n) != digest:
+            yield _differs(f"tokens {start}-{start + n - 1}", f"stored KV of tokens {start} to {start + n - 1}")
 
 
 def _boundaries(session: Session, head: Commit) -> dict[int, Commit]:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from perdure.memory.draft import Draft, NewBlock
 from perdure.memory.recipe import PARTS, Recipe
 from perdure.memory.records import Message
 from perdure.memory.repository import Repository
 from perdure.memory.tokenlog import PREFILL, Run, blocks, grid, lineage
-from perdure.memory.workingcopy import Draft, NewBlock, WorkingCopy
+from perdure.memory.workingcopy import WorkingCopy
 
 RECIPE = Recipe.of(**{part: f"some {part}" for part in PARTS})
 KV_BYTES_PER_TOKEN = 1024

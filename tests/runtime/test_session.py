@@ -200,18 +200,6 @@ def test_stop_strings_end_the_answer(runtime: Runtime) -> None:
     assert session.verify() == []
 
 
-def test_a_family_with_another_state_is_refused(opens: Opens, tmp_path: Path) -> None:
-    """A Mamba's state is no list of keys and values; running it as if it were would be silently wrong."""
-    from transformers import MambaConfig, MambaForCausalLM
-
-    folder = tiny_llama(tmp_path / "mamba")
-    config = MambaConfig(vocab_size=335, hidden_size=32, num_hidden_layers=2, state_size=4)
-    (folder / "model.safetensors").unlink()
-    MambaForCausalLM(config).save_pretrained(folder)
-    with pytest.raises(InvalidInput, match="'mamba' are not supported"):
-        opens(model=str(folder))
-
-
 def test_qwen2_resumes_bit_by_bit_too(opens: Opens, tmp_path: Path) -> None:
     """A family with another attention block (biases) goes through the same adapter."""
     from transformers import Qwen2Config, Qwen2ForCausalLM

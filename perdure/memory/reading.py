@@ -1,0 +1,215 @@
+"""Reading a store: sessions, revisions, their contents, and the computed numbers that a restore needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
+from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
+from . import commits, names, prefix, revisions, tokenlog
+from .recipe import Recipe
+from .records import Checkpoint, Commit, Diff, Message, SessionInfo, Tag
+
+
+class Restored(NamedTuple):
+    """What a restore read, and the blocks (start, tokens, digest) that could not be trusted."""
+
+    bytes: int
+    damaged: list[tuple[int, int, Digest]]
+
+
+class Reader:
+    """What can be asked of a store without changing it. Safe to use from several threads."""
+
+    store: Store
+
+    def sessions(self) -> list[SessionInfo]:
+        """All sessions, ordered by name. One whose head cannot be read is left to `fsck` to report."""
+        with self.store.read() as txn:
+            found = [_session_or_none(txn, name, ref) for name, ref in txn.refs(names.HEADS)]
+        return [info for info in found if info is not None]
+
+    def exists(self, name: str) -> bool:
+        with self.store.read() as txn:
+            return txn.ref(names.head(name)) is not None
+
+    def info(self, name: str) -> SessionInfo:
+        """One session. Raises SessionNotFound."""
+        with self.store.read() as txn:
+            return _session(txn, name, head_ref(txn, name))
+
+    def resolve(self, rev: str, session: str | None = None) -> Commit:
+        """The commit a revision names; see `memory.revisions` for the grammar."""
+        with self.store.read() as txn:
+            if session is not None:
+                head_ref(txn, session)
+            return revisions.resolve(txn, rev, session)
+
+    def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]:
+        """The commit and its ancestors along first parents, newest first."""
+        with self.store.read() as txn:
+            start = revisions.resolve(txn, rev, session)
+            return [commit for _, commit in zip(range(limit or 1 << 62), commits.history(txn, start), strict=False)]
+
+    def reflog(self, name: str) -> list[RefLogEntry]:
+        """Where the session's branch has stood, oldest first."""
+        with self.store.read() as txn:
+            head_ref(txn, name)
+            return list(txn.reflog(names.head(name)))
+
+    def messages(self, rev: str, session: str | None = None) -> list[Message]:
+        """The conversation at a revision."""
+        with self.store.read() as txn:
+            return commits.messages(txn, revisions.resolve(txn, rev, session))
+
+    def messages_of(self, commit: Commit) -> list[Message]:
+        """The conversation at a commit."""
+        with self.store.read() as txn:
+            return commits.messages(txn, commit)
+
+    def tokens(self, rev: str, session: str | None = None) -> list[int]:
+        """The tokens that the state at a revision has absorbed."""
+        return tokenlog.tokens(self.runs(self.resolve(rev, session)))
+
+    def runs(self, commit: Commit) -> list[tokenlog.Run]:
+        """A commit's token log with the forwards that made it."""
+        with self.store.read() as txn:
+            return commits.runs(txn, commit)
+
+    def recipe(self, commit: Commit) -> Recipe:
+        """The recipe under which a commit's state was computed."""
+        with self.store.read() as txn:
+            return Recipe.from_meta(txn.get(commit.recipe).meta)
+
+    def blocks(self, commit: Commit, *, windows: bool = False) -> list[tuple[int, int, Digest]]:
+        """(start, tokens, digest) of a commit's KV blocks, or of those of its sliding layers."""
+        with self.store.read() as txn:
+            return commits.window_list(txn, commit) if windows else commits.block_list(txn, commit)
+
+    def boundary(self, commit: Commit) -> tuple[Mapping[str, object], bytes] | None:
+        """(meta, payload) of the stored boundary logits; None where there are none or they are damaged."""
+        if commit.state is None or commit.state.boundary is None:
+            return None
+        try:
+            with self.store.read() as txn:
+                item = txn.get(commit.state.boundary)
+                return dict(item.meta), bytes(item.payload)
+        except (ObjectMissing, ObjectCorrupt):
+            return None
+
+    def restore(
+        self,
+        commit: Commit,
+        sink: Callable[[int, int, memoryview], None],
+        *,
+        windows: bool = False,
+        start: int = 0,
+        end: int | None = None,
+    ) -> Restored:
+        """Hand the KV blocks of a commit that touch tokens [start, end) to `sink(start, tokens, payload)`, verified.
+
+        `windows` takes the blocks of sliding layers. What is damaged or missing is reported, not raised.
+        """
+        total = 0
+        damaged = []
+        last = commit.tokens if end is None else end
+        with self.store.read() as txn:
+            places = commits.window_list(txn, commit) if windows else commits.block_list(txn, commit)
+            for at, n, digest in places:
+                if at >= last or at + n <= start:
+                    continue
+                try:
+                    item = txn.get(digest)
+                except (ObjectMissing, ObjectCorrupt):
+                    damaged.append((at, n, digest))
+                    continue
+                sink(at, n, item.payload)
+                total += len(item.payload)
+        return Restored(total, damaged)
+
+    def snapshot(self, digest: Digest) -> tuple[Mapping[str, object], bytes] | None:
+        """(meta, payload) of a stored snapshot; None where it is damaged or no longer there."""
+        try:
+            with self.store.read() as txn:
+                item = txn.get(digest)
+                return dict(item.meta), bytes(item.payload)
+        except (ObjectMissing, ObjectCorrupt):
+            return None
+
+    def layout(self, commit: Commit) -> Mapping[str, object] | None:
+        """What the layers of the commit's model keep, as `LayerKind` records; None for a session that is still empty."""
+        if commit.state is None or commit.state.layout is None:
+            return None
+        with self.store.read() as txn:
+            return dict(txn.get(commit.state.layout).meta)
+
+    def present(self, commit: Commit) -> list[Checkpoint]:
+        """Those of the commit's snapshots that the store still has, oldest first."""
+        with self.store.read() as txn:
+            return [mark for mark in commits.checkpoints(commit) if txn.has(mark.digest)]
+
+    def reuse(self, recipe: Digest, tokens: list[int], taker: prefix.Taker, begin: Callable[[int], None]) -> prefix.Reused:
+        """Hand what is stored of the longest shared prefix of a fresh prompt to `taker`."""
+        with self.store.read() as txn:
+            return prefix.load(txn, recipe, tokens, taker, begin)
+
+    def tags(self) -> list[Tag]:
+        with self.store.read() as txn:
+            return [
+                Tag(name.removeprefix(names.TAGS), commits.read(txn, ref.target), str(ref.meta.get("session", "")))
+                for name, ref in txn.refs(names.TAGS)
+            ]
+
+    def diff(self, a: str, b: str) -> Diff:
+        """Compare two revisions: where they part, and what each has alone."""
+        with self.store.read() as txn:
+            base, head = revisions.resolve(txn, a), revisions.resolve(txn, b)
+            return _diff(txn, base, head)
+
+
+def head_ref(txn: ReadTxn, name: str) -> Ref:
+    ref = txn.ref(names.head(name))
+    if ref is None:
+        raise SessionNotFound(f"There is no session {name[:80]!r}. `perdure ls` lists them.")
+    return ref
+
+
+def _session(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo:
+    head = commits.read(txn, ref.target)
+    kv_bytes = head.state.kv_bytes if head.state else 0
+    meta = ref.meta
+    return SessionInfo(name, meta["uid"], head, meta["model"], meta["created"], meta["updated"], kv_bytes, meta["from"])
+
+
+def _session_or_none(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo | None:
+    try:
+        return _session(txn, name.removeprefix(names.HEADS), ref)
+    except (ObjectMissing, ObjectCorrupt):
+        return None
+
+
+def _diff(txn: ReadTxn, base: Commit, head: Commit) -> Diff:
+    a, b = tokenlog.tokens(commits.runs(txn, base)), tokenlog.tokens(commits.runs(txn, head))
+    common_tokens = _common(a, b)
+    x, y = commits.messages(txn, base), commits.messages(txn, head)
+    common_messages = _common([(m.role, m.content) for m in x], [(m.role, m.content) for m in y])
+    known = {commit.digest for commit in commits.history(txn, base)}
+    ancestor = next((commit for commit in commits.history(txn, head) if commit.digest in known), None)
+    p, q = ({digest for _, _, digest in commits.block_list(txn, side)} for side in (base, head))
+    return Diff(
+        base,
+        head,
+        ancestor,
+        common_tokens,
+        common_messages,
+        tuple(x[common_messages:]),
+        tuple(y[common_messages:]),
+        len(p & q),
+        len(p),
+        len(q),
+    )
+
+
+def _common(a: list[object] | list[int] | list[tuple[str, str]], b: list[object] | list[int] | list[tuple[str, str]]) -> int:
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

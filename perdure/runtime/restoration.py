@@ -1,0 +1,195 @@
+"""Bringing a stored state back: at a commit's end or anywhere before it, with what is damaged computed again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..memory.records import Commit
+from ..memory.repository import Repository
+from ..memory.tokenlog import WINDOWS, Run, Span, crop, derived, lineages, overlapping, spans, tokens
+from ..stores.base import Digest
+from .encoding import block_meta, load_block, raw, unpack_boundary, unpack_snapshot
+from .engine import Boundary, Engine
+from .state.base import Group, Snapshot, State
+from .warm import Warm
+
+
+class Damage(NamedTuple):
+    """A stored block that could not be trusted."""
+
+    group: Group
+    span: Span
+    digest: Digest
+
+
+class Restoration:
+    """Fills a state from what a commit has stored, up to `position` (default: all of it).
+
+    A family with a fixed part goes on from the nearest snapshot before, and the forwards from there are run again. Damaged
+    blocks are recomputed through the very forwards that made them. `bytes` were read, `replayed` tokens were computed
+    again, `notes` say what was mended.
+    """
+
+    def __init__(self, repository: Repository, engine: Engine, commit: Commit, position: int | None = None) -> None:
+        self._repository = repository
+        self._engine = engine
+        self._commit = commit
+        self._end = commit.tokens if position is None else position
+        self._runs: list[Run] = crop(repository.runs(commit), self._end)
+        self._log = tokens(self._runs)
+        self._forwards = list(spans(self._runs))
+        self.bytes = 0
+        self.replayed = 0
+        self.notes: list[str] = []
+
+    def run(self) -> Warm:
+        """The session's working state at the position, which must be where a forward ended."""
+        snapshot = self._nearest(self._end) if self._engine.adapter.fixed else None
+        start = self._end if not self._engine.adapter.fixed else snapshot.position if snapshot else 0
+        state = self._engine.adapter.new()
+        if self._load(state, start):
+            state.release()
+            state = self._whole(start)
+        self._enter(state, snapshot, start)
+        self._replay(state, start, self._end)
+        stored, tip = self._last_block()
+        return Warm(state, self._runs, [], self._end, tip, stored)
+
+    def cut(self, state: State) -> Warm:
+        """The same from a state in memory that can forget what came after the position."""
+        state.crop(self._end)
+        stored, tip = self._last_block()
+        return Warm(state, self._runs, [], self._end, tip, stored)
+
+    def boundary(self, warm: Warm) -> Boundary | None:
+        """The stored boundary if it reproduces the logits' digest, else the last forward again."""
+        commit = self._commit
+        if not commit.tokens or commit.state is None:
+            return None
+        stored = self._repository.boundary(commit)
+        if stored is not None:
+            boundary = unpack_boundary(self._engine, *stored)
+            if boundary.digest == commit.state.logits:
+                return boundary
+        self.notes.append("The boundary logits were damaged or missing; they were computed again.")
+        return self._last_forward(warm)
+
+    def _last_forward(self, warm: Warm) -> Boundary | None:
+        last = self._forwards[-1]
+        self.replayed += last.end - last.start
+        if not self._engine.adapter.fixed and warm.state.holds(last.start):
+            boundary = self._engine.replay(warm.state, self._log, [last])
+            warm.state.seen = self._commit.tokens
+            return boundary
+        before = Restoration(self._repository, self._engine, self._commit, last.start)
+        state = before.run().state
+        boundary = self._engine.replay(state, self._log, [last])
+        state.release()
+        self.replayed += before.replayed
+        return boundary
+
+    # snapshots
+
+    def _nearest(self, position: int) -> Snapshot | None:
+        """The last snapshot at or before a position that can be read."""
+        for mark in reversed(self._repository.present(self._commit)):
+            if mark.position > position:
+                continue
+            found = self._repository.snapshot(mark.digest)
+            if found is not None:
+                self.bytes += len(found[1])
+                self._note_error(found[0].get("error"))
+                return unpack_snapshot(found[0], found[1], self._engine)
+        return None
+
+    def _note_error(self, error: object) -> None:
+        if isinstance(error, float):
+            self.notes.append(f"The state was restored from rounded numbers (int8, relative error {error:.2g}).")
+
+    def _enter(self, state: State, snapshot: Snapshot | None, start: int) -> None:
+        if snapshot is not None:
+            state.put_back(snapshot)
+        state.seen = start
+
+    def _replay(self, state: State, start: int, end: int) -> None:
+        again = [span for span in self._forwards if start <= span.start and span.end <= end]
+        self._engine.replay(state, self._log, again)
+        self.replayed += end - start
+
+    # blocks
+
+    def _load(self, state: State, end: int) -> list[Damage]:
+        """Fill the state with what a forward after `end` tokens reads; returns what could not be read."""
+        state.open(end)
+        damaged = []
+        for group in self._groups():
+            start = 0 if state.whole else group.floor(end)
+            damaged += self._load_group(state, group, start, end)
+        return damaged
+
+    def _load_group(self, state: State, group: Group, start: int, end: int) -> list[Damage]:
+        def take(at: int, n: int, payload: memoryview) -> None:
+            load_block(state, group, at, n, payload)
+
+        windows = group.window is not None
+        found = self._repository.restore(self._commit, take, windows=windows, start=start, end=end)
+        self.bytes += found.bytes
+        return [Damage(group, Span(at, at + n), digest) for at, n, digest in found.damaged]
+
+    def _groups(self) -> tuple[Group, ...]:
+        return self._engine.adapter.groups
+
+    def _last_block(self) -> tuple[int, Digest]:
+        """Where the last block ends that lies wholly before the position, and its lineage id."""
+        commit = self._commit
+        if self._end == commit.tokens and commit.state is not None:
+            return self._end, commit.state.lineage
+        whole = [span for span in self._places() if span.end <= self._end]
+        return (whole[-1].end, self._names()[whole[-1]]) if whole else (0, b"")
+
+    def _places(self) -> list[Span]:
+        return [Span(start, start + n) for start, n, _ in self._repository.blocks(self._commit)]
+
+    def _names(self) -> dict[Span, Digest]:
+        recipe = self._repository.recipe(self._commit).digest
+        return lineages(recipe, b"", self._log, self._forwards, self._places())
+
+    # damage
+
+    def _whole(self, end: int) -> State:
+        """A state that keeps every token of its windows, all of it loaded, and its damaged parts computed again."""
+        state = self._engine.adapter.new(whole=True)
+        damaged = self._load(state, end)
+        touched = [span for span in self._forwards if any(overlapping([span], item.span) for item in damaged)]
+        at = -1
+        for span in touched:
+            if at != span.start:
+                self._go_to(state, span.start)
+            self._engine.replay(state, self._log, [span])
+            self.replayed += span.end - span.start
+            at = span.end
+        names = self._names()
+        for item in damaged:
+            # A block that goes on beyond the position is not complete here; it is mended where it is needed whole.
+            if item.span.end <= self._end:
+                self._mend(state, item, names[item.span])
+        return state
+
+    def _go_to(self, state: State, position: int) -> None:
+        """Bring the fixed part to a position whose tokens are all in the slabs."""
+        if not self._engine.adapter.fixed:
+            state.seen = position
+            return
+        snapshot = self._nearest(position)
+        if snapshot is None:
+            state.crop(0)
+        self._enter(state, snapshot, snapshot.position if snapshot else 0)
+        self._replay(state, state.seen, position)
+
+    def _mend(self, state: State, item: Damage, name: Digest) -> None:
+        group, (start, end) = item.group, item.span
+        meta = block_meta(state, group, start, end - start)
+        lineage = derived(name, WINDOWS) if group.window is not None else name
+        same = self._repository.heal(meta, bytes(raw(state.export(group, start, end))), item.digest, lineage)
+        how = "bit-identical" if same else "not bit-identical"
+        self.notes.append(f"Tokens {start} to {end - 1} were damaged on disk and computed again ({how}).")

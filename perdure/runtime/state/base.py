@@ -1,0 +1,180 @@
+"""The contract of state: what a model remembers of a conversation, and how it is made, filled, read out and put back.
+
+A state has two parts. What it keeps *per token* (keys and values) belongs to groups, is stored in blocks and can be cut
+off after any token. All else (convolution, state-space and recurrent states) is *fixed*: it is changed by every token,
+cannot be taken back, and is stored as a snapshot of one position. A family may have either part or both.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+FULL = "full"
+WINDOW = "window"
+
+
+class Group(NamedTuple):
+    """Layers whose per-token tensors are stored together.
+
+    `name` is "full" or "window"; of a "window" group a forward reads only the last `window` - 1 tokens.
+    """
+
+    name: str
+    window: int | None = None
+
+    def floor(self, tokens: int) -> int:
+        """The first token that a forward after `tokens` of them still reads."""
+        return 0 if self.window is None else max(0, tokens - self.window + 1)
+
+
+class LayerKind(NamedTuple):
+    """One layer as a person sees it: the kind of its state, and how its bytes grow.
+
+    `per_token` bytes are added by each token, up to `window` - 1 tokens if it has one; `fixed` bytes are there always.
+    """
+
+    layer: int
+    kind: str
+    per_token: int
+    window: int | None
+    fixed: int
+
+    def nbytes(self, tokens: int) -> int:
+        """Bytes of this layer's state after so many tokens."""
+        held = tokens if self.window is None else min(tokens, self.window - 1)
+        return held * self.per_token + (self.fixed if tokens else 0)
+
+
+class Supports(NamedTuple):
+    """What a family's state can do exactly.
+
+    `multi_token`: go on with several tokens in one forward. `crop`: forget the last tokens without a checkpoint.
+    `batch_select`: be picked out of a batch.
+    """
+
+    multi_token: bool
+    crop: bool
+    batch_select: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The fixed part of a state after `position` tokens: contiguous copies by path, and plain values beside them."""
+
+    position: int
+    tensors: Mapping[str, Tensor]
+    meta: Mapping[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+
+class State(ABC):
+    """The working state of one session: everything the model remembers of the first `seen` tokens.
+
+    `seen` is moved by the engine (forwards), by `put_back` and by `crop` only. Positions count from the first token of
+    the session. Between forwards `check` holds.
+    """
+
+    seen: int
+    whole: bool = False
+    """Whether windows keep every token, so that old blocks can be computed again or compared."""
+
+    @abstractmethod
+    def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+        """One forward of `model` over this state, which takes in the new tokens. Does not move `seen`."""
+
+    @abstractmethod
+    def open(self, tokens: int) -> None:
+        """Make room in an empty state for loading `tokens` tokens; of windows only for what is read after them."""
+
+    @abstractmethod
+    def reserve(self, tokens: int) -> None:
+        """Make room for `tokens` in total; what was absorbed stays. Raises nothing but MemoryError."""
+
+    @abstractmethod
+    def export(self, group: Group, start: int, end: int) -> Tensor:
+        """What tokens [start, end) left in a group, as contiguous bytes (uint8)."""
+
+    @abstractmethod
+    def load(self, group: Group, start: int, tokens: int, payload: memoryview) -> None:
+        """Put back what `export` gave for [start, start + tokens). Does not move `seen`."""
+
+    @abstractmethod
+    def shapes(self, group: Group, tokens: int) -> list[list[int]]:
+        """The shapes [rows, H, tokens, D] of the tensors that `export` strings together, in their order."""
+
+    @abstractmethod
+    def nbytes(self, group: Group, tokens: int) -> int:
+        """Bytes that `export` gives for so many tokens."""
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot | None:
+        """A copy of the fixed part, or None for a family that has none."""
+
+    @abstractmethod
+    def put_back(self, snapshot: Snapshot) -> None:
+        """Take a snapshot in; the state is at its position then. Raises RecipeMismatch where it does not fit."""
+
+    @abstractmethod
+    def holds(self, tokens: int) -> bool:
+        """Whether `crop(tokens)` is exact: nothing fixed, and no window that has moved on too far."""
+
+    @abstractmethod
+    def crop(self, tokens: int) -> None:
+        """Forget all but the first `tokens` tokens. `crop(0)` gives a fresh state of any family."""
+
+    @abstractmethod
+    def settle(self, stored: int) -> None:
+        """The first `stored` tokens are in the store: what windows no longer read of them may be overwritten."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give the memory back; the state is empty afterwards."""
+
+    @abstractmethod
+    def fork(self) -> State:
+        """An independent state with the same contents."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises RuntimeError where the parts of the state disagree about how much it has absorbed."""
+
+
+class StateAdapter(ABC):
+    """Makes the states of one model. `name` and `version` stand in every stored snapshot."""
+
+    name: str
+    version: int = 1
+    groups: tuple[Group, ...] = ()
+    fixed: bool = False
+    batch_select: bool = False
+    multi_token: bool = True
+    dtype: torch.dtype
+
+    @abstractmethod
+    def new(self, capacity: int = 0, *, whole: bool = False) -> State:
+        """An empty state with room for `capacity` tokens; with `whole` its windows keep every token."""
+
+    @abstractmethod
+    def layers(self) -> list[LayerKind]:
+        """What each layer keeps."""
+
+    def warm(self, tokens: int) -> None:
+        """Have memory ready for one session of up to `tokens` tokens, where that helps."""
+        return
+
+    @property
+    def supports(self) -> Supports:
+        return Supports(self.multi_token, not self.fixed, self.batch_select)
+
+    @property
+    def identity(self) -> str:
+        return f"{self.name}/{self.version}"

@@ -1,0 +1,391 @@
+"""The state of every family whose model takes a transformers cache: one adapter, told by a trial what the layers keep.
+
+Keys and values go to slabs (`KVLayer`, `HybridLayer`), so that they can be stored in blocks; linear-attention states stay
+in the layers transformers made, and layers of other kinds stay as they are: both are stored as snapshots.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import (
+    Cache,
+    CacheLayerMixin,
+    DummyLayer,
+    DynamicCache,
+    DynamicLayer,
+    DynamicSlidingWindowLayer,
+    LinearAttentionAndFullAttentionLayer,
+    LinearAttentionCacheLayerMixin,
+    LinearAttentionLayer,
+)
+
+from ...config import BLOCK_TOKENS
+from .base import Group, LayerKind, Snapshot, State, StateAdapter
+from .codec import put_together, take_apart
+from .fixed import require_fit
+from .slabs import BufferPool, Slab, SlabShape, group_of
+
+TRIAL_TOKENS = (1, 2, 3)
+LINEAR = (
+    "conv_states",
+    "recurrent_states",
+    "is_conv_states_initialized",
+    "is_recurrent_states_initialized",
+    "has_previous_state",
+    "conv_kernel_size",
+    "device",
+    "dtype",
+)
+"""What a linear-attention layer consists of; `number_of_states` and `record_past` come with a new one."""
+
+
+class Row(NamedTuple):
+    """Where one tensor per token of a layer is: its slab and the row in it."""
+
+    slab: int
+    row: int
+
+
+class LayerPlan(NamedTuple):
+    """One layer: the class transformers made for it, the rows of its keys and values if it keeps any, and its window."""
+
+    made: type
+    keys: Row | None
+    values: Row | None
+    window: int | None
+
+    @property
+    def linear(self) -> bool:
+        return issubclass(self.made, LinearAttentionCacheLayerMixin)
+
+    @property
+    def opaque(self) -> bool:
+        """Of a kind that has no slab: stored whole, as it is."""
+        known = (DummyLayer, DynamicLayer, LinearAttentionCacheLayerMixin)
+        return not issubclass(self.made, known) or self.made.__name__ == "DynamicIndexedLayer"
+
+
+class KVLayer(CacheLayerMixin):  # type: ignore[misc]
+    """One attention layer's view of its rows: new keys and values go to the slots after `seen`."""
+
+    def __init__(self, state: CacheState, plan: LayerPlan) -> None:
+        super().__init__()
+        self._bind(state, plan)
+
+    def _bind(self, state: CacheState, plan: LayerPlan) -> None:
+        self._state, self._plan = state, plan
+        self.is_initialized = True
+        self.is_sliding = plan.window is not None
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor | None = None) -> None: ...
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        plan, state = self._plan, self._state
+        if plan.keys is None or plan.values is None:
+            raise RuntimeError("a layer that kept no keys in its trial was given some")
+        return state.append(plan.keys, key_states, plan.window), state.append(plan.values, value_states, plan.window)
+
+    def _past(self) -> int:
+        seen, window = self._state.seen, self._plan.window
+        return seen if window is None else min(seen, window - 1)
+
+    def get_seq_length(self) -> int:
+        return self._state.seen
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self._past() + query_length, self._state.seen - self._past()
+
+    def get_max_cache_shape(self) -> int:
+        return -1
+
+    def get_max_length(self) -> int:
+        return -1
+
+
+class HybridLayer(KVLayer, LinearAttentionAndFullAttentionLayer):  # type: ignore[misc]
+    """A layer with keys and values in rows and linear-attention states of its own."""
+
+    def __init__(self, state: CacheState, plan: LayerPlan, number_of_states: int) -> None:
+        LinearAttentionAndFullAttentionLayer.__init__(self, number_of_states=number_of_states)
+        self._bind(state, plan)
+
+    def lazy_initialization(self, *args: Any, **kwargs: Any) -> None:
+        if not args:
+            LinearAttentionLayer.lazy_initialization(self, **kwargs)
+
+
+class CacheState(State):
+    """A transformers cache whose keys and values lie in slabs."""
+
+    def __init__(self, adapter: CacheAdapter, capacity: int = 0, *, whole: bool = False) -> None:
+        self.seen = 0
+        self._adapter = adapter
+        self.whole = whole
+        self._slabs = [Slab(pool, whole=whole) for pool in adapter.pools]
+        self._renew()
+        self.reserve(capacity)
+
+    def _renew(self) -> None:
+        natives = self._adapter.natives()
+        self.container = self._adapter.container([self._layer(i, native) for i, native in enumerate(natives)])
+
+    def _layer(self, index: int, native: Any) -> Any:
+        plan = self._adapter.plans[index]
+        if plan.opaque or isinstance(native, DummyLayer):
+            return native
+        if not plan.linear:
+            return KVLayer(self, plan)
+        return native if plan.keys is None else HybridLayer(self, plan, native.number_of_states)
+
+    def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+        return model(**inputs, **{self._adapter.keyword: self.container}, use_cache=True)
+
+    def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:
+        """Write new values [1, H, T, D] after `seen`; gives all that a layer with this window reads, [1, H, N, D]."""
+        slab, end = self._slabs[row.slab], self.seen + values.shape[-2]
+        slab.put(row.row, self.seen, values[0])
+        return slab.view(row.row, group_of(window).floor(self.seen), end)
+
+    # the part per token
+
+    def open(self, tokens: int) -> None:
+        for slab in self._slabs:
+            slab.open_at(slab.shape.group.floor(tokens) // BLOCK_TOKENS * BLOCK_TOKENS)
+            slab.reserve(tokens + BLOCK_TOKENS, slab.base)
+
+    def reserve(self, tokens: int) -> None:
+        for slab in self._slabs:
+            slab.reserve(tokens, self.seen)
+
+    def _of(self, group: Group) -> list[Slab]:
+        return [slab for slab in self._slabs if slab.shape.group == group]
+
+    def shapes(self, group: Group, tokens: int) -> list[list[int]]:
+        return [[s.shape.rows, s.shape.heads, tokens, s.shape.dim] for s in self._of(group)]
+
+    def nbytes(self, group: Group, tokens: int) -> int:
+        return sum(tokens * slab.shape.per_token for slab in self._of(group))
+
+    def export(self, group: Group, start: int, end: int) -> Tensor:
+        parts = [slab.export(start, end) for slab in self._of(group)]
+        return parts[0] if len(parts) == 1 else torch.cat([torch.empty(0, dtype=torch.uint8), *parts])
+
+    def load(self, group: Group, start: int, tokens: int, payload: memoryview) -> None:
+        at = 0
+        for slab in self._of(group):
+            size = tokens * slab.shape.per_token
+            slab.load(start, tokens, payload[at : at + size])
+            at += size
+
+    # the fixed part
+
+    def snapshot(self) -> Snapshot | None:
+        if not self._adapter.fixed:
+            return None
+        tensors: dict[str, Tensor] = {}
+        meta = {str(i): self._read_layer(i, tensors) for i in self._adapter.kept_layers}
+        meta["extra"] = take_apart(self._extra(), "extra", tensors)
+        return Snapshot(self.seen, tensors, meta)
+
+    def put_back(self, snapshot: Snapshot) -> None:
+        self._adapter.require_fit(snapshot)
+        for index in self._adapter.kept_layers:
+            layer = self.container.layers[index]
+            for name, value in put_together(snapshot.meta[str(index)], snapshot.tensors).items():
+                setattr(layer, name, value)
+        self._take_extra(put_together(snapshot.meta["extra"], snapshot.tensors))
+        self.seen = snapshot.position
+
+    def _read_layer(self, index: int, tensors: dict[str, Tensor]) -> Any:
+        layer = self.container.layers[index]
+        names = LINEAR if self._adapter.plans[index].linear else tuple(vars(layer))
+        return take_apart({name: getattr(layer, name) for name in names}, str(index), tensors)
+
+    def _extra(self) -> Any:
+        """What the family keeps outside the layers of its cache."""
+        return None
+
+    def _take_extra(self, extra: Any) -> None:
+        if extra is not None:
+            raise RuntimeError("a snapshot holds what this family does not keep")
+
+    # the whole
+
+    def holds(self, tokens: int) -> bool:
+        if tokens in (0, self.seen):
+            return True
+        return tokens < self.seen and not self._adapter.fixed and all(slab.holds(tokens) for slab in self._slabs)
+
+    def crop(self, tokens: int) -> None:
+        if tokens >= self.seen:
+            return
+        if not self.holds(tokens):
+            raise RuntimeError(f"a state of {self.seen} tokens cannot be cut to {tokens}")
+        self.seen = tokens
+        for slab in self._slabs:
+            slab.crop(tokens)
+        if tokens == 0 and self._adapter.fixed:
+            self._renew()
+
+    def settle(self, stored: int) -> None:
+        for slab in self._slabs:
+            slab.settle(min(stored, self.seen))
+
+    def release(self) -> None:
+        self.seen = 0
+        for slab in self._slabs:
+            slab.release()
+        self._renew()
+
+    def fork(self) -> CacheState:
+        twin = type(self)(self._adapter, whole=self.whole)
+        for mine, other in zip(twin._slabs, self._slabs, strict=True):
+            mine.copy_from(other, self.seen)
+        snapshot = self.snapshot() if self.seen else None
+        if snapshot is not None:
+            twin.put_back(snapshot)
+        twin.seen = self.seen
+        return twin
+
+    def check(self) -> None:
+        for slab in self._slabs:
+            if self.seen and not slab.base <= slab.shape.group.floor(self.seen) <= self.seen <= slab.end:
+                raise RuntimeError(f"a slab of tokens {slab.base} to {slab.end} cannot hold a state of {self.seen}")
+        for index in self._adapter.kept_layers:
+            layer = self.container.layers[index]
+            if self._adapter.plans[index].linear and not self.seen and any(layer.has_previous_state.values()):
+                raise RuntimeError(f"layer {index} has a state, and no token has been absorbed")
+
+
+class CacheAdapter(StateAdapter):
+    """Made by a trial forward of three tokens, which shows what each layer keeps and in which shapes."""
+
+    name = "transformers-cache"
+    state_class: type[CacheState] = CacheState
+
+    def __init__(self, model: Any) -> None:
+        self._config = model.config
+        self._device = str(model.device)
+        self.dtype = model.dtype
+        self.keyword = keyword_of(model)
+        trial = self._trial(model)
+        self.plans, shapes = _plan(trial.layers)
+        self.pools = [BufferPool(shape, self._device) for shape in shapes]
+        self.groups = tuple(sorted({shape.group for shape in shapes}))
+        self.kept_layers = [i for i, plan in enumerate(self.plans) if plan.linear or plan.opaque]
+        self.fixed = bool(self.kept_layers) or self._keeps_extra
+        self.batch_select = all(hasattr(layer, "batch_select_indices") for layer in trial.layers)
+        self._fit: dict[str, tuple[torch.Size, torch.dtype]] = {}
+        self._learn(model)
+
+    _keeps_extra = False
+    """Whether states keep something outside the layers of their cache (`CacheState._extra`)."""
+
+    def container(self, layers: list[Any]) -> Any:
+        """The cache object of the family around its layers."""
+        return Cache(layers=layers)
+
+    def natives(self) -> list[Any]:
+        """Fresh layers as transformers makes them."""
+        return list(DynamicCache(config=self._config).layers)
+
+    def new(self, capacity: int = 0, *, whole: bool = False) -> CacheState:
+        return self.state_class(self, capacity, whole=whole)
+
+    def warm(self, tokens: int) -> None:
+        """Have buffers ready for one session of up to `tokens` tokens."""
+        for pool in self.pools:
+            pool.warm(tokens)
+
+    def require_fit(self, snapshot: Snapshot) -> None:
+        """Raises RecipeMismatch where a snapshot's tensors are not those of this model."""
+        require_fit(self._fit, snapshot)
+
+    def layers(self) -> list[LayerKind]:
+        return [self._kind(index) for index in range(len(self.plans))]
+
+    def _kind(self, index: int) -> LayerKind:
+        plan = self.plans[index]
+        per_token = sum(self._row_bytes(row) for row in (plan.keys, plan.values) if row is not None)
+        mine = (f"{index}.", f"extra.{index}.")
+        fixed = sum(
+            size.numel() * dtype.itemsize for path, (size, dtype) in self._fit.items() if f"{path}.".startswith(mine)
+        )
+        return LayerKind(index, _name(plan, per_token, fixed), per_token, plan.window, fixed)
+
+    def _row_bytes(self, row: Row) -> int:
+        shape = self.pools[row.slab].shape
+        return shape.per_token // shape.rows
+
+    def _trial(self, model: Any) -> Any:
+        cache = self.container(self.natives())
+        with torch.inference_mode():
+            model(**inputs_of(model, TRIAL_TOKENS, 0), **{self.keyword: cache}, use_cache=True)
+        return cache
+
+    def _learn(self, model: Any) -> None:
+        """The shapes that a snapshot of this model has. Growing (opaque) layers have none that stay."""
+        if not self.fixed:
+            return
+        state = self.new()
+        with torch.inference_mode():
+            state.reserve(len(TRIAL_TOKENS))
+            state.run(model, inputs_of(model, TRIAL_TOKENS, 0))
+        found = state.snapshot()
+        if found is not None and not any(plan.opaque for plan in self.plans):
+            self._fit = {path: (tensor.shape, tensor.dtype) for path, tensor in found.tensors.items()}
+        state.release()
+
+
+def keyword_of(model: Any) -> str:
+    """The name under which a model takes its cache."""
+    names = inspect.signature(model.forward).parameters
+    return next(name for name in ("past_key_values", "cache_params", "state") if name in names)
+
+
+def inputs_of(model: Any, tokens: Sequence[int], start: int) -> dict[str, Any]:
+    """Token ids, and explicit positions for models that take them: some families guess wrongly without."""
+    inputs: dict[str, Any] = {"input_ids": torch.tensor([list(tokens)], device=model.device)}
+    if "position_ids" in inspect.signature(model.forward).parameters:
+        inputs["position_ids"] = torch.arange(start, start + len(tokens), device=model.device)[None]
+    return inputs
+
+
+def _plan(layers: Sequence[Any]) -> tuple[list[LayerPlan], list[SlabShape]]:
+    """Give every layer that kept keys its rows, and say which slabs that makes."""
+    bare = [LayerPlan(type(layer), None, None, _window(layer)) for layer in layers]
+    windows = [plan.window for plan in bare if plan.window is not None]
+    rows: dict[SlabShape, int] = {}
+    plans = []
+    for plan, layer in zip(bare, layers, strict=True):
+        if plan.opaque or getattr(layer, "keys", None) is None:
+            plans.append(plan)
+            continue
+        group = group_of(None if plan.window is None else max(windows))
+        places = [_row(group, tensor, rows) for tensor in (layer.keys, layer.values)]
+        plans.append(plan._replace(keys=places[0], values=places[1]))
+    return plans, [shape._replace(rows=count) for shape, count in rows.items()]
+
+
+def _row(group: Group, tensor: Tensor, rows: dict[SlabShape, int]) -> Row:
+    shape = SlabShape(group, 0, tensor.shape[1], tensor.shape[3], tensor.dtype)
+    row = rows.setdefault(shape, 0)
+    rows[shape] += 1
+    return Row(list(rows).index(shape), row)
+
+
+def _window(layer: Any) -> int | None:
+    return int(layer.sliding_window) if isinstance(layer, DynamicSlidingWindowLayer) else None
+
+
+def _name(plan: LayerPlan, per_token: int, fixed: int) -> str:
+    if plan.opaque:
+        return f"whole ({plan.made.__name__})"
+    attention = "" if not per_token else "sliding attention" if plan.window is not None else "attention"
+    recurrent = "recurrent" if fixed else ""
+    return " + ".join(part for part in (recurrent, attention) if part) or "nothing"
