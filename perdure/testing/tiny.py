@@ -47,9 +47,7 @@ def tiny_llama(
     vocab = tiny_tokenizer(folder / "tokenizer.json")
     config = _config(len(vocab), layers, hidden, heads, kv_heads, dtype, max_positions)
     _write_json(folder / "config.json", config)
-    _write_json(folder / "generation_config.json", {"bos_token_id": 1, "eos_token_id": END_OF_TURN, "pad_token_id": 0})
-    _write_json(folder / "tokenizer_config.json", _tokenizer_config(max_positions))
-    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    write_companions(folder, max_positions)
     _write_weights(folder / "model.safetensors", config, vocab, seed)
     return folder
 
@@ -67,6 +65,13 @@ def tiny_tokenizer(file: Path) -> dict[str, int]:
     tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in SPECIALS])
     tokenizer.save(str(file))
     return vocab
+
+
+def write_companions(folder: Path, max_positions: int) -> None:
+    """Writes what stands beside config, weights and tokenizer: generation config, tokenizer config and chat template."""
+    _write_json(folder / "generation_config.json", {"bos_token_id": 1, "eos_token_id": END_OF_TURN, "pad_token_id": 0})
+    _write_json(folder / "tokenizer_config.json", _tokenizer_config(max_positions))
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
 
 
 def _merges(known: set[str]) -> Iterator[tuple[str, str]]:
@@ -124,7 +129,7 @@ def _write_weights(file: Path, config: dict[str, Any], vocab: dict[str, int], se
     embedding = normal(len(vocab), hidden, math.sqrt(hidden))
     embedding[:, 0] = STEADY
     head = normal(len(vocab), hidden, LOGIT_SPREAD)
-    head[:, 0] = torch.tensor([_bias(name, i) for name, i in vocab.items()])
+    head[:, 0] = torch.tensor([token_bias(name, i) for name, i in vocab.items()])
     tensors = {"model.embed_tokens.weight": embedding, "model.norm.weight": torch.ones(hidden), "lm_head.weight": head}
     for layer in range(config["num_hidden_layers"]):
         tensors |= {f"model.layers.{layer}.{name}": t for name, t in _layer(config, normal)}
@@ -154,7 +159,8 @@ def _layer(config: dict[str, Any], normal: Any) -> Iterator[tuple[str, torch.Ten
     yield "post_attention_layernorm.weight", torch.ones(hidden)
 
 
-def _bias(name: str, token: int) -> float:
+def token_bias(name: str, token: int) -> float:
+    """What a tiny model adds to a token's logit: 0 if it prints, negative if it does not or ends the turn."""
     if token == END_OF_TURN:
         return PENALTY["end of turn"]
     printable = all(0x21 <= ord(char) < 0x7F or char in "\u0120\u010a" for char in name)
