@@ -34,14 +34,11 @@ def register() -> None:
     AttentionInterface.register(NAME, attention_forward)
 
 
-def choose(folder: Path) -> str:
-    """The attention implementation for the model in a folder: ours where it computes all that the model asks for."""
+def choose(folder: Path) -> str | None:
+    """Ours for a model in a folder where it computes all that the model asks for, else None: what transformers prefers."""
     if torch.cuda.is_available() or not (folder / "config.json").is_file():
-        return "sdpa"
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if suits(config):
-        return NAME
-    return "sdpa" if hasattr(config.get_text_config(decoder=True), "num_attention_heads") else "eager"
+        return None
+    return NAME if suits(AutoConfig.from_pretrained(folder, local_files_only=True)) else None
 
 
 def suits(config: Any) -> bool:

@@ -93,14 +93,14 @@ def load(
     name: str,
     dtype: str | None = None,
     threads: int | None = None,
-    attention: str = "sdpa",
+    attention: str | None = None,
     device: str | None = None,
     cache: Path | None = None,
 ) -> LoadedModel:
     """Loads the model in `path` for inference.
 
-    `dtype` None takes that of the weights (float16 becomes float32 on a CPU); `threads` sets torch's number of threads;
-    `device` None takes CUDA where there is one. The digest of the weights is remembered in `cache`, or in a folder
+    `attention` None lets transformers choose the implementation; `dtype` None takes that of the weights (float16 becomes
+    float32 on a CPU); `threads` sets torch's number of threads; `device` None takes CUDA where there is one. The digest of the weights is remembered in `cache`, or in a folder
     `.perdure` beside the weights. Raises InvalidInput for a folder, a file or a setting that cannot be used.
     """
     import torch
@@ -114,14 +114,13 @@ def load(
     with quiet(), reading() if files.gguf else contextlib.nullcontext():
         tokenizer = _load_tokenizer(files)
         model = _load_weights(files, dtype, place, attention)
-    return _describe(model, tokenizer, name, files, attention, digests)
+    return _describe(model, tokenizer, name, files, digests)
 
 
-def _describe(
-    model: Any, tokenizer: Any, name: str, files: ModelFiles, attention: str, digests: WeightsCache
-) -> LoadedModel:
+def _describe(model: Any, tokenizer: Any, name: str, files: ModelFiles, digests: WeightsCache) -> LoadedModel:
     chat = ChatFormat(tokenizer, eos=_end_tokens(model))
-    recipe = recipe_of(model, tokenizer, chat.template, weights=digests.digest(model), attention=attention)
+    used = str(model.config.get_text_config(decoder=True)._attn_implementation or "none")
+    recipe = recipe_of(model, tokenizer, chat.template, weights=digests.digest(model), attention=used)
     info = ModelInfo(
         name=name,
         path=str(files.folder),
@@ -158,7 +157,7 @@ def _load_tokenizer(files: ModelFiles) -> Any:
         raise _unusable(files.folder, "tokenizer", error) from error
 
 
-def _load_weights(files: ModelFiles, dtype: str | None, place: str, attention: str) -> Any:
+def _load_weights(files: ModelFiles, dtype: str | None, place: str, attention: str | None) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
