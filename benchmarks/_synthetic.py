@@ -49,9 +49,9 @@ def fill_session(path: Path, name: str, tokens: int) -> None:
     """A session of this many tokens, committed through the repository with random bytes in place of KV."""
     from perdure.config import BLOCK_TOKENS
     from perdure.memory import Repository
+    from perdure.memory.draft import Draft
     from perdure.memory.recipe import PARTS, Recipe
     from perdure.memory.tokenlog import PREFILL, Run
-    from perdure.memory.draft import Draft
 
     recipe = Recipe.of(**dict.fromkeys(PARTS, "synthetic"))
     with Repository.open(path) as repository:

@@ -100,7 +100,8 @@ def load(
     """Loads the model in `path` for inference.
 
     `attention` None lets transformers choose the implementation; `dtype` None takes that of the weights (float16 becomes
-    float32 on a CPU); `threads` sets torch's number of threads; `device` None takes CUDA where there is one. The digest of the weights is remembered in `cache`, or in a folder
+    float32 on a CPU); `threads` sets torch's number of threads; `device` None takes CUDA where there is one. The digest of
+    the weights is remembered in `cache`, or in a folder
     `.perdure` beside the weights. Raises InvalidInput for a folder, a file or a setting that cannot be used.
     """
     import torch
