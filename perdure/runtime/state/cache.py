@@ -25,7 +25,8 @@ from transformers.cache_utils import (
 )
 
 from ...config import BLOCK_TOKENS
-from .base import Group, LayerKind, Snapshot, State, StateAdapter
+from ...memory.records import LayerKind
+from .base import Group, Snapshot, State, StateAdapter
 from .codec import put_together, take_apart
 from .fixed import require_fit
 from .slabs import BufferPool, Slab, SlabShape, group_of
