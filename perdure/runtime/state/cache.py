@@ -66,8 +66,9 @@ class LayerPlan(NamedTuple):
     @property
     def opaque(self) -> bool:
         """Of a kind that has no slab: stored whole, as it is."""
-        known = (DummyLayer, DynamicLayer, LinearAttentionCacheLayerMixin)
-        return not issubclass(self.made, known) or self.made.__name__ == "DynamicIndexedLayer"
+        # A class of a family's own may keep more than the keys and values of the one it is made from.
+        plain = self.made in (DynamicLayer, DynamicSlidingWindowLayer)
+        return not plain and not issubclass(self.made, (DummyLayer, LinearAttentionCacheLayerMixin))
 
 
 class KVLayer(CacheLayerMixin):  # type: ignore[misc]

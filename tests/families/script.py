@@ -1,0 +1,70 @@
+"""What the sessions of these tests say, and what is noted of them; shared by the tests and their child processes."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from perdure.config import Sampling
+from perdure.memory.repository import Repository
+from perdure.memory.tokenlog import tokens
+from perdure.runtime.runtime import Runtime, load_model
+from perdure.runtime.session import Session
+
+SEED = 7
+FIRST = "Tell me a long story about the sea and its captains, with rain, wind and the stars in it, if you please. " * 2
+NEXT = "And then? Go on, please."
+LAST = "Why was that?"
+ANSWER = 6
+SAMPLING = Sampling(max_tokens=3, temperature=0.8)
+
+
+class Moment(NamedTuple):
+    """Where a session stands: its last answer, its log, its logits, their digest now and as the commit has it."""
+
+    answer: list[int]
+    log: list[int]
+    logits: Tensor
+    computed: str
+    stored: str
+
+
+def moment(session: Session, answer: tuple[int, ...] = ()) -> Moment:
+    logits = session.logits()
+    boundary, state = session.warm.boundary, session.head.state
+    log = tokens(session.repository.runs(session.head))
+    return Moment(
+        list(answer), log, logits, boundary.digest.hex() if boundary else "", state.logits.hex() if state else ""
+    )
+
+
+def begun(rt: Runtime, name: str = "s", *, seed: int = SEED, system: str | None = None) -> Session:
+    """A new session whose draws are known beforehand."""
+    rt.repository.create(name, rt.recipe, model=rt.model.name, seed=seed)
+    return rt.session(name, system=system)
+
+
+def say(session: Session, text: str, most: int) -> Moment:
+    return moment(session, session.chat(text, max_tokens=most).tokens)
+
+
+def broken_off(session: Session, text: str) -> Moment:
+    """An answer that its reader leaves after ANSWER tokens, in a process that lives on."""
+    with session.stream(text, max_tokens=4 * ANSWER) as stream:
+        for _ in islice(stream, ANSWER):
+            pass
+    return moment(session, stream.tokens)
+
+
+def fresh(model: Path, store: Path) -> Runtime:
+    """A runtime that has loaded the model for itself."""
+    loaded = load_model(model, "tiny", threads=1, cache=model.parent / "cache")
+    repository = Repository.open(store)
+    try:
+        return Runtime(loaded, repository, SAMPLING, threads=1)
+    except BaseException:
+        repository.close()
+        raise
