@@ -20,7 +20,7 @@ from perdure.runtime import Runtime
 from perdure.runtime.models import quiet
 from perdure.testing.families import FAMILIES, NEWER, tiny_model
 
-from .script import FIRST, LAST, NEXT, Moment, begun, broken_off, fresh, say
+from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, Moment, begun, broken_off, fresh, say
 
 PROJECT = Path(__file__).resolve().parents[2]
 QUIET = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
@@ -78,6 +78,13 @@ class Bench:
             session = begun(rt)
             moments = [say(session, FIRST, 1), broken_off(session, NEXT), say(session, LAST, 2)]
         return Story(self.folder / "story", moments)
+
+    @cached_property
+    def alone(self) -> list[Moment]:
+        """Where a second session stands after each of its turns, in a store that it has to itself."""
+        with self.at(self.folder / "alone") as rt:
+            session = begun(rt, seed=OTHER_SEED)
+            return [say(session, OTHER[0], 1), say(session, OTHER[1], 3)]
 
     def retold(self, store: Path, **changes: Any) -> Runtime:
         """A runtime over a copy of the story's store."""
@@ -166,6 +173,12 @@ def afterlife(
     children = Afterlife(folders, tmp_path_factory.mktemp("children") / "log.txt")
     yield children
     children.close()
+
+
+def few(*families: str) -> pytest.MarkDecorator:
+    """Run a test for these families only, each in both number types."""
+    cases = [Case(family, dtype) for family in families for dtype in DTYPES]
+    return pytest.mark.parametrize("bench", cases, ids=str, indirect=True)
 
 
 def assert_same(found: Moment, wanted: Moment) -> None:

@@ -10,16 +10,20 @@ from torch import Tensor
 
 from perdure.config import Sampling
 from perdure.memory.repository import Repository
-from perdure.memory.tokenlog import tokens
+from perdure.memory.tokenlog import spans, tokens
 from perdure.runtime.runtime import Runtime, load_model
 from perdure.runtime.session import Session
 
 SEED = 7
-FIRST = "Tell me a long story about the sea and its captains, with rain, wind and the stars in it, if you please. " * 2
+SYSTEM = "You keep a lighthouse, and you answer in the words of one who has seen many ships, in rain, wind and snow. " * 2
+FIRST = "Tell me a story about the sea."
 NEXT = "And then? Go on, please."
 LAST = "Why was that?"
 ANSWER = 6
 SAMPLING = Sampling(max_tokens=3, temperature=0.8)
+OTHER_SEED = 8
+OTHER = ("Who built this tower?", "When was that?")
+"""What a second session says, after the same system prompt."""
 
 
 class Moment(NamedTuple):
@@ -41,10 +45,10 @@ def moment(session: Session, answer: tuple[int, ...] = ()) -> Moment:
     )
 
 
-def begun(rt: Runtime, name: str = "s", *, seed: int = SEED, system: str | None = None) -> Session:
-    """A new session whose draws are known beforehand."""
+def begun(rt: Runtime, name: str = "s", *, seed: int = SEED) -> Session:
+    """A new session with a long system prompt, whose draws are known beforehand."""
     rt.repository.create(name, rt.recipe, model=rt.model.name, seed=seed)
-    return rt.session(name, system=system)
+    return rt.session(name, system=SYSTEM)
 
 
 def say(session: Session, text: str, most: int) -> Moment:
@@ -57,6 +61,17 @@ def broken_off(session: Session, text: str) -> Moment:
         for _ in islice(stream, ANSWER):
             pass
     return moment(session, stream.tokens)
+
+
+def from_nothing(session: Session) -> Tensor:
+    """The logits that a replay of the session's whole token log gives in an empty state."""
+    runs = session.repository.runs(session.head)
+    state = session.engine.adapter.new()
+    boundary = session.engine.replay(state, tokens(runs), list(spans(runs)))
+    state.release()
+    if boundary is None:
+        raise ValueError("there is nothing to replay")
+    return boundary.logits
 
 
 def fresh(model: Path, store: Path) -> Runtime:
