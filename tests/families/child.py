@@ -2,7 +2,7 @@
 
 `die` reads folders (which hold `model/`) from its input, forks for each a process that leaves two stores behind, and
 writes the folder. `resume` reads folders, goes on with the stores in one process, notes what it found in `found.pt` and
-writes the folder. Neither has loaded a model before the stores were left. A failure is told in `error.txt`.
+writes the folder. What it knows it has from the stores and the model's folder. A failure is told in `error.txt`.
 """
 
 from __future__ import annotations
@@ -10,33 +10,34 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 import torch
 
-from tests.families.script import ANSWER, FIRST, LAST, NEXT, Moment, begun, fresh, moment, say
+from perdure.runtime.models import LoadedModel
+from perdure.runtime.session import Session
+from tests.families.script import ANSWER, FIRST, LAST, NEXT, Moment, begun, beside, loaded_from, moment, runtime, say
 
 
-def die(folder: Path) -> None:
+def die(loaded: LoadedModel, folder: Path) -> None:
     """A session that was closed after its prefill, and one whose process ends while it is answering."""
-    with fresh(folder / "model", folder / "prefill") as rt:
+    with runtime(loaded, folder / "prefill") as rt:
         say(begun(rt), FIRST, 1)
-    with fresh(folder / "model", folder / "decode") as rt:
-        session = begun(rt)
-        session.chat(FIRST, max_tokens=1)
-        told = list(islice(session.stream(NEXT, max_tokens=4 * ANSWER), ANSWER))
-        os._exit(0 if len(told) == ANSWER else 9)
+    session = begun(beside(rt, folder / "decode"))
+    session.chat(FIRST, max_tokens=1)
+    told = list(islice(session.stream(NEXT, max_tokens=4 * ANSWER), ANSWER))
+    os._exit(0 if len(told) == ANSWER else 9)
 
 
 def forked(folder: Path) -> None:
+    loaded = loaded_from(folder / "model")
     pid = os.fork()
     if not pid:
-        try:
-            die(folder)
-        except BaseException:
-            (folder / "error.txt").write_text(traceback.format_exc())
+        with noting(folder):
+            die(loaded, folder)
         os._exit(1)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status and not (folder / "error.txt").exists():
@@ -46,24 +47,28 @@ def forked(folder: Path) -> None:
 def resumed(folder: Path) -> None:
     if (folder / "error.txt").exists():
         return
+    with runtime(loaded_from(folder / "model"), folder / "prefill") as rt:
+        found = {"prefill": after_prefill(rt.session("s", create=False))}
+    with beside(rt, folder / "decode") as rt:
+        found["decode"] = after_death(rt.session("s", create=False))
+    torch.save({name: [tuple(each) for each in moments] for name, moments in found.items()}, folder / "found.pt")
+
+
+def after_prefill(session: Session) -> list[Moment]:
+    return [moment(session), say(session, NEXT, ANSWER), say(session, LAST, 2)]
+
+
+def after_death(session: Session) -> list[Moment]:
+    session.acquire()
+    return [moment(session), say(session, LAST, 2)]
+
+
+@contextmanager
+def noting(folder: Path) -> Iterator[None]:
     try:
-        found = {"prefill": after_prefill(folder), "decode": after_death(folder)}
-        torch.save({name: [tuple(each) for each in moments] for name, moments in found.items()}, folder / "found.pt")
-    except Exception:
+        yield
+    except BaseException:
         (folder / "error.txt").write_text(traceback.format_exc())
-
-
-def after_prefill(folder: Path) -> list[Moment]:
-    with fresh(folder / "model", folder / "prefill") as rt:
-        session = rt.session("s", create=False)
-        return [moment(session), say(session, NEXT, ANSWER), say(session, LAST, 2)]
-
-
-def after_death(folder: Path) -> list[Moment]:
-    with fresh(folder / "model", folder / "decode") as rt:
-        session = rt.session("s", create=False)
-        session.acquire()
-        return [moment(session), say(session, LAST, 2)]
 
 
 JOBS: dict[str, Callable[[Path], None]] = {"die": forked, "resume": resumed}
@@ -75,7 +80,9 @@ def main(job: str) -> None:
     os.dup2(2, 1)
     torch.set_num_threads(1)
     for line in sys.stdin:
-        JOBS[job](Path(line.strip()))
+        folder = Path(line.strip())
+        with noting(folder):
+            JOBS[job](folder)
         os.write(answer, line.encode())
 
 

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
@@ -15,12 +14,11 @@ from typing import IO, Any, Literal, NamedTuple
 import pytest
 import torch
 
-from perdure.memory.repository import Repository
 from perdure.runtime import Runtime
 from perdure.runtime.models import quiet
 from perdure.testing.families import FAMILIES, NEWER, tiny_model
 
-from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, Moment, begun, broken_off, fresh, say
+from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, Moment, begun, beside, broken_off, loaded_from, runtime, say
 
 PROJECT = Path(__file__).resolve().parents[2]
 QUIET = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
@@ -59,17 +57,12 @@ class Bench:
 
     @cached_property
     def _first(self) -> Runtime:
-        with fresh(self.model, self.folder / "unused") as rt:
+        with runtime(loaded_from(self.model), self.folder / "unused") as rt:
             return rt
 
     def at(self, store: Path, **changes: Any) -> Runtime:
         """A runtime over a store; `changes` are attributes that differ from the defaults."""
-        twin = copy(self._first)
-        twin.repository = Repository.open(store)
-        twin._open = set()
-        for name, value in changes.items():
-            setattr(twin, name, value)
-        return twin
+        return beside(self._first, store, **changes)
 
     @cached_property
     def story(self) -> Story:

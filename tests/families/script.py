@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from perdure.config import Sampling
 from perdure.memory.repository import Repository
 from perdure.memory.tokenlog import spans, tokens
+from perdure.runtime.models import LoadedModel
 from perdure.runtime.runtime import Runtime, load_model
 from perdure.runtime.session import Session
 
@@ -74,12 +76,25 @@ def from_nothing(session: Session) -> Tensor:
     return boundary.logits
 
 
-def fresh(model: Path, store: Path) -> Runtime:
-    """A runtime that has loaded the model for itself."""
-    loaded = load_model(model, "tiny", threads=1, cache=model.parent / "cache")
+def loaded_from(model: Path) -> LoadedModel:
+    return load_model(model, "tiny", threads=1, cache=model.parent / "cache")
+
+
+def runtime(loaded: LoadedModel, store: Path) -> Runtime:
+    """A model's first runtime, for which it is mended and tested."""
     repository = Repository.open(store)
     try:
         return Runtime(loaded, repository, SAMPLING, threads=1)
     except BaseException:
         repository.close()
         raise
+
+
+def beside(rt: Runtime, store: Path, **changes: Any) -> Runtime:
+    """A runtime of the same model over another store; `changes` are attributes in which it differs."""
+    twin = copy(rt)
+    twin.repository = Repository.open(store)
+    twin._open = set()
+    for name, value in changes.items():
+        setattr(twin, name, value)
+    return twin
