@@ -104,10 +104,11 @@ class TimeMix(nn.Module):
         super().__init__()
         width, self.layer, self.heads = config.hidden_size, layer, config.hidden_size // HEAD
         ranks = {"w": config.decay_low_rank_dim, "a": config.a_low_rank_dim, "v": config.v_low_rank_dim}
-        shapes = {name: (1, 1, width) for name in (*MIXES, "k_k", "k_a")} | {"r_k": (self.heads, HEAD)}
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*MIXES, "k_k", "k_a"), (1, 1, width))
         for name in "wav" if layer else "wa":
             shapes |= {f"{name}0": (1, 1, width), f"{name}1": (width, ranks[name]), f"{name}2": (ranks[name], width)}
-        shapes |= {"g1": (width, config.gate_low_rank_dim), "g2": (config.gate_low_rank_dim, width)}
+        gate = config.gate_low_rank_dim
+        shapes |= {"g1": (width, gate), "g2": (gate, width), "r_k": (self.heads, HEAD)}
         for name, shape in shapes.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape)))
         self.receptance, self.key, self.value, self.output = (nn.Linear(width, width, bias=False) for _ in range(4))

@@ -22,9 +22,7 @@ SLOW = -2.0
 """Added to the decay's bias: some 0.93 of a state is left after a token."""
 
 
-def tiny_rwkv7(
-    folder: Path, *, layers: int = 3, dtype: Literal["float32", "bfloat16"] = "float32", seed: int = 7
-) -> Path:
+def tiny_rwkv7(folder: Path, *, layers: int = 3, dtype: Literal["float32", "bfloat16"] = "float32", seed: int = 7) -> Path:
     """Writes config, weights, byte-level tokenizer, chat template and generation config into `folder`, and returns it.
 
     The same arguments write the same weights. Logits have a spread of about 2, and printable characters are the likely
@@ -72,7 +70,7 @@ def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """Every tensor of a checkpoint; layer 0 has v0, v1 and v2 too, which nothing reads."""
     width, inner, vocab = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     norms = ["rwkv7.ln_out", "rwkv7.blocks.0.ln0"]
-    shapes = {"rwkv7.emb.weight": (vocab, width), "head.weight": (vocab, width)}
+    shapes: dict[str, tuple[int, ...]] = {"rwkv7.emb.weight": (vocab, width), "head.weight": (vocab, width)}
     for layer in range(config["num_hidden_layers"]):
         block = f"rwkv7.blocks.{layer}"
         norms += [f"{block}.ln1", f"{block}.ln2", f"{block}.att.ln_x"]
@@ -84,7 +82,7 @@ def _shapes(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 def _block(config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     width = config["hidden_size"]
     vectors = ["att.k_k", "att.k_a", "ffn.x_k", *(f"att.x_{name}" for name in "rwkvag"), *(f"att.{n}0" for n in "wav")]
-    shapes: dict[str, tuple[int, ...]] = {name: (1, 1, width) for name in vectors}
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(vectors, (1, 1, width))
     for name, kind in zip("wavg", ("decay", "a", "v", "gate"), strict=True):
         rank = config[f"{kind}_low_rank_dim"]
         shapes |= {f"att.{name}1": (width, rank), f"att.{name}2": (rank, width)}
