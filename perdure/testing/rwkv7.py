@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 POSITIONS = 2048
-HIDDEN = 64
+HEAD = 64
 QUIET = 0.25
 NORM = re.compile(r"ln(\d|_x|_out)\.weight")
 SHARE = re.compile(r"x_[rwkvag]")
@@ -22,7 +22,9 @@ SLOW = -2.0
 """Added to the decay's bias: some 0.93 of a state is left after a token."""
 
 
-def tiny_rwkv7(folder: Path, *, layers: int = 3, dtype: Literal["float32", "bfloat16"] = "float32", seed: int = 7) -> Path:
+def tiny_rwkv7(
+    folder: Path, *, layers: int = 3, heads: int = 2, dtype: Literal["float32", "bfloat16"] = "float32", seed: int = 7
+) -> Path:
     """Writes config, weights, byte-level tokenizer, chat template and generation config into `folder`, and returns it.
 
     The same arguments write the same weights. Logits have a spread of about 2, and printable characters are the likely
@@ -33,7 +35,7 @@ def tiny_rwkv7(folder: Path, *, layers: int = 3, dtype: Literal["float32", "bflo
 
     folder.mkdir(parents=True, exist_ok=True)
     vocab = tiny_tokenizer(folder / "tokenizer.json")
-    config = _config(len(vocab), layers, dtype)
+    config = _config(len(vocab), layers, heads, dtype)
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     write_companions(folder, POSITIONS)
     generator = torch.Generator().manual_seed(seed)
@@ -44,16 +46,16 @@ def tiny_rwkv7(folder: Path, *, layers: int = 3, dtype: Literal["float32", "bflo
     return folder
 
 
-def _config(vocab: int, layers: int, dtype: str) -> dict[str, Any]:
+def _config(vocab: int, layers: int, heads: int, dtype: str) -> dict[str, Any]:
     return {
         "architectures": ["Rwkv7ForCausalLM"],
         "model_type": "rwkv7",
         "vocab_size": vocab,
-        "hidden_size": HIDDEN,
-        "intermediate_size": 4 * HIDDEN,
+        "hidden_size": heads * HEAD,
+        "intermediate_size": 4 * heads * HEAD,
         "num_hidden_layers": layers,
-        "head_dim": 64,
-        "num_heads": HIDDEN // 64,
+        "head_dim": HEAD,
+        "num_heads": heads,
         "decay_low_rank_dim": 32,
         "a_low_rank_dim": 32,
         "v_low_rank_dim": 32,

@@ -151,8 +151,7 @@ def test_state_is_three_tensors_a_layer_and_is_not_changed(model: Path) -> None:
         state = net(torch.tensor([[5, 6, 7, 8]])).state
         kept = [[tensor.clone() for tensor in layer] for layer in state]
         net(torch.tensor([[9, 10]]), state)
-    width = net.config.hidden_size
-    assert [[list(t.shape) for t in layer] for layer in state] == [[[width], [1, 64, 64], [width]]] * 3
+    assert [[list(t.shape) for t in layer] for layer in state] == [[[128], [2, 64, 64], [128]]] * 3
     assert {layer[1].dtype for layer in state} == {torch.float32}
     assert all(torch.equal(a, b) for one, two in zip(state, kept, strict=True) for a, b in zip(one, two, strict=True))
     assert all(t.untyped_storage().nbytes() == t.nbytes for layer in state for t in layer)
@@ -304,7 +303,7 @@ def test_a_missing_tensor_is_refused(folder: Path) -> None:
 
 
 def test_a_misshapen_tensor_is_refused(folder: Path) -> None:
-    reweigh(folder, lambda tensors: tensors.update({"head.weight": torch.zeros(3, 64)}))
+    reweigh(folder, lambda tensors: tensors.update({"head.weight": torch.zeros(3, 128)}))
     with pytest.raises(InvalidInput, match=r"incomplete: 1 tensors are missing or misshapen \(head\.weight\)"):
         load(folder, name="tiny")
 
