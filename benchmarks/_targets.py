@@ -37,9 +37,7 @@ TARGETS: dict[str, Target] = {
     "fork_ms": Target(None, False, "ms", "a durable fork of the longest session"),
     "fork_64k_over_1k": Target(1.5, False, "x", "fork of a 64k-token session / of a 1k-token one (synthetic KV)"),
     "bytes_per_token_over_analytic": Target(1.01, False, "x", "bytes on disk / tokens x KV bytes per token"),
-    "persist_overhead": Target(
-        0.02, False, "", "a token with its share of the commit / one without persistence, less one"
-    ),
+    "persist_overhead": Target(0.02, False, "", "a token with its share of the commit / one without persistence, less one"),
     "open_100k_ms": Target(100, False, "ms", "opening a store of 100,000 small objects"),
 }
 

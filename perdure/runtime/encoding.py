@@ -148,6 +148,8 @@ def _error(exact: Tensor, rounded: Tensor) -> float:
 
 
 def _tensor(payload: bytes, dtype: str, shape: list[int]) -> Tensor:
+    if not payload:
+        return torch.empty(shape, dtype=getattr(torch, dtype))
     flat = torch.from_numpy(np.frombuffer(payload, dtype=np.uint8).copy())
     return flat.view(getattr(torch, dtype)).reshape(shape)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..config import BLOCK_TOKENS
 from ..memory.records import Commit
 from ..memory.repository import Repository
 from ..memory.tokenlog import WINDOWS, Run, Span, crop, derived, lineages, overlapping, spans, tokens
@@ -123,7 +124,8 @@ class Restoration:
         state.open(end)
         damaged = []
         for group in self._groups():
-            start = 0 if state.whole else group.floor(end)
+            # Whole multiples of a block, as `open` made room for: what is there may be gone back to (`State.holds`).
+            start = 0 if state.whole else group.floor(end) // BLOCK_TOKENS * BLOCK_TOKENS
             damaged += self._load_group(state, group, start, end)
         return damaged
 

@@ -1,0 +1,182 @@
+"""Tiny models of every family, loaded once, and runtimes over stores of the tests' own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple
+
+import pytest
+import torch
+
+from perdure.runtime import Runtime
+from perdure.runtime.models import quiet
+from perdure.testing.families import FAMILIES, NEWER, tiny_model
+
+from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, Moment, begun, beside, broken_off, loaded_from, runtime, say
+
+PROJECT = Path(__file__).resolve().parents[2]
+QUIET = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
+
+
+class Case(NamedTuple):
+    family: str
+    dtype: Literal["float32", "bfloat16"]
+
+    def __str__(self) -> str:
+        return f"{self.family}-{self.dtype}"
+
+
+DTYPES: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
+CASES = [Case(family, dtype) for family in (*FAMILIES, *NEWER) for dtype in DTYPES]
+
+
+class Story(NamedTuple):
+    """A session "s" of three turns that never stopped, told in one process: where it stood after each, and its store."""
+
+    store: Path
+    moments: list[Moment]
+
+
+class Bench:
+    """One tiny model, loaded once, and runtimes that share it."""
+
+    def __init__(self, case: Case, folder: Path) -> None:
+        self.case = case
+        self.folder = folder
+
+    @cached_property
+    def model(self) -> Path:
+        with quiet():
+            return tiny_model(self.case.family, self.folder / "model", dtype=self.case.dtype)
+
+    @cached_property
+    def _first(self) -> Runtime:
+        with runtime(loaded_from(self.model), self.folder / "unused") as rt:
+            return rt
+
+    def at(self, store: Path, **changes: Any) -> Runtime:
+        """A runtime over a store; `changes` are attributes that differ from the defaults."""
+        return beside(self._first, store, **changes)
+
+    @cached_property
+    def story(self) -> Story:
+        """Told once, when it is first asked for."""
+        with self.at(self.folder / "story") as rt:
+            session = begun(rt)
+            moments = [say(session, FIRST, 1), broken_off(session, NEXT), say(session, LAST, 2)]
+        return Story(self.folder / "story", moments)
+
+    @cached_property
+    def alone(self) -> list[Moment]:
+        """Where a second session stands after each of its turns, in a store that it has to itself."""
+        with self.at(self.folder / "alone") as rt:
+            session = begun(rt, seed=OTHER_SEED)
+            return [say(session, OTHER[0], 1), say(session, OTHER[1], 3)]
+
+    def retold(self, store: Path, **changes: Any) -> Runtime:
+        """A runtime over a copy of the story's store."""
+        shutil.copytree(self.story.store, store)
+        return self.at(store, **changes)
+
+
+class Benches:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[Case, Bench] = {}
+
+    def __getitem__(self, case: Case) -> Bench:
+        if case not in self._made:
+            folder = self._folder / str(case)
+            folder.mkdir()
+            self._made[case] = Bench(case, folder)
+        return self._made[case]
+
+
+@pytest.fixture(scope="session")
+def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
+    folder = tmp_path_factory.mktemp("families")
+    yield Benches(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=CASES, ids=str)
+def bench(request: pytest.FixtureRequest, benches: Benches) -> Bench:
+    threads = torch.get_num_threads()
+    request.addfinalizer(lambda: torch.set_num_threads(threads))
+    return benches[Case(*request.param)]
+
+
+class Afterlife:
+    """Two child processes, in which all cases one after another die and go on, while this process does other things."""
+
+    def __init__(self, folders: list[Path], log: Path) -> None:
+        self._finished: set[str] = set()
+        self._log = log
+        with log.open("wb") as errors:
+            self._dying = self._start("die", subprocess.PIPE, errors)
+            self._living = self._start("resume", self._dying.stdout, errors)
+        if self._dying.stdin is None or self._dying.stdout is None:
+            raise RuntimeError("a child without pipes")
+        self._dying.stdout.close()
+        self._dying.stdin.write("".join(f"{folder}\n" for folder in folders).encode())
+        self._dying.stdin.close()
+
+    @staticmethod
+    def _start(job: str, given: int | IO[bytes] | None, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.families.child", job]
+        return subprocess.Popen(
+            command, stdin=given, stdout=subprocess.PIPE, stderr=errors, cwd=PROJECT, env={**os.environ, **QUIET}
+        )
+
+    def of(self, bench: Bench) -> dict[str, list[Moment]]:
+        """What the new process found in the stores of a case."""
+        while str(bench.folder) not in self._finished:
+            line = self._living.stdout.readline() if self._living.stdout else b""
+            assert line, f"a child process ended: {self._log.read_text()[-2000:]}"
+            self._finished.add(line.decode().strip())
+        error = bench.folder / "error.txt"
+        assert not error.exists(), error.read_text()
+        found = torch.load(bench.folder / "found.pt")
+        return {name: [Moment(*each) for each in moments] for name, moments in found.items()}
+
+    def close(self) -> None:
+        for process in (self._dying, self._living):
+            process.kill()
+            process.wait()
+        if self._living.stdout is not None:
+            self._living.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def afterlife(
+    request: pytest.FixtureRequest, benches: Benches, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Afterlife]:
+    wanted = {
+        Case(*item.callspec.params["bench"]): None
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "afterlife" in item.fixturenames
+    }
+    folders = [benches[case].model.parent for case in wanted]
+    children = Afterlife(folders, tmp_path_factory.mktemp("children") / "log.txt")
+    yield children
+    children.close()
+
+
+def few(*families: str) -> pytest.MarkDecorator:
+    """Run a test for these families only, each in both number types."""
+    cases = [Case(family, dtype) for family in families for dtype in DTYPES]
+    return pytest.mark.parametrize("bench", cases, ids=str, indirect=True)
+
+
+def assert_same(found: Moment, wanted: Moment) -> None:
+    """Bit for bit: the tokens, the logits, and what was written down of them."""
+    assert found.answer == wanted.answer
+    assert found.log == wanted.log
+    assert torch.equal(found.logits, wanted.logits)
+    assert found.computed == wanted.computed == found.stored == wanted.stored
