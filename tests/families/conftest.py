@@ -14,11 +14,28 @@ from typing import IO, Any, Literal, NamedTuple
 import pytest
 import torch
 
+from perdure.config import CheckpointOptions
+from perdure.memory.repository import Repository
 from perdure.runtime import Runtime
+from perdure.runtime.engine import Engine
 from perdure.runtime.models import quiet
 from perdure.testing.families import FAMILIES, NEWER, tiny_model
 
-from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, Moment, begun, beside, broken_off, loaded_from, runtime, say
+from .script import (
+    FIRST,
+    LAST,
+    NEXT,
+    OTHER,
+    OTHER_SEED,
+    SAMPLING,
+    Moment,
+    begun,
+    beside,
+    broken_off,
+    loaded_from,
+    runtime,
+    say,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 QUIET = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
@@ -63,6 +80,14 @@ class Bench:
     def at(self, store: Path, **changes: Any) -> Runtime:
         """A runtime over a store; `changes` are attributes that differ from the defaults."""
         return beside(self._first, store, **changes)
+
+    def over(self, store: Path, checkpoints: CheckpointOptions) -> Runtime:
+        """A runtime with its own say about snapshots, which may be part of its recipe."""
+        return Runtime(self._first.loaded, Repository.open(store), SAMPLING, threads=1, checkpoints=checkpoints)
+
+    @property
+    def engine(self) -> Engine:
+        return self._first.engine
 
     @cached_property
     def story(self) -> Story:
