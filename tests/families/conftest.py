@@ -131,10 +131,17 @@ def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
 
 
 @pytest.fixture(params=CASES, ids=str)
-def bench(request: pytest.FixtureRequest, benches: Benches) -> Bench:
+def bench(request: pytest.FixtureRequest, benches: Benches) -> Iterator[Bench]:
+    """The families' models run on one thread."""
     threads = torch.get_num_threads()
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
-    return benches[Case(*request.param)]
+    yield benches[case_of(request.param)]
+    torch.set_num_threads(threads)
+
+
+def case_of(param: object) -> Case:
+    if not isinstance(param, Case):
+        raise TypeError(f"a bench is asked for by a Case, not by {param!r}")
+    return param
 
 
 class Afterlife:
@@ -183,7 +190,7 @@ def afterlife(
     request: pytest.FixtureRequest, benches: Benches, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Afterlife]:
     wanted = {
-        Case(*item.callspec.params["bench"]): None
+        case_of(item.callspec.params["bench"]): None
         for item in request.session.items
         if isinstance(item, pytest.Function) and "afterlife" in item.fixturenames
     }

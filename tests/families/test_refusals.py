@@ -115,6 +115,7 @@ def test_rounded_snapshots_say_so(bench: Bench, tmp_path: Path) -> None:
         marks = rt.repository.present(session.head)
         meta, payload = rt.repository.snapshot(marks[-1].digest) or ({}, b"")
         assert meta["codec"] == "int8"
+        assert isinstance(meta["error"], float)
         assert 0 < meta["error"] < 0.02
         assert len(payload) < marks[-1].nbytes
         assert session.verify() == []

@@ -15,7 +15,7 @@ from perdure.runtime.state.cache import KVLayer
 from perdure.runtime.state.fixed import FixedState
 
 from .conftest import Bench, few
-from .script import FIRST, NEXT, Moment, beside, begun, loaded_from, runtime, say
+from .script import FIRST, NEXT, Moment, begun, beside, loaded_from, runtime, say
 
 
 @pytest.fixture
