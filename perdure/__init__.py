@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .config import Sampling
+from .config import CheckpointOptions, Sampling
 from .errors import PerdureError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ __all__ = [
     "Message",
     "Commit",
     "Sampling",
+    "CheckpointOptions",
     "Repository",
     "PerdureError",
     "errors",

@@ -20,6 +20,7 @@ NAMES = [
     "Message",
     "Commit",
     "Sampling",
+    "CheckpointOptions",
     "Repository",
     "PerdureError",
     "errors",

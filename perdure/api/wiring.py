@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..config import CheckpointOptions
 from ..places import default_cache, default_store
 
 if TYPE_CHECKING:
@@ -42,11 +43,14 @@ def open_repository(named: Path | None, *, create: bool = False) -> Repository:
     return Repository.open(store_path(named), create=create)
 
 
-def open_runtime(model: str, named: Path | None, *, progress: Progress | None = None) -> Runtime:
+def open_runtime(
+    model: str, named: Path | None, *, checkpoint_bytes: int | None = None, progress: Progress | None = None
+) -> Runtime:
     """A loaded model over a store, which is made where there is none."""
     from ..runtime import open as open_model
 
-    return open_model(model, store_path(named), cache=cache_path(), progress=_within(progress))
+    keep = CheckpointOptions() if checkpoint_bytes is None else CheckpointOptions(budget_bytes=checkpoint_bytes)
+    return open_model(model, store_path(named), cache=cache_path(), checkpoints=keep, progress=_within(progress))
 
 
 def _within(progress: Progress | None) -> Stages | None:

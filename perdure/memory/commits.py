@@ -136,11 +136,13 @@ def _message(txn: ReadTxn, entry: tree.Entry) -> Message:
 
 def _decode(item: Object) -> Commit:
     meta: dict[str, Any] = dict(item.meta)
-    if meta["v"] != VERSION:
-        raise ValueError(f"it was written by another Perdure (commit version {meta['v']}, here {VERSION})")
+    if meta["v"] > VERSION:
+        raise ValueError(f"it was written by a newer Perdure (commit version {meta['v']})")
     refs = list(item.refs)
     n_parents = meta["parents"]
-    has = dict(zip(meta["has"], refs[4 : len(refs) - n_parents], strict=True))
+    optional = refs[4 : len(refs) - n_parents]
+    # Version 1 named nothing and had at most a boundary.
+    has = dict(zip(meta.get("has", OPTIONAL[: len(optional)]), optional, strict=True))
     state = StateRefs(
         token_log=refs[0],
         blocks=refs[1],
@@ -154,7 +156,7 @@ def _decode(item: Object) -> Commit:
         kv_bytes=meta["kv_bytes"],
         windows=has.get("windows"),
         layout=has.get("layout"),
-        checkpoints=tuple(Checkpoint(*mark) for mark in meta["checkpoints"]),
+        checkpoints=tuple(Checkpoint(*mark) for mark in meta.get("checkpoints", ())),
     )
     return Commit(
         digest=item.digest,

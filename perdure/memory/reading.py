@@ -9,7 +9,7 @@ from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
 from . import commits, names, prefix, revisions, tokenlog
 from .recipe import Recipe
-from .records import Checkpoint, Commit, Diff, Message, SessionInfo, Tag
+from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
 
 
 class Restored(NamedTuple):
@@ -137,12 +137,12 @@ class Reader:
         except (ObjectMissing, ObjectCorrupt):
             return None
 
-    def layout(self, commit: Commit) -> Mapping[str, object] | None:
-        """What the layers of the commit's model keep, as `LayerKind` records; None for a session that is still empty."""
+    def layers(self, commit: Commit) -> list[LayerKind]:
+        """What the layers of the commit's model keep; nothing for a session that is still empty."""
         if commit.state is None or commit.state.layout is None:
-            return None
+            return []
         with self.store.read() as txn:
-            return dict(txn.get(commit.state.layout).meta)
+            return [LayerKind(*row) for row in txn.get(commit.state.layout).meta["layers"]]
 
     def present(self, commit: Commit) -> list[Checkpoint]:
         """Those of the commit's snapshots that the store still has, oldest first."""

@@ -108,6 +108,30 @@ class SessionInfo:
     forked_from: str | None = None
 
 
+class LayerKind(NamedTuple):
+    """One layer of a model: the kind of its state, and how its bytes grow.
+
+    `per_token` bytes are added by each token, up to `window` - 1 tokens if it has one; `fixed` bytes are there always.
+    """
+
+    layer: int
+    kind: str
+    per_token: int
+    window: int | None
+    fixed: int
+
+    def nbytes(self, tokens: int) -> int:
+        """Bytes of this layer's state after so many tokens."""
+        held = tokens if self.window is None else min(tokens, self.window - 1)
+        return held * self.per_token + (self.fixed if tokens else 0)
+
+    @property
+    def growth(self) -> str:
+        """ "per token", "capped", "fixed", or several of them."""
+        grows = "" if not self.per_token else "per token" if self.window is None else "capped"
+        return " + ".join(part for part in (grows, "fixed" if self.fixed else "") if part) or "none"
+
+
 class Tag(NamedTuple):
     name: str
     commit: Commit

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from copy import deepcopy
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,7 +56,8 @@ SIZES: dict[str, Any] = {
     "v_head_dim": 16,
     "index_topk": 16,
     "index_head_dim": 16,
-    "index_n_heads": 2,
+    # With few of these heads, whose scores a ReLU cuts at zero, the best keys are often tied and a rounding chooses.
+    "index_n_heads": 16,
     "linear_num_key_heads": 2,
     "linear_num_value_heads": 4,
     "linear_key_head_dim": 16,
@@ -149,7 +152,7 @@ _NEWER: dict[str, dict[str, Any]] = {
         "index_topk": 4,
     },
     "diffllama": {},
-    "doge": {"sliding_window": None, "keep_window_size": WINDOW},
+    "doge": {"sliding_window": None},
     "dots1": {"layer_types": SLIDING},
     "dots3_note": {
         "layer_types": ["sliding_attention", "indexed_attention"] * 2,
@@ -232,12 +235,13 @@ _NEWER: dict[str, dict[str, Any]] = {
         "layer_types": ["full_attention", "minimax_m3_sparse"] * 2,
         "dense_intermediate_size": 64,
         "rotary_dim": 8,
+        "index_n_heads": 2,
         "index_block_size": 8,
         "index_topk_blocks": 2,
     },
     "ministral": {"layer_types": SLIDING},
     "ministral3": {},
-    "modernbert-decoder": {"layer_types": SLIDING, "local_attention": WINDOW},
+    "modernbert-decoder": {"layer_types": SLIDING, "local_attention": 2 * WINDOW},
     "nanochat": {},
     "phi3": {},
     "qwen2_moe": {"layer_types": SLIDING, "use_sliding_window": True},
@@ -294,11 +298,9 @@ def tiny_model(family: str, folder: Path, *, dtype: Literal["float32", "bfloat16
 
 def _config(family: str, vocab: int) -> Any:
     """The family's own config with every size made small."""
-    from dataclasses import fields
-
     from transformers import CONFIG_MAPPING
 
-    specifics = (_FAMILIES | _NEWER)[family]
+    specifics = deepcopy((_FAMILIES | _NEWER)[family])
     name = VARIANTS.get(family, family)
     kind = CONFIG_MAPPING[f"{name}_text" if f"{name}_text" in CONFIG_MAPPING else name]
     known = {field.name for field in fields(kind)}

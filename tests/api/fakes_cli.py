@@ -286,6 +286,7 @@ class FakeRuntime:
     answer: Callable[[str], str] = lambda message: f"You said {message}"
     on_word: Callable[[int], None] = lambda number: None
     turn_notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     served: list[tuple[str, int, bool]] = field(default_factory=list)
 
     def __enter__(self) -> FakeRuntime:
@@ -315,7 +316,9 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
     def open_repository(named: Path | None, *, create: bool = False) -> FakeHistory:
         return runtime.repository
 
-    def open_runtime(model: str, named: Path | None, *, progress: object = None) -> FakeRuntime:
+    def open_runtime(
+        model: str, named: Path | None, *, checkpoint_bytes: int | None = None, progress: object = None
+    ) -> FakeRuntime:
         if isinstance(runtime.fails, LookupError):
             raise runtime.fails
         return runtime

@@ -29,7 +29,7 @@ REWRITING = (
 
 
 def test_every_earlier_turn_comes_back(bench: Bench, tmp_path: Path) -> None:
-    """By reset, undo and fork; from there the session goes on as it did, its snapshots spare any replay, and all is verified."""
+    """By reset, undo and fork; from there the session goes on as it did, without any replay, and all is verified."""
     moments = bench.story.moments
     with bench.retold(tmp_path / "store") as rt:
         session = rt.session("s", create=False)

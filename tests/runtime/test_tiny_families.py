@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from perdure.testing.families import FAMILIES, NEWER, tiny_model
 from perdure.testing.tiny import END_OF_TURN
 
-ONLY_WINDOWS = {"doge", "ministral3", "mistral", "phi3", "starcoder2"}
+ONLY_WINDOWS = {"ministral3", "mistral", "phi3", "starcoder2"}
 
 
 class Written(NamedTuple):

@@ -14,7 +14,7 @@ from ...errors import InvalidInput, PerdureError
 from .boundary import INTERRUPTED, say
 from .conversation import Conversation, Quit
 from .machine import running
-from .options import DEFAULT_SESSION, EMBEDDED_MODEL, Debug, Model, Store
+from .options import DEFAULT_SESSION, EMBEDDED_MODEL, CheckpointBytes, Debug, Model, Store
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def chat(
     ] = False,
     lines: Annotated[bool, typer.Option("--lines", help="Take each line of stdin as one input; /commands work.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No receipts, no echo.")] = False,
+    checkpoint_bytes: CheckpointBytes = None,
     store: Store = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each answer.")] = False,
     debug: Debug = False,
@@ -54,7 +55,7 @@ def chat(
         prompt = sys.stdin.read().strip()
     if prompt is not None and not prompt.strip():
         raise InvalidInput("The prompt is empty; give one as an argument, on stdin, or chat on a terminal.")
-    with running(model, store) as runtime:
+    with running(model, store, checkpoint_bytes=checkpoint_bytes) as runtime:
         opened = runtime.session(session, create=True, system=system, as_text=as_text)
         with closing(Conversation(runtime.repository, opened, turn)) as conversation:
             if prompt is not None:

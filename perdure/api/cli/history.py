@@ -16,9 +16,10 @@ from .boundary import say
 from .options import DEFAULT_SESSION, REVISION_HELP, Debug, InSession, Json, Store, Yes
 from .output import confirm, print_json, print_table, stdout
 from .render import commit_line, decorations, diff_text, reflog_table, session_table, show_text
+from .state import layer_table, state_shape, stored_text
 
 if TYPE_CHECKING:
-    from ...memory import Repository
+    from ...memory import Commit, Repository
 
 Revision = Annotated[str, typer.Argument(metavar="REV", help=REVISION_HELP)]
 SessionName = Annotated[str, typer.Argument(metavar="SESSION", help="The session's name.")]
@@ -50,20 +51,35 @@ def ls(store: Store = None, json: Json = False, debug: Debug = False) -> None:
 def show(
     rev: Revision = DEFAULT_SESSION,
     session: InSession = None,
+    state: Annotated[bool, typer.Option("--state", help="Show what each layer of the model keeps instead.")] = False,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show a revision: its facts and its messages."""
+    """Show a revision: its facts and its messages, or the state that the model has there."""
     with repository(store) as history:
         within = base_session(rev, session)
         commit = history.resolve(rev, within)
+        if state:
+            _show_state(history, commit, json=json)
+            return
         messages = history.messages(rev, within)
         marks = decorations(history)
     if json:
         print_json({**shapes.commit(commit), "conversation": shapes.messages(messages)})
     else:
         stdout().print(show_text(commit, messages, marks))
+
+
+def _show_state(history: Repository, commit: Commit, *, json: bool) -> None:
+    layers, marks = history.layers(commit), history.present(commit)
+    if json:
+        print_json({**shapes.commit(commit), "state": state_shape(commit, layers, marks)})
+    elif layers:
+        print_table(layer_table(commit, layers))
+        typer.echo(stored_text(commit, marks))
+    else:
+        say(f"Commit {commit.short} holds no state yet: no turn has been taken.")
 
 
 def log(

@@ -13,7 +13,7 @@ import typer
 from .. import wiring
 from . import shapes
 from .boundary import say
-from .options import EMBEDDED_MODEL, Debug, Json, Model, Store
+from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Store
 from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running(model: str, store: Path | None) -> Iterator[Runtime]:
+def running(model: str, store: Path | None, *, checkpoint_bytes: int | None = None) -> Iterator[Runtime]:
     """A loaded model over the store, and what opening it had to mend on stderr."""
     with Step(f"loading {model}") as progress:
-        runtime = wiring.open_runtime(model, store, progress=progress)
+        runtime = wiring.open_runtime(model, store, checkpoint_bytes=checkpoint_bytes, progress=progress)
     with runtime:
-        for note in runtime.repository.notes:
+        for note in [*runtime.repository.notes, *runtime.notes]:
             say(note)
         yield runtime
 
@@ -66,11 +66,12 @@ def serve(
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")] = 8400,
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow an address that other machines reach.")] = False,
     model: Model = EMBEDDED_MODEL,
+    checkpoint_bytes: CheckpointBytes = None,
     store: Store = None,
     debug: Debug = False,
 ) -> None:
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
-    with running(model, store) as runtime:
+    with running(model, store, checkpoint_bytes=checkpoint_bytes) as runtime:
         wiring.serve(runtime, host, port, insecure=insecure, started=lambda url: say(f"{model} answers at {url}/v1"))
 
 

@@ -34,6 +34,18 @@ Model = Annotated[
     str, typer.Option("--model", "-m", metavar="MODEL", envvar="PERDURE_MODEL", help="A pulled model or a folder.")
 ]
 
+CheckpointBytes = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoint-bytes",
+        metavar="BYTES",
+        min=0,
+        envvar="PERDURE_CHECKPOINT_BYTES",
+        show_default=False,
+        help="Most that a session's snapshots of recurrent states may take; without it 256 MiB.",
+    ),
+]
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 Debug = Annotated[bool, typer.Option("--debug", envvar="PERDURE_DEBUG", callback=_debug, help="Show the trace of an error.")]
@@ -47,4 +59,15 @@ InSession = Annotated[
 
 REVISION_HELP = "A session, tag, commit hash (8 digits or more) or HEAD, with ~N or @turn:N."
 
-__all__ = ["DEFAULT_SESSION", "EMBEDDED_MODEL", "REVISION_HELP", "Debug", "InSession", "Json", "Model", "Store", "Yes"]
+__all__ = [
+    "DEFAULT_SESSION",
+    "EMBEDDED_MODEL",
+    "REVISION_HELP",
+    "CheckpointBytes",
+    "Debug",
+    "InSession",
+    "Json",
+    "Model",
+    "Store",
+    "Yes",
+]

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ...memory.records import LayerKind
+
 FULL = "full"
 WINDOW = "window"
 
@@ -31,24 +33,6 @@ class Group(NamedTuple):
     def floor(self, tokens: int) -> int:
         """The first token that a forward after `tokens` of them still reads."""
         return 0 if self.window is None else max(0, tokens - self.window + 1)
-
-
-class LayerKind(NamedTuple):
-    """One layer as a person sees it: the kind of its state, and how its bytes grow.
-
-    `per_token` bytes are added by each token, up to `window` - 1 tokens if it has one; `fixed` bytes are there always.
-    """
-
-    layer: int
-    kind: str
-    per_token: int
-    window: int | None
-    fixed: int
-
-    def nbytes(self, tokens: int) -> int:
-        """Bytes of this layer's state after so many tokens."""
-        held = tokens if self.window is None else min(tokens, self.window - 1)
-        return held * self.per_token + (self.fixed if tokens else 0)
 
 
 class Supports(NamedTuple):

@@ -17,20 +17,36 @@ from transformers.cache_utils import (
     CacheLayerMixin,
     DummyLayer,
     DynamicCache,
+    DynamicIndexedLayer,
     DynamicLayer,
     DynamicSlidingWindowLayer,
     LinearAttentionAndFullAttentionLayer,
+    LinearAttentionAndSlidingWindowAttentionLayer,
     LinearAttentionCacheLayerMixin,
     LinearAttentionLayer,
 )
 
 from ...config import BLOCK_TOKENS
-from .base import Group, LayerKind, Snapshot, State, StateAdapter
+from ...memory.records import LayerKind
+from .base import Group, Snapshot, State, StateAdapter
 from .codec import put_together, take_apart
 from .fixed import require_fit
 from .slabs import BufferPool, Slab, SlabShape, group_of
 
 TRIAL_TOKENS = (1, 2, 3)
+KNOWN = frozenset(
+    {
+        DummyLayer,
+        DynamicLayer,
+        DynamicIndexedLayer,
+        DynamicSlidingWindowLayer,
+        LinearAttentionLayer,
+        LinearAttentionAndFullAttentionLayer,
+        LinearAttentionAndSlidingWindowAttentionLayer,
+    }
+)
+"""Layers whose parts are known one by one."""
+
 LINEAR = (
     "conv_states",
     "recurrent_states",
@@ -52,23 +68,25 @@ class Row(NamedTuple):
 
 
 class LayerPlan(NamedTuple):
-    """One layer: the class transformers made for it, the rows of its keys and values if it keeps any, and its window."""
+    """One layer: the class transformers made for it, its window, and the rows of what it keeps per token.
+
+    `index_keys` are those of a sparse-attention indexer. An `opaque` layer is of a kind that is stored whole, as it is.
+    """
 
     made: type
-    keys: Row | None
-    values: Row | None
     window: int | None
+    opaque: bool
+    keys: Row | None = None
+    values: Row | None = None
+    index_keys: Row | None = None
 
     @property
     def linear(self) -> bool:
-        return issubclass(self.made, LinearAttentionCacheLayerMixin)
+        return not self.opaque and issubclass(self.made, LinearAttentionCacheLayerMixin)
 
     @property
-    def opaque(self) -> bool:
-        """Of a kind that has no slab: stored whole, as it is."""
-        # A class of a family's own may keep more than the keys and values of the one it is made from.
-        plain = self.made in (DynamicLayer, DynamicSlidingWindowLayer)
-        return not plain and not issubclass(self.made, (DummyLayer, LinearAttentionCacheLayerMixin))
+    def rows(self) -> list[Row]:
+        return [row for row in (self.keys, self.values, self.index_keys) if row is not None]
 
 
 class KVLayer(CacheLayerMixin):  # type: ignore[misc]
@@ -101,11 +119,19 @@ class KVLayer(CacheLayerMixin):  # type: ignore[misc]
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self._past() + query_length, self._state.seen - self._past()
 
-    def get_max_cache_shape(self) -> int:
-        return -1
-
     def get_max_length(self) -> int:
         return -1
+
+
+class IndexedLayer(KVLayer):
+    """A sparse-attention layer (DeepSeek-V3.2, section 2.1), whose indexer keeps a key [1, T, D] for each token too."""
+
+    indexer_position_ids = None
+
+    def update_indexer(self, indexer_key_states: Tensor) -> Tensor:
+        if self._plan.index_keys is None:
+            raise RuntimeError("a layer that kept no index in its trial was given one")
+        return self._state.append(self._plan.index_keys, indexer_key_states[:, None], None)[:, 0]
 
 
 class HybridLayer(KVLayer, LinearAttentionAndFullAttentionLayer):  # type: ignore[misc]
@@ -140,7 +166,7 @@ class CacheState(State):
         if plan.opaque or isinstance(native, DummyLayer):
             return native
         if not plan.linear:
-            return KVLayer(self, plan)
+            return KVLayer(self, plan) if plan.index_keys is None else IndexedLayer(self, plan)
         return native if plan.keys is None else HybridLayer(self, plan, native.number_of_states)
 
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
@@ -312,7 +338,7 @@ class CacheAdapter(StateAdapter):
 
     def _kind(self, index: int) -> LayerKind:
         plan = self.plans[index]
-        per_token = sum(self._row_bytes(row) for row in (plan.keys, plan.values) if row is not None)
+        per_token = sum(self._row_bytes(row) for row in plan.rows)
         mine = (f"{index}.", f"extra.{index}.")
         fixed = sum(
             size.numel() * dtype.itemsize for path, (size, dtype) in self._fit.items() if f"{path}.".startswith(mine)
@@ -359,7 +385,7 @@ def inputs_of(model: Any, tokens: Sequence[int], start: int) -> dict[str, Any]:
 
 def _plan(layers: Sequence[Any]) -> tuple[list[LayerPlan], list[SlabShape]]:
     """Give every layer that kept keys its rows, and say which slabs that makes."""
-    bare = [LayerPlan(type(layer), None, None, _window(layer)) for layer in layers]
+    bare = [LayerPlan(type(layer), _window(layer), _opaque(layer)) for layer in layers]
     windows = [plan.window for plan in bare if plan.window is not None]
     rows: dict[SlabShape, int] = {}
     plans = []
@@ -368,8 +394,10 @@ def _plan(layers: Sequence[Any]) -> tuple[list[LayerPlan], list[SlabShape]]:
             plans.append(plan)
             continue
         group = group_of(None if plan.window is None else max(windows))
-        places = [_row(group, tensor, rows) for tensor in (layer.keys, layer.values)]
-        plans.append(plan._replace(keys=places[0], values=places[1]))
+        plan = plan._replace(keys=_row(group, layer.keys, rows), values=_row(group, layer.values, rows))
+        if getattr(layer, "indexer_keys", None) is not None:
+            plan = plan._replace(index_keys=_row(group, layer.indexer_keys[:, None], rows))
+        plans.append(plan)
     return plans, [shape._replace(rows=count) for shape, count in rows.items()]
 
 
@@ -382,6 +410,11 @@ def _row(group: Group, tensor: Tensor, rows: dict[SlabShape, int]) -> Row:
 
 def _window(layer: Any) -> int | None:
     return int(layer.sliding_window) if isinstance(layer, DynamicSlidingWindowLayer) else None
+
+
+def _opaque(layer: Any) -> bool:
+    """Subclasses keep more than their bases, in ways of their own."""
+    return type(layer) not in KNOWN or getattr(layer, "indexer_position_ids", None) is not None
 
 
 def _name(plan: LayerPlan, per_token: int, fixed: int) -> str:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ...errors import RecipeMismatch
-from .base import Group, LayerKind, Snapshot, State, StateAdapter
+from ...memory.records import LayerKind
+from .base import Group, Snapshot, State, StateAdapter
 from .codec import put_together, take_apart
 
 
