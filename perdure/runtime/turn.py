@@ -52,6 +52,11 @@ class Plan:
 def plan(session: Session, messages: Sequence[Message]) -> Plan:
     """Which tokens answer `messages` after what the session holds. Raises PromptTooLong before anything changes."""
     warm, chat = session.warm, session.loaded.chat
+    if warm.messages and not warm.state.seen:
+        # Only the text of the conversation is at hand, so all of it is fed.
+        made = Plan(0, tuple(chat.prompt([*warm.messages, *messages])), False)
+        _check_length(session, made)
+        return made
     try:
         feed = chat.delta(warm.messages, messages, tail_is_open=bool(warm.messages))
         made = Plan(warm.state.seen, tuple(feed), False)

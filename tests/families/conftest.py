@@ -14,11 +14,28 @@ from typing import IO, Any, Literal, NamedTuple
 import pytest
 import torch
 
+from perdure.config import CheckpointOptions
+from perdure.memory.repository import Repository
 from perdure.runtime import Runtime
+from perdure.runtime.engine import Engine
 from perdure.runtime.models import quiet
 from perdure.testing.families import FAMILIES, NEWER, tiny_model
 
-from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, Moment, begun, beside, broken_off, loaded_from, runtime, say
+from .script import (
+    FIRST,
+    LAST,
+    NEXT,
+    OTHER,
+    OTHER_SEED,
+    SAMPLING,
+    Moment,
+    begun,
+    beside,
+    broken_off,
+    loaded_from,
+    runtime,
+    say,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 QUIET = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
@@ -64,6 +81,14 @@ class Bench:
         """A runtime over a store; `changes` are attributes that differ from the defaults."""
         return beside(self._first, store, **changes)
 
+    def over(self, store: Path, checkpoints: CheckpointOptions) -> Runtime:
+        """A runtime with its own say about snapshots, which may be part of its recipe."""
+        return Runtime(self._first.loaded, Repository.open(store), SAMPLING, threads=1, checkpoints=checkpoints)
+
+    @property
+    def engine(self) -> Engine:
+        return self._first.engine
+
     @cached_property
     def story(self) -> Story:
         """Told once, when it is first asked for."""
@@ -106,10 +131,17 @@ def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
 
 
 @pytest.fixture(params=CASES, ids=str)
-def bench(request: pytest.FixtureRequest, benches: Benches) -> Bench:
+def bench(request: pytest.FixtureRequest, benches: Benches) -> Iterator[Bench]:
+    """The families' models run on one thread."""
     threads = torch.get_num_threads()
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
-    return benches[Case(*request.param)]
+    yield benches[case_of(request.param)]
+    torch.set_num_threads(threads)
+
+
+def case_of(param: object) -> Case:
+    if not isinstance(param, Case):
+        raise TypeError(f"a bench is asked for by a Case, not by {param!r}")
+    return param
 
 
 class Afterlife:
@@ -158,7 +190,7 @@ def afterlife(
     request: pytest.FixtureRequest, benches: Benches, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Afterlife]:
     wanted = {
-        Case(*item.callspec.params["bench"]): None
+        case_of(item.callspec.params["bench"]): None
         for item in request.session.items
         if isinstance(item, pytest.Function) and "afterlife" in item.fixturenames
     }

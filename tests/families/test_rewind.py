@@ -29,7 +29,7 @@ REWRITING = (
 
 
 def test_every_earlier_turn_comes_back(bench: Bench, tmp_path: Path) -> None:
-    """By reset, undo and fork, and from there the session goes on as it did; its stored snapshots spare any replay."""
+    """By reset, undo and fork; from there the session goes on as it did, without any replay, and all is verified."""
     moments = bench.story.moments
     with bench.retold(tmp_path / "store") as rt:
         session = rt.session("s", create=False)
@@ -43,6 +43,7 @@ def test_every_earlier_turn_comes_back(bench: Bench, tmp_path: Path) -> None:
         reply = session.chat(LAST, max_tokens=2)
         assert_same(moment(session, reply.tokens), moments[2])
         assert (reply.receipt.restored, reply.receipt.replayed) == (len(moments[1].log), 0)
+        assert session.verify() == []
 
 
 @KINDS

@@ -162,6 +162,8 @@ def test_other_weights_are_refused_and_as_text_goes_on(opens: Opens, tmp_path: P
         session = rt.session("s", as_text=True)
         reply = session.chat("Who are you now?")
         assert reply.receipt.restored == 0
+        prompt = rt.loaded.chat.prompt(session.messages()[:3])
+        assert rt.repository.tokens("s")[: len(prompt)] == prompt
         assert len(session.messages()) == 4
         assert session.verify() == []
     with opens(model=str(other)) as rt:
