@@ -118,6 +118,7 @@ class Turn:
         warm, engine = self._session.warm, self._session.engine
         if self._plan.keep < warm.state.seen:
             self.cost.replayed += self._session.rewind(self._plan.keep)
+            self.cost.restored = self._plan.keep
             warm = self._session.warm
         began = time.perf_counter()
         feed = list(self._plan.feed)

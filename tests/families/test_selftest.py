@@ -11,8 +11,8 @@ from torch import Tensor
 
 import perdure.runtime.runtime
 from perdure.errors import InvalidInput, RecipeMismatch
-from perdure.runtime.state.cache import KVLayer
 from perdure.runtime.state.fixed import FixedState
+from perdure.runtime.state.layers import KVLayer
 
 from .conftest import Bench, few
 from .script import FIRST, NEXT, Moment, begun, beside, loaded_from, runtime, say

@@ -25,7 +25,7 @@ from .codec import put_together, take_apart
 from .fixed import require_fit
 from .layers import HybridLayer, IndexedLayer, KVLayer
 from .plan import Row, name_of, plan_layers
-from .slabs import BufferPool, Slab, group_of
+from .slabs import ROOM, BufferPool, Slab, group_of
 
 TRIAL_TOKENS = (1, 2, 3)
 LINEAR = (
@@ -220,9 +220,10 @@ class CacheAdapter(StateAdapter):
         return self.state_class(self, capacity, whole=whole)
 
     def warm(self, tokens: int) -> None:
-        """Have buffers ready for one session of up to `tokens` tokens."""
+        """Have buffers ready for one session of up to `tokens` tokens; a window's is twice what it holds."""
         for pool in self.pools:
-            pool.warm(tokens)
+            window = pool.shape.group.window
+            pool.warm(tokens if window is None else min(tokens, 2 * window + ROOM))
 
     def require_fit(self, snapshot: Snapshot) -> None:
         """Raises RecipeMismatch where a snapshot's tensors are not those of this model."""
