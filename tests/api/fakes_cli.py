@@ -82,6 +82,12 @@ class FakeHistory:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
+    def exists(self, name: str) -> bool:
+        return name in self.branches
+
+    def unfinished(self, name: str) -> None:
+        return None
+
     def sessions(self) -> list[SessionInfo]:
         return [self.info(name) for name in sorted(self.branches)]
 
