@@ -34,7 +34,7 @@ def running(model: str, store: Path | None) -> Iterator[Runtime]:
 
 def pull(
     model: Annotated[
-        str, typer.Argument(metavar="NAME", help="A model known by name (the embedded one is one), a hub id or a folder.")
+        str, typer.Argument(metavar="NAME", help="A model known by name, a hub id or a local folder.")
     ],
     accept_terms: Annotated[
         bool,
