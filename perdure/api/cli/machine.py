@@ -33,9 +33,7 @@ def running(model: str, store: Path | None) -> Iterator[Runtime]:
 
 
 def pull(
-    model: Annotated[
-        str, typer.Argument(metavar="NAME", help="A model known by name, a hub id or a local folder.")
-    ],
+    model: Annotated[str, typer.Argument(metavar="NAME", help="A model known by name, a hub id or a local folder.")],
     accept_terms: Annotated[
         bool,
         typer.Option("--accept-terms", "--accept-licence", help="Agree to the terms of a model whose licence has some."),
