@@ -124,11 +124,15 @@ class Turn:
         feed = list(self._plan.feed)
         if not warm.state.seen:
             self._reuse(feed)
-        for span in engine.forwards(warm.state.seen, self._plan.keep + len(feed)):
+        end = self._plan.keep + len(feed)
+        for span in engine.forwards(warm.state.seen, end):
             if cancelled():
                 return False
             part = feed[span.start - self._plan.keep : span.end - self._plan.keep]
-            warm.boundary = engine.feed(warm.state, part)
+            if span.end == end:
+                warm.boundary = engine.feed(warm.state, part)
+            else:
+                engine.absorb(warm.state, part)
             warm.fed(engine.feeding, part)
             self.cost.prefilled += len(part)
             self._mark_on_grid()
