@@ -207,11 +207,7 @@ class Session:
         """Go back to where a forward ended within the present state; returns how many tokens were computed again."""
         warm = self.warm
         if self.name is None:
-            fresh = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"")
-            warm.state.crop(0)
-            self.engine.replay(warm.state, fresh.tokens, spans(fresh.runs))
-            self._warm = fresh
-            return tokens
+            return self._rewind_unstored(warm, tokens)
         restoration = Restoration(self.repository, self.engine, self.head, tokens)
         if warm.state.holds(tokens):
             self._warm = restoration.cut(warm.state)
@@ -221,6 +217,16 @@ class Session:
         self._warm.messages = warm.messages
         self.notes.extend(restoration.notes)
         return restoration.replayed
+
+    def _rewind_unstored(self, warm: Warm, tokens: int) -> int:
+        """The same for an ephemeral session, whose state is nowhere else: what cannot be cut is computed again."""
+        self._warm = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"")
+        if warm.state.holds(tokens):
+            warm.state.crop(tokens)
+            return 0
+        warm.state.crop(0)
+        self.engine.replay(warm.state, self._warm.tokens, spans(self._warm.runs))
+        return tokens
 
     # reading
 

@@ -102,7 +102,7 @@ class Additions(NamedTuple):
 
 def additions(warm: Warm, recipe: Digest, engine: Engine, how: str) -> Additions:
     """Everything computed that no commit holds yet. Bytes are made when they are asked for."""
-    log, forwards = warm.tokens, [span for span in spans(warm.runs) if span.end > warm.stored]
+    log, forwards = warm.tokens, list(spans(run for run in warm.runs if run.end > warm.stored))
     names = lineages(recipe, warm.tip, log, forwards, list(blocks(warm.stored, warm.state.seen)))
     window = next((group for group in engine.adapter.groups if group.window is not None), None)
     full = [_block(warm, Group(FULL), span, name, warm.known) for span, name in names.items()]
