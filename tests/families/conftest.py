@@ -41,15 +41,18 @@ PROJECT = Path(__file__).resolve().parents[2]
 QUIET = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
 
 
+Dtype = Literal["float32", "bfloat16"]
+
+
 class Case(NamedTuple):
     family: str
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Dtype
 
     def __str__(self) -> str:
         return f"{self.family}-{self.dtype}"
 
 
-DTYPES: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
+DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
 CASES = [Case(family, dtype) for family in (*FAMILIES, *NEWER) for dtype in DTYPES]
 
 
@@ -200,9 +203,16 @@ def afterlife(
     children.close()
 
 
-def few(*families: str) -> pytest.MarkDecorator:
-    """Run a test for these families only, each in both number types."""
-    cases = [Case(family, dtype) for family in families for dtype in DTYPES]
+@pytest.fixture(scope="session", autouse=True)
+def afterlife_first(request: pytest.FixtureRequest) -> None:
+    """Where the children are needed they are started first, and are busy while other tests run."""
+    if any(isinstance(item, pytest.Function) and "afterlife" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("afterlife")
+
+
+def few(*families: str, dtypes: tuple[Dtype, ...] = DTYPES) -> pytest.MarkDecorator:
+    """Run a test for these families only."""
+    cases = [Case(family, dtype) for family in families for dtype in dtypes]
     return pytest.mark.parametrize("bench", cases, ids=str, indirect=True)
 
 

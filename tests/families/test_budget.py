@@ -96,7 +96,7 @@ def one_snapshot(bench: Bench) -> int:
         return repository.present(repository.info("s").head)[-1].nbytes
 
 
-@few("mamba", "jamba", "rwkv")
+@few("mamba", "jamba", "rwkv", dtypes=("bfloat16",))
 def test_many_turns_under_a_budget(bench: Bench, tmp_path: Path) -> None:
     """Old snapshots go, the turns they belonged to stay, and so do the snapshots that a fork or a tag stands on."""
     size = one_snapshot(bench)

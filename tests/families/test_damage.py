@@ -15,7 +15,7 @@ from perdure.stores.tables import OBJECTS, TableWrite
 from .conftest import Bench, assert_same, few
 from .script import LAST, say
 
-FEW = few("llama", "gemma3", "mamba", "jamba", "rwkv", "qwen3_next", "recurrent_gemma")
+FEW = few("llama", "gemma3", "mamba", "jamba", "rwkv", "qwen3_next", "recurrent_gemma", dtypes=("bfloat16",))
 
 
 def gone(repository: Repository, digest: Digest) -> None:
