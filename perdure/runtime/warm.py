@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..config import CheckpointOptions
-from ..memory.checkpoints import retained
+from ..memory.checkpoints import PROMPT, retained
 from ..memory.draft import NewBlock, NewSnapshot
 from ..memory.records import Checkpoint, Message
 from ..memory.tokenlog import (
@@ -74,7 +74,8 @@ class Warm:
 
     def mark(self, kind: str, turn: int, options: CheckpointOptions) -> None:
         """Take a snapshot here, for a family that needs them, and let go of those that would not be kept anyway."""
-        snapshot = self.state.snapshot()
+        here = any(old.mark.position == self.state.seen for old in self.pending)
+        snapshot = None if here and kind == PROMPT else self.state.snapshot()
         if snapshot is None:
             return
         self.pending = [old for old in self.pending if old.mark.position != snapshot.position]

@@ -88,6 +88,9 @@ def test_a_template_that_rewrites_the_past(bench: Bench, tmp_path: Path) -> None
             assert reply.receipt.prompt_tokens + reply.receipt.generated == session.head.tokens
             assert reply.receipt.replayed < PREFILL_GRID
             assert torch.equal(session.logits(), from_nothing(session))
+            placed = session.messages()
+            assert [m.start for m in placed] == [0, *(m.end for m in placed[:-1])]
+            assert placed[-1].end == session.head.tokens
         assert session.verify() == []
         logits = session.logits()
         session.close()

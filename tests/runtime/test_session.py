@@ -165,7 +165,10 @@ def test_other_weights_are_refused_and_as_text_goes_on(opens: Opens, tmp_path: P
         assert reply.receipt.restored == 0
         prompt = rt.loaded.chat.prompt(session.messages()[:3])
         assert rt.repository.tokens("s")[: len(prompt)] == prompt
-        assert len(session.messages()) == 4
+        placed = session.messages()
+        assert len(placed) == 4
+        assert [m.start for m in placed] == [0, *(m.end for m in placed[:-1])]
+        assert placed[-1].end == session.head.tokens
         assert session.verify() == []
     with opens(model=str(other)) as rt:
         assert rt.session("s").chat("Again.").receipt.restored > 0
