@@ -216,6 +216,15 @@ def few(*families: str, dtypes: tuple[Dtype, ...] = DTYPES) -> pytest.MarkDecora
     return pytest.mark.parametrize("bench", cases, ids=str, indirect=True)
 
 
+NEWER_ONCE = pytest.mark.parametrize(
+    "bench",
+    [case for case in CASES if case.family in FAMILIES or case.dtype == "bfloat16"],
+    ids=str,
+    indirect=True,
+)
+"""The families of the table in both number types, the newer ones in one: what a resume proves stands for both anyway."""
+
+
 def assert_same(found: Moment, wanted: Moment) -> None:
     """Bit for bit: the tokens, the logits, and what was written down of them."""
     assert found.answer == wanted.answer

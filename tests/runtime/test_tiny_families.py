@@ -31,7 +31,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module", params=[*FAMILIES, *NEWER])
+ALL = pytest.mark.parametrize("written", [*FAMILIES, *NEWER], indirect=True)
+CLASSIC = pytest.mark.parametrize("written", FAMILIES, indirect=True)
+"""The newer ones go the same ways, and what they give in bfloat16 is compared in `tests/families`."""
+
+
+@pytest.fixture(scope="module")
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tiny_model(request.param, tmp_path_factory.mktemp(request.param))
     return Written(request.param, folder, *_load(folder))
@@ -48,6 +53,7 @@ def _tokens(length: int) -> torch.Tensor:
     return torch.randint(3, 250, (1, length), generator=torch.Generator().manual_seed(3))
 
 
+@ALL
 def test_loads_whole(written: Written) -> None:
     assert not any(written.report.values()), written.report
     assert written.model.dtype == torch.float32
@@ -55,6 +61,7 @@ def test_loads_whole(written: Written) -> None:
     assert (config.bos_token_id, config.eos_token_id, config.pad_token_id) == (1, END_OF_TURN, 0)
 
 
+@ALL
 def test_state_matters(written: Written) -> None:
     tokens = _tokens(80 if written.family in ONLY_WINDOWS else 100)
     other = tokens.clone()
@@ -65,6 +72,7 @@ def test_state_matters(written: Written) -> None:
     assert (logits[-1] - changed[-1]).abs().max() > 1e-3
 
 
+@CLASSIC
 def test_goes_on_after_the_chat_prompt(written: Written) -> None:
     tokenizer = AutoTokenizer.from_pretrained(written.folder)
     turn = [{"role": "user", "content": "hello there"}]
@@ -76,6 +84,7 @@ def test_goes_on_after_the_chat_prompt(written: Written) -> None:
             ids = torch.cat([ids, token], dim=1)
 
 
+@CLASSIC
 def test_finite_in_bfloat16(written: Written, tmp_path: Path) -> None:
     model, report = _load(tiny_model(written.family, tmp_path, dtype="bfloat16"))
     assert not any(report.values()), report
@@ -84,6 +93,7 @@ def test_finite_in_bfloat16(written: Written, tmp_path: Path) -> None:
         assert model(_tokens(100)).logits.isfinite().all()
 
 
+@CLASSIC
 def test_same_bytes_twice(written: Written, tmp_path: Path) -> None:
     torch.rand(1)
     tiny_model(written.family, tmp_path)
