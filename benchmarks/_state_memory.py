@@ -28,7 +28,8 @@ from ._state_kit import make
 
 LENGTHS = (1_024, 4_096, 16_384, 65_536, 262_144)
 STEP = 1_024
-"""Tokens between two commits of the session that grows in memory; eight times as many from LONG tokens on."""
+"""Tokens between two commits of the session that grows in memory; eight times as many from LONG tokens on, where no
+window is measured."""
 
 LONG = 65_536
 DISK_TURN, DISK_ANSWER = 512, 200
@@ -72,9 +73,10 @@ def grown(engine: Engine, lengths: tuple[int, ...] = LENGTHS) -> Iterator[tuple[
     engine.feed(state, [1, 2, 3])
     most = max((state.nbytes(group, 8 * STEP) for group in engine.adapter.groups), default=0)
     numbers = torch.frombuffer(bytearray(os.urandom(max(1, most))), dtype=torch.uint8)
+    slides = any(group.window is not None for group in engine.adapter.groups)
     for length in sorted(lengths):
         while state.seen < length:
-            step = STEP if state.seen < LONG else 8 * STEP
+            step = STEP if slides or state.seen < LONG else 8 * STEP
             _step(engine, state, min(step, length - state.seen), numbers)
         yield length, _bytes(engine, state)
     state.release()

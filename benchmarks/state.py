@@ -20,6 +20,7 @@ from ._corpus import Corpus
 from ._measure import Key, Sample, Table, interleave
 from ._report import medians, show_load, verdicts_table
 from ._state_kit import Dtype, make, runtime
+from ._state_tables import bytes_table
 from ._state_targets import REASONS, TARGETS
 from ._targets import judge
 
@@ -29,7 +30,7 @@ DIVERGING = {"gemma3": "sliding", "jamba": "hybrid", "qwen3_next": "", "mamba": 
 """Families whose stored conversations are diverged from, and the metrics they give. `--quick` takes those with metrics."""
 
 SHOWN = ("reuse", "recomputed", "turn_ms", "commit_ms", "mark_ms", "copy_ms", "pack_ms", "write_ms", "kept", "rewind_ms")
-SHOWN += ("replayed", "held_bytes", "slack", "disk_bytes")
+SHOWN += ("replayed",)
 
 
 @dataclass
@@ -188,6 +189,7 @@ def report(run: Run, cpus: list[int], before: dict[str, float]) -> dict[str, Any
 
 def show(console: Console, result: dict[str, Any]) -> None:
     console.print(medians(result["rows"], SHOWN, "Medians (milliseconds, tokens, bytes and shares)"))
+    console.print(bytes_table(result["rows"]), highlight=False)
     console.print(verdicts_table(judge(result["metrics"], TARGETS, REASONS), "Targets"))
     show_load(console, result["machine"])
 
