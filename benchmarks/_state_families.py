@@ -48,7 +48,9 @@ class Story(NamedTuple):
     moments: list[Said]
 
 
-def _begin(family: str, dtype: Dtype, work: Path, child: subprocess.Popen[bytes], tell: Callable[[str], None]) -> Story | str:
+def _begin(
+    family: str, dtype: Dtype, work: Path, child: subprocess.Popen[bytes], tell: Callable[[str], None]
+) -> Story | str:
     """Tell a story to its end; a copy of the store as the first turn left it goes to the child."""
     folder = work / f"{family}-{dtype}"
     tell(f"  {family}, {dtype}")

@@ -50,9 +50,15 @@ class Shape(NamedTuple):
 
 SHAPES = (
     Shape("Transformer", "llama", HEADS),
-    Shape("sliding 5:1", "gemma3", {**HEADS, "sliding_window": 1_024, "layer_types": [
-        "full_attention" if layer % 6 == 5 else "sliding_attention" for layer in range(LAYERS)
-    ]}),
+    Shape(
+        "sliding 5:1",
+        "gemma3",
+        {
+            **HEADS,
+            "sliding_window": 1_024,
+            "layer_types": ["full_attention" if layer % 6 == 5 else "sliding_attention" for layer in range(LAYERS)],
+        },
+    ),
     Shape("sliding only", "mistral", {**HEADS, "sliding_window": 4_096}),
     Shape("hybrid", "jamba", {**HEADS, "attn_layer_period": 8, "attn_layer_offset": 4, "mamba_d_state": 16}),
     Shape("Mamba", "mamba", {"state_size": 16}),
@@ -169,9 +175,7 @@ def _records(engine: Engine) -> tuple[int, int, int]:
     engine.feed(state, list(range(3, 3 + BLOCK_TOKENS)))
     sizes = {
         group.window is not None: len(
-            codec.encode(
-                BLOCK, (), block_meta(state, group, 0, BLOCK_TOKENS), raw(state.export(group, 0, BLOCK_TOKENS))
-            )[1]
+            codec.encode(BLOCK, (), block_meta(state, group, 0, BLOCK_TOKENS), raw(state.export(group, 0, BLOCK_TOKENS)))[1]
         )
         for group in engine.adapter.groups
     }

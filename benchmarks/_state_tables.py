@@ -35,12 +35,11 @@ def short(tokens: int) -> str:
 
 def size(nbytes: float) -> str:
     """Three digits, in powers of 1024."""
-    for unit in ("B", "KiB", "MiB"):
-        if nbytes < 1000:
-            break
+    units = ["GiB", "MiB", "KiB", "B"]
+    while nbytes >= 1000 and len(units) > 1:
         nbytes /= 1024
-    else:
-        unit = "GiB"
+        units.pop()
+    unit = units[-1]
     return f"{nbytes:.0f} {unit}" if nbytes >= 99.5 else f"{nbytes:.3g} {unit}"
 
 
@@ -71,7 +70,12 @@ def reuse_table(rows: Rows) -> str:
     return table(
         ["diverging", "kept by", "median reuse", "least", "places"],
         (
-            [row["case"].removeprefix("diverge "), row["system"], *(f"{row[p]:.1%}" for p in ("median", "low")), str(row["reps"])]
+            [
+                row["case"].removeprefix("diverge "),
+                row["system"],
+                *(f"{row[p]:.1%}" for p in ("median", "low")),
+                str(row["reps"]),
+            ]
             for row in wanted
         ),
     )
@@ -95,7 +99,15 @@ def rewind_table(rows: Rows) -> str:
 def snapshot_lines(result: Mapping[str, Any]) -> str:
     """What snapshots cost, each number type on a line of its own."""
     rows = result["rows"]
-    heading = ["Mamba 768 x 24", "turn", "turns with / without", "marks and commit / turn", "a snapshot", "copy, pack, write", "kept"]
+    heading = [
+        "Mamba 768 x 24",
+        "turn",
+        "turns with / without",
+        "marks and commit / turn",
+        "a snapshot",
+        "copy, pack, write",
+        "kept",
+    ]
     lines = []
     for case in dict.fromkeys(row["case"] for row in rows if row["case"].startswith("overhead ")):
         cell = {(row["system"], row["measure"]): row["median"] for row in rows if row["case"] == case}
@@ -123,8 +135,8 @@ def numbers(result: Mapping[str, Any]) -> str:
     where = f"{machine['cpu']}, {machine['threads']} thread, {machine['label']}"
     return "\n\n".join(
         [
-            f"Measured on: {where}{' (--quick)' if machine['quick'] else ''}. Times of a LOADED machine are noisy; bytes and "
-            "counts of tokens are not.",
+            f"Measured on: {where}{' (--quick)' if machine['quick'] else ''}. Times of a LOADED machine are noisy; bytes "
+            "and counts of tokens are not.",
             bytes_table(rows),
             f"Families continued bit by bit by a new process, in float32 and bfloat16: {exact} of "
             f"{len(result['families'])}.",

@@ -9,20 +9,24 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ._state_tables import Curve, curves, renewed, short, size
 
 DOCS = Path(__file__).parents[1] / "docs"
-COLOURS = {
-    "Transformer": "C3",
-    "sliding 5:1": "C1",
-    "sliding only": "C4",
-    "hybrid": "C0",
-    "Mamba": "C2",
-    "RWKV": "C7",
+STYLES = {
+    "Transformer": ("C3", "-"),
+    "sliding 5:1": ("C1", "--"),
+    "sliding only": ("k", ":"),
+    "hybrid": ("C0", "-"),
+    "Mamba": ("C2", "-"),
+    "RWKV": ("C7", "-"),
 }
+"""Colour and dashes; lines that lie upon each other are told apart by the dashes."""
+
+OTHER = ("C5", "-")
 APART = 0.045
 """Least distance of two labels, as a share of the axis."""
 
@@ -50,9 +54,12 @@ def draw(result: dict[str, Any], out: Path) -> None:
 
 def _panel(axes: Any, found: Sequence[Curve], title: str, limits: tuple[float, float]) -> None:
     for curve in found:
-        axes.plot(*zip(*curve.points, strict=True), "o-", color=COLOURS.get(curve.name, "k"), markersize=4, linewidth=1.6)
+        colour, dashes = STYLES.get(curve.name, OTHER)
+        axes.plot(*zip(*curve.points, strict=True), color=colour, linestyle=dashes, marker="o", markersize=4, linewidth=1.8)
     lengths = [tokens for tokens, _ in found[0].points]
-    axes.set(xscale="log", yscale="log", ylim=limits, xlim=(lengths[0] / 1.3, lengths[-1] * 7), xlabel="tokens in the session")
+    axes.set(
+        xscale="log", yscale="log", ylim=limits, xlim=(lengths[0] / 1.3, lengths[-1] * 16), xlabel="tokens in the session"
+    )
     axes.set_xticks(lengths, labels=[short(tokens) for tokens in lengths], minor=False)
     axes.set_xticks([], minor=True)
     ticks = [4**power * 65_536.0 for power in range(-1, 9) if limits[0] <= 4**power * 65_536 <= limits[1]]
@@ -67,7 +74,7 @@ def _panel(axes: Any, found: Sequence[Curve], title: str, limits: tuple[float, f
             curve.points[-1],
             (lengths[-1] * 1.25, height),
             textcoords="data",
-            color=COLOURS.get(curve.name, "k"),
+            color=STYLES.get(curve.name, OTHER)[0],
             fontsize=8,
             va="center",
         )
@@ -79,7 +86,7 @@ def _heights(ends: Sequence[float], limits: tuple[float, float]) -> list[float]:
     order = sorted(range(len(ends)), key=lambda i: ends[i])
     at = [math.log(end) for end in ends]
     for _ in range(200):
-        for low, high in zip(order, order[1:], strict=False):
+        for low, high in pairwise(order):
             overlap = step - (at[high] - at[low])
             if overlap > 1e-9:
                 at[low] -= overlap / 2

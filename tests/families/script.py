@@ -42,9 +42,7 @@ def moment(session: Session, answer: tuple[int, ...] = ()) -> Moment:
     logits = session.logits()
     boundary, state = session.warm.boundary, session.head.state
     log = tokens(session.repository.runs(session.head))
-    return Moment(
-        list(answer), log, logits, boundary.digest.hex() if boundary else "", state.logits.hex() if state else ""
-    )
+    return Moment(list(answer), log, logits, boundary.digest.hex() if boundary else "", state.logits.hex() if state else "")
 
 
 def begun(rt: Runtime, name: str = "s", *, seed: int = SEED) -> Session:
