@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from perdure.memory.records import Message
+from perdure.runtime.chat import ChatFormat
+
 VOCABULARY = (
     "river stone window market letter garden winter signal copper engine harbour paper museum orchard circle shadow "
     "captain village thunder candle mountain bridge station forest morning silver lantern meadow kitchen compass "
@@ -23,6 +26,8 @@ class Corpus:
         from transformers import AutoTokenizer
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
+        # A base model has no template of its own; Perdure's format has one for it.
+        self._chat = ChatFormat(self.tokenizer)
 
     def ids(self, tokens: int, seed: int = 1) -> list[int]:
         """Exactly this many token ids; a longer list starts with the shorter ones."""
@@ -35,10 +40,7 @@ class Corpus:
         return text(count, seed)
 
     def _rendered(self, content: str) -> int:
-        rendered = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
-        return len(self.tokenizer.encode(rendered, add_special_tokens=False))
+        return len(self._chat.prompt([Message("user", content)]))
 
 
 def text(words: int, seed: int = 1) -> str:

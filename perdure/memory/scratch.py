@@ -10,7 +10,6 @@ from typing import Any
 from ..config import BLOCK_TOKENS, PREFILL_GRID
 from ..stores.base import Digest, Store, WriteTxn
 from . import names, sessionlog, tree
-from .checkpoints import GRID
 from .draft import Committed, Draft, NewBlock, Recorder, now_ms
 from .records import Commit, Message, StateRefs
 
@@ -70,7 +69,7 @@ def _entries(recorder: Recorder, draft: Draft, whole: Sequence[NewBlock]) -> lis
     """Everything that a later prompt with the same beginning can go on from."""
     end = sum(block.tokens for block in whole)
     windows = (draft.windows or ())[: len(whole)]
-    marks = [new for new in draft.snapshots if new.mark.mark == GRID and new.mark.position <= end]
+    marks = [new for new in draft.snapshots if new.mark.position % PREFILL_GRID == 0 and new.mark.position <= end]
     return [
         *(tree.Entry(block.tokens, recorder.put_block(block)) for block in [*whole, *windows]),
         *(tree.Entry(0, recorder.put_snapshot(new).digest) for new in marks),

@@ -118,15 +118,16 @@ def tail(records: Iterable[JournalRecord], applied: int, damage: Sequence[Damage
     turn: UnfinishedTurn | None = None
     target: Digest | None = None
     objects: list[bytes] = []
+    streamed: list[int] = []
     removed = False
     beyond = [record for record in records if record.seq > applied]
     last = max([applied, *(record.seq for record in beyond)])
     for seq, body, _ in usable(beyond, damage)[0]:
         kind = body["t"]
         if kind == "turn":
-            turn = _begun(body, seq)
+            turn, streamed = _begun(body, seq), []
         elif kind == "tok" and turn is not None:
-            turn = turn._replace(tokens=(*turn.tokens, body["id"]))
+            streamed.append(body["id"])
         elif kind in ("commit", "open"):
             turn, target = None, body["commit"]
             objects.extend(body["records"])
@@ -138,6 +139,7 @@ def tail(records: Iterable[JournalRecord], applied: int, damage: Sequence[Damage
             turn = None
         elif kind == "removed":
             removed = True
+    turn = turn and turn._replace(tokens=tuple(streamed))
     return Tail(turn, target, tuple(objects), last, removed)
 
 

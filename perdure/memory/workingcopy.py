@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import RefChanged, SessionNotFound, StoreFull
 from ..stores.base import Digest, Ref, Store, WriteTxn
-from ..stores.journal import Journal, read_journal
+from ..stores.journal import Journal, JournalRecord, Seal, read_journal, read_since
 from ..stores.lease import Lease
 from . import commits, gc, names, retelling, sessionlog, tokenlog
 from .draft import Committed, Draft, Recorder, now_ms, recipe_object, write_state
@@ -70,7 +70,10 @@ class WorkingCopy:
 
     def tail(self) -> sessionlog.Tail:
         """What the journal holds beyond the branch: an unfinished turn, a move that did not reach the database."""
-        records, damage = read_journal(self._directory / "journals" / f"{self.uid}.journal")
+        since = self._since_seal()
+        if since is not None:
+            return sessionlog.tail(since, self._ref.meta["seq"])
+        records, damage = read_journal(self._journal_file)
         return sessionlog.tail(records, self._ref.meta["seq"], damage)
 
     def begin_turn(self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]) -> None:
@@ -98,12 +101,12 @@ class WorkingCopy:
 
         Raises RefChanged when the branch is not at `head`, StoreFull with nothing changed.
         """
-        covers = self._log.next_seq - 1
+        covers, seal = self._log.next_seq - 1, self._log.seal()
         with self._store.write() as txn:
             recorder = Recorder(txn)
             written = commits.read(txn, self._write(recorder, draft, covers))
             dropped = self._thin(txn, written, draft.keep.budget_bytes)
-            self._move(txn, written.digest, covers, draft.kind, dropped=dropped)
+            self._move(txn, written.digest, covers, draft.kind, dropped=dropped, seal=list(seal))
         return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
 
     def _tell(self, written: Commit, covers: int, records: list[bytes]) -> int:
@@ -158,18 +161,34 @@ class WorkingCopy:
         before = self.head.digest
         self._ref = self._read_ref()
         self._mend()
-        self._journal = Journal.open(self._directory / "journals", self.uid, group_commit_ms=self._group_commit_ms)
+        self._journal = Journal.open(
+            self._directory / "journals", self.uid, group_commit_ms=self._group_commit_ms, seal=self._seal
+        )
         with self._store.read() as txn:
             self.head = commits.read(txn, self._ref.target)
         return self.head.digest != before
 
     def _mend(self) -> None:
         """Tell the journal again from the database where it lost what the database has."""
+        if any(record.body.get("commit") == self._ref.target for record in self._since_seal() or ()):
+            return
         state = retelling.condition(self._directory / "journals", self._ref)
         self.notes.extend(f"Session {self.name!r}: {sentence}; what they held is lost." for sentence in state.sentences)
         if state.worn:
             retelling.retell(self._store, self._directory, self.name, self._ref, state)
             self.notes.append(f"The journal of session {self.name!r} was incomplete; it was written anew from the database.")
+
+    @property
+    def _journal_file(self) -> Path:
+        return self._directory / "journals" / f"{self.uid}.journal"
+
+    @property
+    def _seal(self) -> Seal | None:
+        stored = self._ref.meta.get("seal")
+        return None if stored is None else Seal(*stored)
+
+    def _since_seal(self) -> list[JournalRecord] | None:
+        return None if self._seal is None else read_since(self._journal_file, self._seal)
 
     def _read_ref(self) -> Ref:
         with self._store.read() as txn:

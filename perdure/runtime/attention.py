@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import AttentionInterface, AutoConfig
 
 from ..kernels import attend
+from .models import own_loader
 
 NAME = "perdure"
 
@@ -36,7 +37,7 @@ def register() -> None:
 
 def choose(folder: Path) -> str | None:
     """Ours for a model in a folder where it computes all that the model asks for, else None: what transformers prefers."""
-    if torch.cuda.is_available() or not (folder / "config.json").is_file():
+    if torch.cuda.is_available() or not (folder / "config.json").is_file() or own_loader(folder):
         return None
     return NAME if suits(AutoConfig.from_pretrained(folder, local_files_only=True)) else None
 

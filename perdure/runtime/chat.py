@@ -114,6 +114,16 @@ class ChatFormat:
             raise TemplateRewrites(self._encode(whole, writer, first=True))
         return self._encode(tail, writer, first=not history)
 
+    def ends(self, messages: Sequence[ChatMessage], whole: Sequence[int], since: int) -> list[int]:
+        """Where the messages numbered `since` and higher end in the tokens of the whole conversation, `whole`."""
+        writer, found = _Writer(self, messages), []
+        for count in range(since + 1, len(messages) + 1):
+            part = self._encode(writer.render(count, ask=False), writer, first=True)
+            found.append(
+                next((i for i, (a, b) in enumerate(zip(part, whole, strict=False)) if a != b), min(len(part), len(whole)))
+            )
+        return found
+
     def count(self, text: str) -> int:
         """How many tokens a plain text has."""
         return len(self._plain(text, first=False))

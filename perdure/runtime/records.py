@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 class Receipt:
     """What one turn cost and what it left behind.
 
-    `restored` tokens came from the session's stored state, `reused` from blocks that other sessions had stored,
-    `prefilled` were computed for this turn, `replayed` were recomputed to recover, rewind or heal, `generated` were
-    sampled. Times in milliseconds. `bytes_read` and `bytes_written` count records and journal frames.
+    `restored` tokens came from the session's stored state (`replayed` of them, or of an answer that was recovered, had to
+    be computed again to recover, rewind or heal), `reused` from what other sessions had stored, `prefilled` were computed
+    for this turn, `generated` were sampled. Times in milliseconds. `bytes_read` and `bytes_written` count records and
+    journal frames.
     `notes` are sentences about anything unusual: a healed block, a recovered turn, a fork.
     """
 

@@ -11,7 +11,7 @@ from ..memory.tokenlog import WINDOWS, Run, Span, crop, derived, lineages, overl
 from ..stores.base import Digest
 from .encoding import block_meta, load_block, raw, unpack_boundary, unpack_snapshot
 from .engine import Boundary, Engine
-from .state.base import Group, Snapshot, State
+from .state.base import FULL, Group, Snapshot, State
 from .warm import Warm
 
 
@@ -138,8 +138,9 @@ class Restoration:
         self.bytes += found.bytes
         return [Damage(group, Span(at, at + n), digest) for at, n, digest in found.damaged]
 
-    def _groups(self) -> tuple[Group, ...]:
-        return self._engine.adapter.groups
+    def _groups(self) -> list[Group]:
+        """The full group always: where nothing belongs to it its blocks are empty, and are mended like all others."""
+        return sorted({Group(FULL), *self._engine.adapter.groups})
 
     def _last_block(self) -> tuple[int, Digest]:
         """Where the last block ends that lies wholly before the position, and its lineage id."""

@@ -57,12 +57,10 @@ class Runtime:
         return self.loaded.info
 
     def _recipe(self, loaded: LoadedModel) -> Recipe:
-        """The recipe says what else decides the bits: how prompts are fed, and states that are kept rounded."""
+        """The recipe says what else decides the bits: who keeps states and how, and how prompts are fed."""
         stepwise = {} if self.engine.adapter.multi_token else {"grid": "1"}
-        rounded = (
-            {} if self.checkpoints.codec == "raw" else {"format": f"{STATE_FORMAT} with {self.checkpoints.codec} states"}
-        )
-        return loaded.recipe.replace(**stepwise, **rounded)
+        rounded = "" if self.checkpoints.codec == "raw" else f" with {self.checkpoints.codec} states"
+        return loaded.recipe.replace(format=f"{STATE_FORMAT} by {self.engine.adapter.identity}{rounded}", **stepwise)
 
     def session(self, name: str, *, create: bool = True, system: str | None = None, as_text: bool = False) -> Session:
         """Open a session, made if `create` allows; an answer that a killed process left unfinished is recovered.

@@ -70,11 +70,12 @@ def _trial(engine: Engine, tokens: list[int]) -> Findings:
 def _last(engine: Engine, tokens: list[int], cuts: Sequence[int]) -> Tensor:
     """The last logits when tokens are fed in forwards that end at `cuts`."""
     state = engine.adapter.new()
-    logits = torch.empty(0)
-    for part in _parts(tokens, cuts):
-        boundary = engine.feed(state, part)
-        logits = boundary.logits
+    *before, last = _parts(tokens, cuts)
+    for part in before:
+        engine.absorb(state, part)
         state.check()
+    logits = engine.feed(state, last).logits
+    state.check()
     state.release()
     return logits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,13 @@ from torch import Tensor
 
 from ..config import CheckpointOptions, Sampling
 from ..errors import InvalidInput, SessionBusy
-from ..memory.checkpoints import TURN
-from ..memory.draft import Draft
 from ..memory.recipe import Recipe
 from ..memory.records import Commit, Message, Problem
 from ..memory.repository import Repository
 from ..memory.scratch import Scratch
 from ..memory.tokenlog import crop, spans
 from ..memory.workingcopy import WorkingCopy
-from .encoding import pack_boundary
+from .committing import draft_of
 from .engine import Engine
 from .models import LoadedModel
 from .records import ModelInfo, Receipt, Reply
@@ -30,13 +28,12 @@ from .restoration import Restoration
 from .stream import Stream
 from .turn import Cost, Turn, plan, settings_dict
 from .verify import verify
-from .warm import Warm, additions
+from .warm import Warm
 
 if TYPE_CHECKING:
     from .runtime import Runtime
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
-COUNTED = ("restored", "reused", "prefilled", "replayed", "generated")
 
 
 class Session:
@@ -72,6 +69,16 @@ class Session:
     @property
     def model(self) -> ModelInfo:
         return self.loaded.info
+
+    @property
+    def runtime(self) -> Runtime:
+        """What this session runs in."""
+        return self._runtime
+
+    @property
+    def stale(self) -> bool:
+        """Whether the stored state is another model's, so that the conversation is computed again from its text."""
+        return self._stale
 
     @property
     def checkpoints(self) -> CheckpointOptions:
@@ -169,7 +176,7 @@ class Session:
         began = time.perf_counter()
         parent, cost = self.head.hex, turn.cost
         try:
-            written = self.copy.commit(self._draft(kind, said, turn)).bytes_written
+            written = self.copy.commit(draft_of(self, kind, said, turn)).bytes_written
         except BaseException:
             self._cool()
             raise
@@ -189,54 +196,8 @@ class Session:
         return self._receipt(turn.cost, self.head.hex, "cancelled", self._take_notes())
 
     def _receipt(self, cost: Cost, parent: str, reason: str, notes: list[str]) -> Receipt:
-        return Receipt(
-            session=self.name or "",
-            commit=self.head.hex,
-            parent=parent,
-            restored=cost.restored,
-            reused=cost.reused,
-            prefilled=cost.prefilled,
-            replayed=cost.replayed,
-            generated=cost.generated,
-            restore_ms=cost.restore_ms,
-            prefill_ms=cost.prefill_ms,
-            decode_ms=cost.decode_ms,
-            commit_ms=cost.commit_ms,
-            bytes_read=cost.bytes_read,
-            bytes_written=cost.bytes_written,
-            finish_reason=reason,
-            notes=tuple(notes),
-        )
-
-    def _draft(self, kind: str, said: list[Message], turn: Turn) -> Draft:
-        warm = self.warm
-        self.mark(TURN)
-        added = additions(warm, self.recipe.digest, self.engine, self.checkpoints.codec)
-        boundary = warm.boundary
-        cost = turn.cost
-        replaces = turn.rewrites or self._stale
-        return Draft(
-            kind=kind,
-            recipe=self.recipe.to_meta(),
-            runs=warm.new_runs(),
-            blocks=added.blocks,
-            windows=added.windows,
-            snapshots=added.snapshots,
-            keep=self.checkpoints,
-            layout=self._runtime.layout,
-            messages=[*warm.messages, *said] if replaces else said,
-            boundary=None if boundary is None else pack_boundary(boundary, warm.state.seen),
-            logits=b"" if boundary is None else boundary.digest,
-            pending=() if turn.answer.ended_with is None else (turn.answer.ended_with,),
-            lineage=added.tip,
-            seed=self.seed,
-            reason=turn.answer.reason,
-            author=self._runtime.author,
-            title=next((m.content for m in said if m.role == "user"), "")[:72].split("\n")[0],
-            answers=1,
-            metrics={name: getattr(cost, name) for name in COUNTED},
-            base_tokens=warm.committed if replaces else None,
-        )
+        session = self.name or ""
+        return Receipt(session, self.head.hex, parent, **asdict(cost), finish_reason=reason, notes=tuple(notes))
 
     def mark(self, kind: str) -> None:
         """Take a snapshot of a recurrent state at this position (called by the turn)."""
@@ -246,11 +207,7 @@ class Session:
         """Go back to where a forward ended within the present state; returns how many tokens were computed again."""
         warm = self.warm
         if self.name is None:
-            fresh = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"")
-            warm.state.crop(0)
-            self.engine.replay(warm.state, fresh.tokens, spans(fresh.runs))
-            self._warm = fresh
-            return tokens
+            return self._rewind_unstored(warm, tokens)
         restoration = Restoration(self.repository, self.engine, self.head, tokens)
         if warm.state.holds(tokens):
             self._warm = restoration.cut(warm.state)
@@ -260,6 +217,16 @@ class Session:
         self._warm.messages = warm.messages
         self.notes.extend(restoration.notes)
         return restoration.replayed
+
+    def _rewind_unstored(self, warm: Warm, tokens: int) -> int:
+        """The same for an ephemeral session, whose state is nowhere else: what cannot be cut is computed again."""
+        self._warm = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"")
+        if warm.state.holds(tokens):
+            warm.state.crop(tokens)
+            return 0
+        warm.state.crop(0)
+        self.engine.replay(warm.state, self._warm.tokens, spans(self._warm.runs))
+        return tokens
 
     # reading
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..config import PREFILL_GRID, Sampling
@@ -42,16 +42,26 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`keep` tokens of the state stay, then `feed` is absorbed. `rewrites`: the log before `keep` is cropped."""
+    """`keep` tokens of the state stay, then `feed` is absorbed. `rewrites`: the log before `keep` is cropped.
+
+    `moved` are spans of messages, the last ones of those before and the new ones, where `feed` writes old ones again.
+    """
 
     keep: int
     feed: tuple[int, ...]
     rewrites: bool
+    moved: tuple[tuple[int, int], ...] = ()
 
 
 def plan(session: Session, messages: Sequence[Message]) -> Plan:
     """Which tokens answer `messages` after what the session holds. Raises PromptTooLong before anything changes."""
     warm, chat = session.warm, session.loaded.chat
+    if warm.messages and not warm.state.seen:
+        # Only the text of the conversation is at hand, so all of it is fed.
+        whole = chat.prompt([*warm.messages, *messages])
+        made = Plan(0, tuple(whole), False, _moved(session, messages, whole, 0))
+        _check_length(session, made)
+        return made
     try:
         feed = chat.delta(warm.messages, messages, tail_is_open=bool(warm.messages))
         made = Plan(warm.state.seen, tuple(feed), False)
@@ -59,9 +69,19 @@ def plan(session: Session, messages: Sequence[Message]) -> Plan:
         log = warm.tokens
         same = next((i for i, (a, b) in enumerate(zip(log, rewrite.tokens, strict=False)) if a != b), len(log))
         keep = chunk_start(warm.runs, min(same, len(rewrite.tokens) - 1))
-        made = Plan(keep, tuple(rewrite.tokens[keep:]), keep < warm.state.seen)
+        moved = _moved(session, messages, rewrite.tokens, keep)
+        made = Plan(keep, tuple(rewrite.tokens[keep:]), keep < warm.state.seen, moved)
     _check_length(session, made)
     return made
+
+
+def _moved(session: Session, messages: Sequence[Message], whole: Sequence[int], keep: int) -> tuple[tuple[int, int], ...]:
+    """The spans in `whole` of the messages that do not end within its first `keep` tokens."""
+    every = [*session.warm.messages, *messages]
+    since = next((i for i, m in enumerate(session.warm.messages) if m.end > keep), len(session.warm.messages))
+    ends = session.loaded.chat.ends(every, whole, since)
+    starts = [every[since - 1].end if since else 0, *ends[:-1]]
+    return tuple(zip(starts, [*ends[:-1], len(whole)], strict=True))
 
 
 def _check_length(session: Session, made: Plan) -> None:
@@ -113,16 +133,21 @@ class Turn:
         warm, engine = self._session.warm, self._session.engine
         if self._plan.keep < warm.state.seen:
             self.cost.replayed += self._session.rewind(self._plan.keep)
+            self.cost.restored = self._plan.keep
             warm = self._session.warm
         began = time.perf_counter()
         feed = list(self._plan.feed)
         if not warm.state.seen:
             self._reuse(feed)
-        for span in engine.forwards(warm.state.seen, self._plan.keep + len(feed)):
+        end = self._plan.keep + len(feed)
+        for span in engine.forwards(warm.state.seen, end):
             if cancelled():
                 return False
             part = feed[span.start - self._plan.keep : span.end - self._plan.keep]
-            warm.boundary = engine.feed(warm.state, part)
+            if span.end == end:
+                warm.boundary = engine.feed(warm.state, part)
+            else:
+                engine.absorb(warm.state, part)
             warm.fed(engine.feeding, part)
             self.cost.prefilled += len(part)
             self._mark_on_grid()
@@ -208,10 +233,22 @@ class Turn:
         middle = self._plan.keep + len(self._plan.feed)
         end = self._session.warm.state.seen
         spans = [(self._plan.keep, min(middle, end))] * (len(messages) - 1) + [(min(middle, end), end)]
+        if self._plan.moved:
+            old, new = self._plan.moved[: -(len(messages) - 1)], self._plan.moved[-(len(messages) - 1) :]
+            self._move(old)
+            spans = [*new, spans[-1]]
         return [
             Message(m.role, m.content, start, stop, m.time_ms or self._began_ms)
             for m, (start, stop) in zip(messages, spans, strict=True)
         ]
+
+    def _move(self, spans: Sequence[tuple[int, int]]) -> None:
+        """The last messages before this turn stand elsewhere now."""
+        before = self._session.warm.messages
+        moved = [
+            replace(m, start=at, end=end) for m, (at, end) in zip(before[len(before) - len(spans) :], spans, strict=True)
+        ]
+        self._session.warm.messages = [*before[: len(before) - len(spans)], *moved]
 
 
 def settings_dict(settings: Sampling) -> dict[str, object]:

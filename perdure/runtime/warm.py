@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..config import CheckpointOptions
-from ..memory.checkpoints import retained
+from ..memory.checkpoints import PROMPT, retained
 from ..memory.draft import NewBlock, NewSnapshot
 from ..memory.records import Checkpoint, Message
 from ..memory.tokenlog import (
@@ -74,7 +74,8 @@ class Warm:
 
     def mark(self, kind: str, turn: int, options: CheckpointOptions) -> None:
         """Take a snapshot here, for a family that needs them, and let go of those that would not be kept anyway."""
-        snapshot = self.state.snapshot()
+        here = any(old.mark.position == self.state.seen for old in self.pending)
+        snapshot = None if here and kind == PROMPT else self.state.snapshot()
         if snapshot is None:
             return
         self.pending = [old for old in self.pending if old.mark.position != snapshot.position]
@@ -102,7 +103,7 @@ class Additions(NamedTuple):
 
 def additions(warm: Warm, recipe: Digest, engine: Engine, how: str) -> Additions:
     """Everything computed that no commit holds yet. Bytes are made when they are asked for."""
-    log, forwards = warm.tokens, [span for span in spans(warm.runs) if span.end > warm.stored]
+    log, forwards = warm.tokens, list(spans(run for run in warm.runs if run.end > warm.stored))
     names = lineages(recipe, warm.tip, log, forwards, list(blocks(warm.stored, warm.state.seen)))
     window = next((group for group in engine.adapter.groups if group.window is not None), None)
     full = [_block(warm, Group(FULL), span, name, warm.known) for span, name in names.items()]

@@ -15,12 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import xxhash
+
 from ..errors import InvalidInput, StoreError
 from . import faults, frames
 from .copies import Damage, damage, mend, mirror_of, read_copies
-from .files import Appender, Syncer, replace, sync_directory, translating
+from .files import Appender, Syncer, read_file, replace, sync_directory, translating
 
-__all__ = ["Damage", "Journal", "JournalRecord", "read_journal"]
+__all__ = ["Damage", "Journal", "JournalRecord", "Seal", "read_journal", "read_since"]
 
 _UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -31,6 +33,30 @@ class JournalRecord(NamedTuple):
     seq: int
     body: dict[str, Any]
     offset: int
+
+
+class Seal(NamedTuple):
+    """The first `size` bytes of a journal and their xxh3_128, taken when the database held all that they tell."""
+
+    size: int
+    digest: bytes
+
+
+def read_since(path: Path, seal: Seal) -> list[JournalRecord] | None:
+    """The records behind a seal, without parsing those before it; None when anything needs a closer look.
+
+    Sealed bytes that have changed, a gap, a torn end, or a mirror that tells otherwise do.
+    """
+    path, seed = Path(path), frames.seed_of(path.stem)
+    with translating(path):
+        data, mirror = read_file(path), frames.scan(read_file(mirror_of(path)), seed)
+    if len(data) < seal.size or xxhash.xxh3_128_digest(data[: seal.size]) != seal.digest:
+        return None
+    rest = frames.scan(data[seal.size :], seed)
+    unsettled = [frame.seq for frame in rest.frames if frame.seq > mirror.marked]
+    if not rest.frames or rest.gaps or mirror.gaps or unsettled != [frame.seq for frame in mirror.frames]:
+        return None
+    return [JournalRecord(frame.seq, frame.body, seal.size + frame.offset) for frame in rest.frames]
 
 
 def read_journal(path: Path) -> tuple[list[JournalRecord], list[Damage]]:
@@ -61,6 +87,7 @@ class Journal:
         self._syncer = Syncer(self._fdatasync, group_commit_ms / 1000)
         self._lock = threading.RLock()
         self._closed = False
+        self._content = xxhash.xxh3_128(read_file(path))
 
     @classmethod
     def create(cls, directory: Path, uid: str, body: Mapping[str, Any], *, group_commit_ms: int = 50) -> Journal:
@@ -78,9 +105,15 @@ class Journal:
         return cls(path, 1, group_commit_ms)
 
     @classmethod
-    def open(cls, directory: Path, uid: str, *, group_commit_ms: int = 50) -> Journal:
-        """Go on with a journal: what one file lost is restored from the other, a torn tail is cut off."""
+    def open(cls, directory: Path, uid: str, *, group_commit_ms: int = 50, seal: Seal | None = None) -> Journal:
+        """Go on with a journal: what one file lost is restored from the other, a torn tail is cut off.
+
+        Behind a `seal` that holds, only what follows it is looked at.
+        """
         path = _path(directory, uid)
+        since = None if seal is None else read_since(path, seal)
+        if since is not None:
+            return cls(path, since[-1].seq + 1, group_commit_ms)
         with translating(path):
             if not path.exists() and not mirror_of(path).exists():
                 raise StoreError(f"There is no journal {path}.")
@@ -162,6 +195,11 @@ class Journal:
                     self.bytes_written += len(marker)
                 faults.point("journal.settle.after")
 
+    def seal(self) -> Seal:
+        """A seal on everything written so far."""
+        with self._lock:
+            return Seal(self._journal.end, self._content.digest())
+
     def sync(self) -> None:
         """Make everything written so far durable."""
         with self._lock:
@@ -204,6 +242,7 @@ class Journal:
                 self._journal.cut(ends[0])
                 self._mirror.cut(ends[1])
                 raise
+        self._content.update(frame)
 
     def _fdatasync(self) -> None:
         with translating(self.path):

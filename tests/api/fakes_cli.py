@@ -82,6 +82,12 @@ class FakeHistory:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
+    def exists(self, name: str) -> bool:
+        return name in self.branches
+
+    def unfinished(self, name: str) -> None:
+        return None
+
     def sessions(self) -> list[SessionInfo]:
         return [self.info(name) for name in sorted(self.branches)]
 
@@ -330,7 +336,7 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
     def measure(measured: object, *, progress: object = None) -> Sequence[Mapping[str, Any]]:
         return [{"context": 512, "cold ms": 40.25, "resumed ms": 3.5}]
 
-    def pull_model(name: str, *, accept_licence: bool, progress: Callable[[str, int, int], None]) -> Path:
+    def pull_model(name: str, *, accept_terms: bool, progress: Callable[[str, int, int], None]) -> Path:
         progress("download", 1, 2)
         progress("download", 2, 2)
         return Path("models") / name

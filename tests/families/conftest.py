@@ -14,25 +14,45 @@ from typing import IO, Any, Literal, NamedTuple
 import pytest
 import torch
 
+from perdure.config import CheckpointOptions
+from perdure.memory.repository import Repository
 from perdure.runtime import Runtime
+from perdure.runtime.engine import Engine
 from perdure.runtime.models import quiet
 from perdure.testing.families import FAMILIES, NEWER, tiny_model
 
-from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, Moment, begun, beside, broken_off, loaded_from, runtime, say
+from .script import (
+    FIRST,
+    LAST,
+    NEXT,
+    OTHER,
+    OTHER_SEED,
+    SAMPLING,
+    Moment,
+    begun,
+    beside,
+    broken_off,
+    loaded_from,
+    runtime,
+    say,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 QUIET = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": str(PROJECT), "HF_HUB_OFFLINE": "1"}
 
 
+Dtype = Literal["float32", "bfloat16"]
+
+
 class Case(NamedTuple):
     family: str
-    dtype: Literal["float32", "bfloat16"]
+    dtype: Dtype
 
     def __str__(self) -> str:
         return f"{self.family}-{self.dtype}"
 
 
-DTYPES: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
+DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
 CASES = [Case(family, dtype) for family in (*FAMILIES, *NEWER) for dtype in DTYPES]
 
 
@@ -63,6 +83,14 @@ class Bench:
     def at(self, store: Path, **changes: Any) -> Runtime:
         """A runtime over a store; `changes` are attributes that differ from the defaults."""
         return beside(self._first, store, **changes)
+
+    def over(self, store: Path, checkpoints: CheckpointOptions) -> Runtime:
+        """A runtime with its own say about snapshots, which may be part of its recipe."""
+        return Runtime(self._first.loaded, Repository.open(store), SAMPLING, threads=1, checkpoints=checkpoints)
+
+    @property
+    def engine(self) -> Engine:
+        return self._first.engine
 
     @cached_property
     def story(self) -> Story:
@@ -106,10 +134,17 @@ def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
 
 
 @pytest.fixture(params=CASES, ids=str)
-def bench(request: pytest.FixtureRequest, benches: Benches) -> Bench:
+def bench(request: pytest.FixtureRequest, benches: Benches) -> Iterator[Bench]:
+    """The families' models run on one thread."""
     threads = torch.get_num_threads()
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
-    return benches[Case(*request.param)]
+    yield benches[case_of(request.param)]
+    torch.set_num_threads(threads)
+
+
+def case_of(param: object) -> Case:
+    if not isinstance(param, Case):
+        raise TypeError(f"a bench is asked for by a Case, not by {param!r}")
+    return param
 
 
 class Afterlife:
@@ -158,7 +193,7 @@ def afterlife(
     request: pytest.FixtureRequest, benches: Benches, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Afterlife]:
     wanted = {
-        Case(*item.callspec.params["bench"]): None
+        case_of(item.callspec.params["bench"]): None
         for item in request.session.items
         if isinstance(item, pytest.Function) and "afterlife" in item.fixturenames
     }
@@ -168,9 +203,16 @@ def afterlife(
     children.close()
 
 
-def few(*families: str) -> pytest.MarkDecorator:
-    """Run a test for these families only, each in both number types."""
-    cases = [Case(family, dtype) for family in families for dtype in DTYPES]
+@pytest.fixture(scope="session", autouse=True)
+def afterlife_first(request: pytest.FixtureRequest) -> None:
+    """Where the children are needed they are started first, and are busy while other tests run."""
+    if any(isinstance(item, pytest.Function) and "afterlife" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("afterlife")
+
+
+def few(*families: str, dtypes: tuple[Dtype, ...] = DTYPES) -> pytest.MarkDecorator:
+    """Run a test for these families only."""
+    cases = [Case(family, dtype) for family in families for dtype in dtypes]
     return pytest.mark.parametrize("bench", cases, ids=str, indirect=True)
 
 

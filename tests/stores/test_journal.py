@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.errors import InvalidInput, StoreError, StoreFull
 from perdure.stores import faults, frames
-from perdure.stores.journal import Damage, Journal, JournalRecord, read_journal
+from perdure.stores.journal import Damage, Journal, JournalRecord, Seal, read_journal, read_since
 
 ROOT = Path(__file__).parents[2]
 UID = "0123abcd"
@@ -491,3 +492,50 @@ def test_a_rewritten_journal_that_loses_its_end_is_missed(tmp_path: Path) -> Non
     Journal.rewrite(tmp_path, UID, [{"n": 1}, {"n": 2}], first_seq=40)
     path.write_bytes(path.read_bytes()[:-30])
     assert explained(read_journal(path)[1]) == {40, 41}
+
+
+def test_what_follows_a_seal_is_read_alone(tmp_path: Path) -> None:
+    with Journal.create(tmp_path, "s", {"t": "open"}) as journal:
+        journal.append({"n": 1})
+        seal = journal.seal()
+        journal.append({"n": 2})
+        journal.settle()
+    path = tmp_path / "s.journal"
+    since = read_since(path, seal)
+    assert since is not None
+    assert since == read_journal(path)[0][2:]
+    with Journal.open(tmp_path, "s", seal=seal) as again:
+        assert again.append({"n": 3}) == 3
+        assert again.seal() == Seal(path.stat().st_size, xxhash.xxh3_128_digest(path.read_bytes()))
+    assert [record.body.get("n") for record in read_journal(path)[0]] == [None, 1, 2, 3]
+
+
+@pytest.mark.parametrize("at", [3, 40, -3])
+def test_a_seal_does_not_hide_damage(tmp_path: Path, at: int) -> None:
+    """Before it, behind it: either way the whole journal is looked at."""
+    with Journal.create(tmp_path, "s", {"t": "open"}) as journal:
+        journal.append({"n": 1})
+        seal = journal.seal()
+        journal.append({"n": 2})
+        journal.settle()
+    path = tmp_path / "s.journal"
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+    assert read_since(path, seal) is None
+
+
+def test_a_seal_counts_only_while_both_copies_agree(tmp_path: Path) -> None:
+    """Unsettled records must stand in the mirror, and nothing else may."""
+    with Journal.create(tmp_path, "s", {"t": "open"}) as journal:
+        journal.settle()
+        seal = journal.seal()
+        journal.append({"n": 1})
+    path = tmp_path / "s.journal"
+    assert read_since(path, seal) is not None
+    mirror = path.with_suffix(".mirror").read_bytes()
+    path.with_suffix(".mirror").write_bytes(mirror[:-2])
+    assert read_since(path, seal) is None
+    path.with_suffix(".mirror").write_bytes(mirror)
+    path.write_bytes(path.read_bytes()[: seal.size])
+    assert read_since(path, seal) is None

@@ -65,10 +65,27 @@ def show(
             return
         messages = history.messages(rev, within)
         marks = decorations(history)
+        waiting = _waiting(history, commit, within if rev == "HEAD" else rev)
+    if waiting is not None:
+        say(waiting)
     if json:
         print_json({**shapes.commit(commit), "conversation": shapes.messages(messages)})
     else:
         stdout().print(show_text(commit, messages, marks))
+
+
+def _waiting(history: Repository, commit: Commit, name: str | None) -> str | None:
+    """A sentence about a turn that is not in any commit yet, when the commit is a session's head."""
+    if name is None or not history.exists(name) or history.info(name).head.digest != commit.digest:
+        return None
+    turn = history.unfinished(name)
+    if turn is None:
+        return None
+    asked = " ".join(turn.messages[-1][1].split())[:60] if turn.messages else ""
+    return (
+        f"{name} has an answer that is not committed ({len(turn.tokens)} tokens, to {asked!r}): it is being given now, "
+        f"or was interrupted and comes back with the next `perdure chat -s {name}`."
+    )
 
 
 def _show_state(history: Repository, commit: Commit, *, json: bool) -> None:

@@ -33,16 +33,17 @@ def running(model: str, store: Path | None, *, checkpoint_bytes: int | None = No
 
 
 def pull(
-    model: Annotated[str, typer.Argument(metavar="NAME", help="The embedded model, a hub id or a local folder.")],
-    accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Agree to the terms of a model whose licence has some.")
+    model: Annotated[str, typer.Argument(metavar="NAME", help="A model known by name, a hub id or a local folder.")],
+    accept_terms: Annotated[
+        bool,
+        typer.Option("--accept-terms", "--accept-licence", help="Agree to the terms of a model whose licence has some."),
     ] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Bring a model onto this machine. One that is here already is left as it is."""
     with Step(f"pulling {model}") as progress:
-        path = wiring.pull_model(model, accept_licence=accept_licence, progress=progress.stage)
+        path = wiring.pull_model(model, accept_terms=accept_terms, progress=progress.stage)
     print_json({"name": model, "path": str(path)}) if json else typer.echo(f"{model} is ready.")
 
 
@@ -55,9 +56,9 @@ def models(json: Json = False, debug: Debug = False) -> None:
     if not found:
         say(f"No models here yet; `perdure pull {EMBEDDED_MODEL}` brings the embedded one.")
         return
-    table = plain_table("NAME", "SIZE", "PATH", right={1})
+    table = plain_table("NAME", "SIZE", "TERMS", "PATH", right={1})
     for model in found:
-        table.add_row(styled(model.name, "bold"), size(model.bytes), styled(model.path, "dim"))
+        table.add_row(styled(model.name, "bold"), size(model.bytes), model.terms, styled(model.path, "dim"))
     print_table(table)
 
 

@@ -88,7 +88,7 @@ def usage(receipt: Receipt) -> dict[str, Any]:
         "prompt_tokens": receipt.prompt_tokens,
         "completion_tokens": receipt.generated,
         "total_tokens": receipt.prompt_tokens + receipt.generated,
-        "prompt_tokens_details": {"cached_tokens": receipt.restored + receipt.reused},
+        "prompt_tokens_details": {"cached_tokens": max(0, receipt.restored + receipt.reused - receipt.replayed)},
     }
 
 

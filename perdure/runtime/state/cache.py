@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import (
     Cache,
-    CacheLayerMixin,
     DummyLayer,
     DynamicCache,
-    DynamicIndexedLayer,
-    DynamicLayer,
-    DynamicSlidingWindowLayer,
-    LinearAttentionAndFullAttentionLayer,
-    LinearAttentionAndSlidingWindowAttentionLayer,
-    LinearAttentionCacheLayerMixin,
-    LinearAttentionLayer,
 )
 
 from ...config import BLOCK_TOKENS
@@ -31,22 +23,11 @@ from ...memory.records import LayerKind
 from .base import Group, Snapshot, State, StateAdapter
 from .codec import put_together, take_apart
 from .fixed import require_fit
-from .slabs import BufferPool, Slab, SlabShape, group_of
+from .layers import HybridLayer, IndexedLayer, KVLayer
+from .plan import Row, name_of, plan_layers
+from .slabs import ROOM, BufferPool, Slab, group_of
 
 TRIAL_TOKENS = (1, 2, 3)
-KNOWN = frozenset(
-    {
-        DummyLayer,
-        DynamicLayer,
-        DynamicIndexedLayer,
-        DynamicSlidingWindowLayer,
-        LinearAttentionLayer,
-        LinearAttentionAndFullAttentionLayer,
-        LinearAttentionAndSlidingWindowAttentionLayer,
-    }
-)
-"""Layers whose parts are known one by one."""
-
 LINEAR = (
     "conv_states",
     "recurrent_states",
@@ -58,92 +39,6 @@ LINEAR = (
     "dtype",
 )
 """What a linear-attention layer consists of; `number_of_states` and `record_past` come with a new one."""
-
-
-class Row(NamedTuple):
-    """Where one tensor per token of a layer is: its slab and the row in it."""
-
-    slab: int
-    row: int
-
-
-class LayerPlan(NamedTuple):
-    """One layer: the class transformers made for it, its window, and the rows of what it keeps per token.
-
-    `index_keys` are those of a sparse-attention indexer. An `opaque` layer is of a kind that is stored whole, as it is.
-    """
-
-    made: type
-    window: int | None
-    opaque: bool
-    keys: Row | None = None
-    values: Row | None = None
-    index_keys: Row | None = None
-
-    @property
-    def linear(self) -> bool:
-        return not self.opaque and issubclass(self.made, LinearAttentionCacheLayerMixin)
-
-    @property
-    def rows(self) -> list[Row]:
-        return [row for row in (self.keys, self.values, self.index_keys) if row is not None]
-
-
-class KVLayer(CacheLayerMixin):  # type: ignore[misc]
-    """One attention layer's view of its rows: new keys and values go to the slots after `seen`."""
-
-    def __init__(self, state: CacheState, plan: LayerPlan) -> None:
-        super().__init__()
-        self._bind(state, plan)
-
-    def _bind(self, state: CacheState, plan: LayerPlan) -> None:
-        self._state, self._plan = state, plan
-        self.is_initialized = True
-        self.is_sliding = plan.window is not None
-
-    def lazy_initialization(self, key_states: Tensor, value_states: Tensor | None = None) -> None: ...
-
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        plan, state = self._plan, self._state
-        if plan.keys is None or plan.values is None:
-            raise RuntimeError("a layer that kept no keys in its trial was given some")
-        return state.append(plan.keys, key_states, plan.window), state.append(plan.values, value_states, plan.window)
-
-    def _past(self) -> int:
-        seen, window = self._state.seen, self._plan.window
-        return seen if window is None else min(seen, window - 1)
-
-    def get_seq_length(self) -> int:
-        return self._state.seen
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self._past() + query_length, self._state.seen - self._past()
-
-    def get_max_length(self) -> int:
-        return -1
-
-
-class IndexedLayer(KVLayer):
-    """A sparse-attention layer (DeepSeek-V3.2, section 2.1), whose indexer keeps a key [1, T, D] for each token too."""
-
-    indexer_position_ids = None
-
-    def update_indexer(self, indexer_key_states: Tensor) -> Tensor:
-        if self._plan.index_keys is None:
-            raise RuntimeError("a layer that kept no index in its trial was given one")
-        return self._state.append(self._plan.index_keys, indexer_key_states[:, None], None)[:, 0]
-
-
-class HybridLayer(KVLayer, LinearAttentionAndFullAttentionLayer):  # type: ignore[misc]
-    """A layer with keys and values in rows and linear-attention states of its own."""
-
-    def __init__(self, state: CacheState, plan: LayerPlan, number_of_states: int) -> None:
-        LinearAttentionAndFullAttentionLayer.__init__(self, number_of_states=number_of_states)
-        self._bind(state, plan)
-
-    def lazy_initialization(self, *args: Any, **kwargs: Any) -> None:
-        if not args:
-            LinearAttentionLayer.lazy_initialization(self, **kwargs)
 
 
 class CacheState(State):
@@ -301,7 +196,7 @@ class CacheAdapter(StateAdapter):
         self.dtype = model.dtype
         self.keyword = keyword_of(model)
         trial = self._trial(model)
-        self.plans, shapes = _plan(trial.layers)
+        self.plans, shapes = plan_layers(trial.layers)
         self.pools = [BufferPool(shape, self._device) for shape in shapes]
         self.groups = tuple(sorted({shape.group for shape in shapes}))
         self.kept_layers = [i for i, plan in enumerate(self.plans) if plan.linear or plan.opaque]
@@ -325,9 +220,10 @@ class CacheAdapter(StateAdapter):
         return self.state_class(self, capacity, whole=whole)
 
     def warm(self, tokens: int) -> None:
-        """Have buffers ready for one session of up to `tokens` tokens."""
+        """Have buffers ready for one session of up to `tokens` tokens; a window's is twice what it holds."""
         for pool in self.pools:
-            pool.warm(tokens)
+            window = pool.shape.group.window
+            pool.warm(tokens if window is None else min(tokens, 2 * window + ROOM))
 
     def require_fit(self, snapshot: Snapshot) -> None:
         """Raises RecipeMismatch where a snapshot's tensors are not those of this model."""
@@ -343,7 +239,7 @@ class CacheAdapter(StateAdapter):
         fixed = sum(
             size.numel() * dtype.itemsize for path, (size, dtype) in self._fit.items() if f"{path}.".startswith(mine)
         )
-        return LayerKind(index, _name(plan, per_token, fixed), per_token, plan.window, fixed)
+        return LayerKind(index, name_of(plan, per_token, fixed), per_token, plan.window, fixed)
 
     def _row_bytes(self, row: Row) -> int:
         shape = self.pools[row.slab].shape
@@ -381,45 +277,3 @@ def inputs_of(model: Any, tokens: Sequence[int], start: int) -> dict[str, Any]:
     if "position_ids" in inspect.signature(model.forward).parameters:
         inputs["position_ids"] = torch.arange(start, start + len(tokens), device=model.device)[None]
     return inputs
-
-
-def _plan(layers: Sequence[Any]) -> tuple[list[LayerPlan], list[SlabShape]]:
-    """Give every layer that kept keys its rows, and say which slabs that makes."""
-    bare = [LayerPlan(type(layer), _window(layer), _opaque(layer)) for layer in layers]
-    windows = [plan.window for plan in bare if plan.window is not None]
-    rows: dict[SlabShape, int] = {}
-    plans = []
-    for plan, layer in zip(bare, layers, strict=True):
-        if plan.opaque or getattr(layer, "keys", None) is None:
-            plans.append(plan)
-            continue
-        group = group_of(None if plan.window is None else max(windows))
-        plan = plan._replace(keys=_row(group, layer.keys, rows), values=_row(group, layer.values, rows))
-        if getattr(layer, "indexer_keys", None) is not None:
-            plan = plan._replace(index_keys=_row(group, layer.indexer_keys[:, None], rows))
-        plans.append(plan)
-    return plans, [shape._replace(rows=count) for shape, count in rows.items()]
-
-
-def _row(group: Group, tensor: Tensor, rows: dict[SlabShape, int]) -> Row:
-    shape = SlabShape(group, 0, tensor.shape[1], tensor.shape[3], tensor.dtype)
-    row = rows.setdefault(shape, 0)
-    rows[shape] += 1
-    return Row(list(rows).index(shape), row)
-
-
-def _window(layer: Any) -> int | None:
-    return int(layer.sliding_window) if isinstance(layer, DynamicSlidingWindowLayer) else None
-
-
-def _opaque(layer: Any) -> bool:
-    """Subclasses keep more than their bases, in ways of their own."""
-    return type(layer) not in KNOWN or getattr(layer, "indexer_position_ids", None) is not None
-
-
-def _name(plan: LayerPlan, per_token: int, fixed: int) -> str:
-    if plan.opaque:
-        return f"whole ({plan.made.__name__})"
-    attention = "" if not per_token else "sliding attention" if plan.window is not None else "attention"
-    recurrent = "recurrent" if fixed else ""
-    return " + ".join(part for part in (recurrent, attention) if part) or "nothing"

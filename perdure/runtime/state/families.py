@@ -26,6 +26,12 @@ class RwkvAdapter(FixedAdapter):
         return None
 
 
+class Rwkv7Adapter(RwkvAdapter):
+    """RWKV-7 (`runtime.rwkv7`): three tensors a layer, made anew by each forward."""
+
+    name = "rwkv7"
+
+
 class XlstmAdapter(FixedAdapter):
     """xLSTM: three tensors a layer and a counter in a cache object of its own."""
 
@@ -127,6 +133,7 @@ def recurrent_blocks(model: Any) -> dict[int, Any]:
 
 OWN: dict[str, Callable[[Any], StateAdapter]] = {
     "rwkv": RwkvAdapter,
+    "rwkv7": Rwkv7Adapter,
     "xlstm": XlstmAdapter,
     "minimax": MiniMaxAdapter,
     "recurrent_gemma": RecurrentGemmaAdapter,

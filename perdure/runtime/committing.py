@@ -1,0 +1,49 @@
+"""What a finished turn gives the working copy to commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..memory.checkpoints import TURN
+from ..memory.draft import Draft
+from ..memory.records import Message
+from .encoding import pack_boundary
+from .turn import Turn
+from .warm import additions
+
+if TYPE_CHECKING:
+    from .session import Session
+
+COUNTED = ("restored", "reused", "prefilled", "replayed", "generated")
+
+
+def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Draft:
+    """The turn's messages, tokens, blocks, snapshots and boundary, on top of the session's head or of a part of it."""
+    warm = session.warm
+    session.mark(TURN)
+    added = additions(warm, session.recipe.digest, session.engine, session.checkpoints.codec)
+    boundary = warm.boundary
+    cost = turn.cost
+    replaces = turn.rewrites or session.stale
+    return Draft(
+        kind=kind,
+        recipe=session.recipe.to_meta(),
+        runs=warm.new_runs(),
+        blocks=added.blocks,
+        windows=added.windows,
+        snapshots=added.snapshots,
+        keep=session.checkpoints,
+        layout=session.runtime.layout,
+        messages=[*warm.messages, *said] if replaces else said,
+        boundary=None if boundary is None else pack_boundary(boundary, warm.state.seen),
+        logits=b"" if boundary is None else boundary.digest,
+        pending=() if turn.answer.ended_with is None else (turn.answer.ended_with,),
+        lineage=added.tip,
+        seed=session.seed,
+        reason=turn.answer.reason,
+        author=session.runtime.author,
+        title=next((m.content for m in said if m.role == "user"), "")[:72].split("\n")[0],
+        answers=1,
+        metrics={name: getattr(cost, name) for name in COUNTED},
+        base_tokens=warm.committed if replaces else None,
+    )
