@@ -171,7 +171,7 @@ def memory(run: Run) -> None:
         for tokens, sample in _state_memory.grown(engine):
             run.table.add("memory", tokens, {Key(shape.name): [sample]}, shape.family)
             off = max(off, sample["held_over_analytic"], 1 / sample["held_over_analytic"])
-            slack = max(slack, sample["slack"])
+            slack = max(slack, sample["slack"] if tokens == max(_state_memory.LENGTHS) else 0.0)
         for tokens, disk in _state_memory.stored(engine):
             sample = {"disk_bytes": float(disk.full + disk.windows + disk.snapshots)}
             sample |= {f"disk_{name}": float(value) for name, value in disk._asdict().items()}
