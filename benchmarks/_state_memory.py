@@ -156,7 +156,7 @@ def stored(engine: Engine, lengths: tuple[int, ...] = LENGTHS) -> Iterator[tuple
     """What a session's head refers to, with the default CheckpointOptions: records of blocks and snapshots.
 
     One record of each kind is encoded as the store would, its size counts for all. Token log, messages, commits and the
-    journal (some 20 bytes a token together) are left out, they do not depend on the family.
+    journal (about 20 kB for a turn of 128 tokens) are left out, they do not depend on the family.
     """
     full, windows, snapshot = _records(engine)
     marks: list[Checkpoint] = []

@@ -27,8 +27,8 @@ TARGETS: dict[str, Target] = {
 
 REASONS: dict[str, str] = {
     "memory_slack": (
-        "A sliding buffer moves up only where half of it is free, and grows by 4,096 tokens until that is so: three times a "
-        "window of 4,096."
+        "A sliding buffer moves up only where half of it is free, and grows by up to 4,096 tokens until that is so: with a "
+        "window of 4,096 it ends at 12,800."
     ),
     "diverge_reuse_hybrid_min": "A place near the beginning: in the first chunk, or where old snapshots were thinned out.",
     "diverge_reuse_sliding_min": "A place in the first chunk of 128 tokens: one can go back to the beginning only.",
