@@ -148,7 +148,7 @@ class Bounds:
         self.target[:] = 0
         clock = Clock()
         with self.file.open("rb", buffering=0) as file:
-            count = _read_into(file.fileno(), memoryview(self.target))
+            count = _read_into(file.fileno(), self.target.data)
         elapsed = clock.ms
         if count != self.source.nbytes or not np.array_equal(self.source, self.target):
             raise RuntimeError(f"{self.file.name} did not read back as written.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from rich.console import Console
@@ -89,8 +90,12 @@ def _over(above: float | None, below: float | None) -> float | None:
 def show(console: Console, result: dict[str, Any]) -> None:
     """The medians, then the verdicts, then under what load."""
     machine = result["machine"]
-    console.print(_medians(result["rows"]))
-    console.print(_verdicts(judge(result["metrics"]), f"Targets (longest session: {machine['longest']:,} tokens)"))
+    console.print(medians(result["rows"], SHOWN))
+    console.print(verdicts_table(judge(result["metrics"]), f"Targets (longest session: {machine['longest']:,} tokens)"))
+    show_load(console, machine)
+
+
+def show_load(console: Console, machine: dict[str, Any]) -> None:
     console.print(
         f"{machine['label']}: {machine['cpu']}, {machine['threads']} thread(s) on cores {machine['pinned_to']}, "
         f"load {machine['load_before']['load1']} before and {machine['load_after']['load1']} after.",
@@ -98,20 +103,23 @@ def show(console: Console, result: dict[str, Any]) -> None:
     )
 
 
-def _medians(rows: list[dict[str, Any]]) -> RichTable:
-    table = RichTable(title="Medians (milliseconds, or tokens per second)")
+def medians(
+    rows: list[dict[str, Any]], shown: Collection[str], title: str = "Medians (milliseconds, or tokens per second)"
+) -> RichTable:
+    """The rows whose measure is among those to be shown."""
+    table = RichTable(title=title)
     for heading in ("case", "size", "measure", "median", "low", "high", "reps"):
         left = heading in ("case", "measure")
         table.add_column(heading, justify="left" if left else "right", overflow="fold", no_wrap=not left)
     for row in rows:
-        if row["measure"] in SHOWN:
+        if row["measure"] in shown:
             name = " ".join(filter(None, (row["case"], row["system"], row["cache"])))
             numbers = (f"{row[part]:.2f}" for part in ("median", "low", "high"))
             table.add_row(name, f"{row['tokens']:,}", row["measure"].removesuffix("_ms"), *numbers, str(row["reps"]))
     return table
 
 
-def _verdicts(verdicts: list[Verdict], title: str) -> RichTable:
+def verdicts_table(verdicts: list[Verdict], title: str) -> RichTable:
     table = RichTable(title=title)
     for heading in ("metric", "value", "target", "verdict", "reason or meaning"):
         table.add_column(heading, overflow="fold")

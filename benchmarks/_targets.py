@@ -54,15 +54,17 @@ REASONS: dict[str, str] = {
 """Metric name -> why its target is missed, written by hand after looking into it."""
 
 
-def judge(metrics: Mapping[str, float]) -> list[Verdict]:
+def judge(
+    metrics: Mapping[str, float], targets: Mapping[str, Target] = TARGETS, reasons: Mapping[str, str] = REASONS
+) -> list[Verdict]:
     """One verdict for each target; `met` is None where nothing was measured or nothing is asked."""
-    return [_verdict(name, target, metrics.get(name)) for name, target in TARGETS.items()]
+    return [_verdict(name, target, metrics.get(name), reasons) for name, target in targets.items()]
 
 
-def _verdict(name: str, target: Target, value: float | None) -> Verdict:
+def _verdict(name: str, target: Target, value: float | None, reasons: Mapping[str, str]) -> Verdict:
     if value is None:
         return Verdict(name, None, target, None, "not measured in this run")
     if target.limit is None:
-        return Verdict(name, value, target, None, REASONS.get(name, ""))
+        return Verdict(name, value, target, None, reasons.get(name, ""))
     met = value >= target.limit if target.at_least else value <= target.limit
-    return Verdict(name, value, target, met, "" if met else REASONS.get(name, "not looked into yet"))
+    return Verdict(name, value, target, met, "" if met else reasons.get(name, "not looked into yet"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
@@ -274,9 +275,12 @@ SCALED = {"gemma2", "gemma3_text", "gemma3n_text", "gemma4_text", "gemma4_unifie
 VARIANTS = {"falcon_h1_norm": "falcon_h1", "gemma4_moe": "gemma4"}
 
 
-def tiny_model(family: str, folder: Path, *, dtype: Literal["float32", "bfloat16"] = "float32", seed: int = 0) -> Path:
+def tiny_model(
+    family: str, folder: Path, *, dtype: Literal["float32", "bfloat16"] = "float32", seed: int = 0, **sizes: Any
+) -> Path:
     """Writes a tiny random model of `family` with tokenizer and chat template into `folder`, and returns it.
 
+    `sizes` are entries of the family's config that take the place of the tiny ones.
     The same arguments write the same weights. Logits have a spread of about 1 to 3, printable characters are the
     likely ones, the end of a turn is rare, and what came first in a text of 100 tokens still shows in the logits
     unless the family looks no further back than its windows. KeyError if the family is unknown.
@@ -286,18 +290,18 @@ def tiny_model(family: str, folder: Path, *, dtype: Literal["float32", "bfloat16
 
     folder.mkdir(parents=True, exist_ok=True)
     vocab = tiny_tokenizer(folder / "tokenizer.json")
-    config = _config(family, len(vocab))
+    config = _config(family, len(vocab), sizes)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         _enliven(model, vocab)
     model.to(getattr(torch, dtype)).save_pretrained(folder)
-    write_companions(folder, POSITIONS)
+    write_companions(folder, sizes.get("max_position_embeddings", POSITIONS))
     return folder
 
 
-def _config(family: str, vocab: int) -> Any:
-    """The family's own config with every size made small."""
+def _config(family: str, vocab: int, changes: Mapping[str, Any]) -> Any:
+    """The family's own config with every size made small, but for those in `changes`."""
     from transformers import CONFIG_MAPPING
 
     specifics = deepcopy((_FAMILIES | _NEWER)[family])
@@ -306,7 +310,7 @@ def _config(family: str, vocab: int) -> Any:
     known = {field.name for field in fields(kind)}
     sizes = {**SIZES, "vocab_size": vocab, "vocab_size_per_layer_input": vocab, "unpadded_vocab_size": vocab}
     sizes = {name: size for name, size in sizes.items() if name in known}
-    return kind(**{**sizes, **specifics}, bos_token_id=1, eos_token_id=END_OF_TURN, pad_token_id=0)
+    return kind(**{**sizes, **specifics, **changes}, bos_token_id=1, eos_token_id=END_OF_TURN, pad_token_id=0)
 
 
 def _enliven(model: Any, vocab: dict[str, int]) -> None:
