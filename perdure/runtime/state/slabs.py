@@ -95,14 +95,20 @@ class Slab:
             return
         start = self._floor if self._slides else 0
         needed = tokens - start
-        room = self.buffer.shape[2]
-        grown = self.buffer if needed <= room // 2 else self._pool.take(max(needed, min(2 * room, room + 4096)))
+        grown = self._room_for(needed)
         held = self.buffer[:, :, start - self.base : seen - self.base]
         # In place the source and the target may overlap, which a copy through fresh memory allows.
         grown[:, :, : seen - start] = held.clone() if grown is self.buffer else held
         if grown is not self.buffer:
             self._pool.give(self.buffer)
         self.buffer, self.base = grown, start
+
+    def _room_for(self, needed: int) -> Tensor:
+        """The present buffer for a window that fits with a quarter to spare, so that it moves up seldom; or a larger one."""
+        room = self.buffer.shape[2]
+        if not self._slides:
+            return self._pool.take(max(needed, min(2 * room, room + 4096)))
+        return self.buffer if needed <= room * 3 // 4 else self._pool.take(needed + needed // 2)
 
     def settle(self, tokens: int) -> None:
         """Of the first `tokens` tokens only those that a forward after them reads need to stay."""
