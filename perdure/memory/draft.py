@@ -138,9 +138,17 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         journal=journal,
         kv_bytes=old.kv_bytes + written,
         windows=old.windows if windows is None else tree.append(recorder, old.windows or tree.empty(recorder), windows),
-        layout=old.layout if draft.layout is None else recorder.put(LAYOUT, meta=draft.layout),
+        layout=_layout(recorder, old.layout, draft),
         checkpoints=_checkpoints(recorder, old.checkpoints, draft),
     )
+
+
+def _layout(recorder: Recorder, old: Digest | None, draft: Draft) -> Digest | None:
+    """The draft's layout object, written only where it differs from the base's: every journal has that already."""
+    if draft.layout is None:
+        return old
+    same = codec.encode(LAYOUT, (), draft.layout)[0] == old
+    return old if same else recorder.put(LAYOUT, meta=draft.layout)
 
 
 class _Base(NamedTuple):

@@ -247,3 +247,13 @@ def test_an_ephemeral_session_goes_back_without_a_store(opens: Opens, tmp_path: 
         session.warm.messages = messages
         assert session.chat("And then?", temperature=0.0, max_tokens=8).tokens == said.tokens
         assert torch.equal(session.logits(), logits)
+
+
+def test_a_turn_writes_little_beyond_its_own_kv(runtime: Runtime) -> None:
+    """However long the session: lists are trees, and what was written once is not written again."""
+    session = runtime.session("s")
+    for _ in range(40):
+        before = session.head
+        receipt = session.chat("Go on.", max_tokens=8).receipt
+    grown = session.head.state.kv_bytes - before.state.kv_bytes if session.head.state and before.state else 0
+    assert 0 < receipt.bytes_written - grown < 16 << 10
