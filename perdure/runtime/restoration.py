@@ -53,6 +53,11 @@ class Restoration:
             state = self._whole(start)
         self._enter(state, snapshot, start)
         self._replay(state, start, self._end)
+        if start < self._end == self._commit.tokens:
+            self.notes.append(
+                f"No snapshot of the state after {self._end} tokens was kept, or it was damaged; "
+                f"{self._end - start} tokens were computed again."
+            )
         stored, tip = self._last_block()
         return Warm(state, self._runs, [], self._end, tip, stored)
 
