@@ -51,7 +51,7 @@ REASONS: dict[str, str] = {
         "that and three ways around it. Segment files would halve it."
     ),
     "persist_overhead": (
-        "Noise: answers of the same session took 37 to 58 ms a token in this run. Two other quiet runs gave 0.035 and 0.019; "
+        "Noise: answers of the same session took 37 to 58 ms a token in this run. Two other quiet runs gave 0.035, 0.019; "
         "ten pairs of answers given right after each other gave a median of 0.013, with pairs from -0.10 to 0.49."
     ),
 }
