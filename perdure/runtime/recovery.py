@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..memory.records import Message
 from ..memory.sessionlog import UnfinishedTurn
-from .turn import Cost, Plan, Turn, plan, settings_from
+from .turn import Cost, Plan, Turn, moved_spans, plan, settings_from
 
 if TYPE_CHECKING:
     from .session import Session
@@ -18,10 +18,9 @@ EXACT_REPLAY = 1024
 def recover(session: Session, unfinished: UnfinishedTurn) -> None:
     """Replay an unfinished turn and commit it with reason "interrupted" (or what had already ended it)."""
     messages = [Message(role, content, time_ms=time_ms) for role, content, time_ms in unfinished.messages]
-    made = Plan(unfinished.keep, unfinished.feed, unfinished.keep < session.warm.state.seen)
-    if unfinished.parent != session.head.digest:
-        # What the turn was begun on is lost; its words and tokens are not.
-        made = plan(session, messages)
+    # Where what the turn was begun on is lost, its words and tokens are not.
+    intact = unfinished.parent == session.head.digest
+    made = _plan_again(session, unfinished, messages) if intact else plan(session, messages)
     turn = Turn(session, made, messages, settings_from(unfinished.sampling), Cost())
     turn.prefill()
     how = _replay(session, turn, list(unfinished.tokens))
@@ -35,6 +34,14 @@ def recover(session: Session, unfinished: UnfinishedTurn) -> None:
     notes = list(session.notes)
     turn.finish("recover")
     session.notes = notes
+
+
+def _plan_again(session: Session, unfinished: UnfinishedTurn, messages: list[Message]) -> Plan:
+    """What the dead process meant to feed; older messages that its template wrote again stand at new places."""
+    warm, keep, feed = session.warm, unfinished.keep, unfinished.feed
+    wrote_again = bool(warm.messages) and keep < warm.messages[-1].end
+    spans = moved_spans(session, messages, [*warm.tokens[:keep], *feed], keep) if wrote_again else ()
+    return Plan(keep, feed, keep < warm.state.seen, spans)
 
 
 def _replay(session: Session, turn: Turn, tokens: list[int]) -> str:

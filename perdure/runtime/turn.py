@@ -59,7 +59,7 @@ def plan(session: Session, messages: Sequence[Message]) -> Plan:
     if warm.messages and not warm.state.seen:
         # Only the text of the conversation is at hand, so all of it is fed.
         whole = chat.prompt([*warm.messages, *messages])
-        made = Plan(0, tuple(whole), False, _moved(session, messages, whole, 0))
+        made = Plan(0, tuple(whole), False, moved_spans(session, messages, whole, 0))
         _check_length(session, made)
         return made
     try:
@@ -69,13 +69,15 @@ def plan(session: Session, messages: Sequence[Message]) -> Plan:
         log = warm.tokens
         same = next((i for i, (a, b) in enumerate(zip(log, rewrite.tokens, strict=False)) if a != b), len(log))
         keep = chunk_start(warm.runs, min(same, len(rewrite.tokens) - 1))
-        moved = _moved(session, messages, rewrite.tokens, keep)
+        moved = moved_spans(session, messages, rewrite.tokens, keep)
         made = Plan(keep, tuple(rewrite.tokens[keep:]), keep < warm.state.seen, moved)
     _check_length(session, made)
     return made
 
 
-def _moved(session: Session, messages: Sequence[Message], whole: Sequence[int], keep: int) -> tuple[tuple[int, int], ...]:
+def moved_spans(
+    session: Session, messages: Sequence[Message], whole: Sequence[int], keep: int
+) -> tuple[tuple[int, int], ...]:
     """The spans in `whole` of the messages that do not end within its first `keep` tokens."""
     every = [*session.warm.messages, *messages]
     since = next((i for i, m in enumerate(session.warm.messages) if m.end > keep), len(session.warm.messages))

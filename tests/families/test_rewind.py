@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -113,3 +114,19 @@ def test_going_back_behind_a_broken_off_answer(bench: Bench, tmp_path: Path) -> 
         session.reset("HEAD~2")
         assert_same(say(session, NEXT, ANSWER), bench.story.moments[1])
         assert session.verify() == []
+
+
+@few("llama", "jamba", dtypes=("bfloat16",))
+def test_a_rewriting_turn_that_was_broken_off(bench: Bench, tmp_path: Path) -> None:
+    """The process died while it answered a prompt with the past written anew; the next one places every message."""
+    with bench.at(tmp_path / "store") as rt:
+        session = begun(_rewriting(rt))
+        session.chat(FIRST, max_tokens=3)
+        with session.stream(NEXT, max_tokens=5) as stream:
+            next(stream)
+            shutil.copytree(tmp_path / "store", tmp_path / "left")
+    with bench.at(tmp_path / "left") as rt:
+        placed = _rewriting(rt).session("s", create=False).messages()
+        assert [m.role for m in placed[-2:]] == ["user", "assistant"]
+        assert [m.start for m in placed] == [0, *(m.end for m in placed[:-1])]
+        assert rt.session("s").verify() == []

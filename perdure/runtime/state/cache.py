@@ -95,7 +95,9 @@ class CacheState(State):
 
     def export(self, group: Group, start: int, end: int) -> Tensor:
         parts = [slab.export(start, end) for slab in self._of(group)]
-        return parts[0] if len(parts) == 1 else torch.cat([torch.empty(0, dtype=torch.uint8), *parts])
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat(parts) if parts else torch.empty(0, dtype=torch.uint8)
 
     def load(self, group: Group, start: int, tokens: int, payload: memoryview) -> None:
         at = 0
