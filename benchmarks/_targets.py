@@ -44,15 +44,15 @@ TARGETS: dict[str, Target] = {
 REASONS: dict[str, str] = {
     "restore_vs_llamacpp_warm": (
         "With checksums verified, which llama.cpp does not do. Four ways were tried (docs/decisions/0008); what is left is "
-        "1.8 times a bare memcpy. Other quiet runs gave 1.06 and 1.10."
+        "1.8 times a bare memcpy. Quiet runs of earlier code on the same day gave 1.06 and 1.10."
     ),
     "restore_vs_llamacpp_cold": (
         "The map of LMDB is paged in fault by fault, where llama.cpp reads its file in one go; docs/decisions/0008 measures "
         "that and three ways around it. Segment files would halve it."
     ),
     "persist_overhead": (
-        "Noise: answers of the same session took 37 to 58 ms a token in this run. Two other quiet runs gave 0.035, 0.019; "
-        "ten pairs of answers given right after each other gave a median of 0.013, with pairs from -0.10 to 0.49."
+        "Noise: answers of the same session took 37 to 58 ms a token in this run. A quiet run of slightly earlier code gave "
+        "0.019; ten pairs of answers given right after each other gave a median of 0.013, with pairs from -0.10 to 0.49."
     ),
 }
 """Metric name -> why its target is missed, written by hand after looking into it."""

@@ -30,7 +30,7 @@ class NewBlock(NamedTuple):
 
 
 class NewSnapshot(NamedTuple):
-    """A snapshot of a state's fixed part, written if it is among those to keep. `mark.digest` counts only if known."""
+    """A snapshot of a state's fixed part, written if it is among those to keep; `mark.digest` is set then."""
 
     mark: Checkpoint
     lineage: Digest
@@ -103,10 +103,8 @@ class Recorder:
         return self._put_bulk(BLOCK, block.meta, block.payload(), block.lineage)
 
     def put_snapshot(self, snapshot: NewSnapshot) -> Checkpoint:
-        known = snapshot.mark.digest
-        if not known or not self._txn.has(known):
-            known = self._put_bulk(SNAPSHOT, snapshot.meta, snapshot.payload(), snapshot.lineage)
-        return snapshot.mark._replace(digest=known)
+        digest = self._put_bulk(SNAPSHOT, snapshot.meta, snapshot.payload(), snapshot.lineage)
+        return snapshot.mark._replace(digest=digest)
 
     def _put_bulk(self, kind: str, meta: Mapping[str, Any], payload: Buffer, lineage: Digest) -> Digest:
         digest, record = codec.encode(kind, (), meta, payload)

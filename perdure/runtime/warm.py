@@ -31,10 +31,10 @@ from .state.base import FULL, Group, Snapshot, State
 
 
 class Pending(NamedTuple):
-    """A snapshot that no commit holds yet; taken over from the store it has a digest instead of the tensors."""
+    """A snapshot that no commit holds yet, and its place."""
 
     mark: Checkpoint
-    snapshot: Snapshot | None
+    snapshot: Snapshot
 
 
 @dataclass(slots=True)
@@ -133,8 +133,6 @@ def _block(warm: Warm, group: Group, span: Span, name: Digest, known: Mapping[in
 
 
 def _packed(item: Pending, engine: Engine, how: str) -> tuple[Mapping[str, Any], Any]:
-    if item.snapshot is None:
-        return {}, bytes
     meta, payload = pack_snapshot(item.snapshot, engine, how)
     return meta, lambda: payload
 

@@ -222,7 +222,7 @@ NEWER_ONCE = pytest.mark.parametrize(
     ids=str,
     indirect=True,
 )
-"""The families of the table in both number types, the newer ones in one: what a resume proves stands for both anyway."""
+"""The families of the table in both number types, the newer ones in one: their resumes are tested in both."""
 
 
 def assert_same(found: Moment, wanted: Moment) -> None:

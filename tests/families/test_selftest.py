@@ -96,3 +96,11 @@ def test_a_recurrent_model_that_forgets_is_refused_by_name(
     monkeypatch.setattr(FixedState, "run", forgetful)
     with pytest.raises(InvalidInput, match=f"'{bench.case.family}' do not continue correctly"):
         runtime(loaded_from(bench.model), tmp_path / "store")
+
+
+@few("llama", "gemma3", "mamba", "jamba", "rwkv", dtypes=("float32",))
+def test_what_a_family_supports(bench: Bench) -> None:
+    """Every one takes several tokens at once; only what is all per token can be cut."""
+    supports = bench.engine.adapter.supports
+    assert supports.multi_token
+    assert supports.crop == supports.batch_select == (bench.case.family in ("llama", "gemma3"))
