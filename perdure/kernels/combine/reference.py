@@ -1,0 +1,35 @@
+"""The readable definition of merging attention over disjoint sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def merge_reference(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Attention over the union of sources that have no token in common.
+
+    Each part is (out [B, H, T, D], lse [B, H, T]) as `attend` returns it, lse the natural log of the sum of
+    exponentiated scores; adding a bias to all keys of a source is adding it to its lse. An empty source has lse minus
+    infinity and its out is not read. Computed in float64. Returns out in the parts' dtype and lse in float32; where all
+    sources are empty they are 0 and minus infinity (Milakov and Gimelshein 2018; Ye et al. 2024, "Cascade Inference").
+    """
+    outs = torch.stack([out.double() for out, _ in parts])
+    lses = torch.stack([lse.double() for _, lse in parts])
+    weights = _weights(lses).unsqueeze(-1)
+    merged = torch.where(weights > 0, weights * outs, 0).sum(0)
+    return merged.to(parts[0][0].dtype), lses.logsumexp(0).float()
+
+
+def shares_reference(lses: Sequence[Tensor]) -> Tensor:
+    """The part of a query's attention that falls on each of n sources, lse [B, H, T] each: [n, B, H, T] in float32.
+
+    The shares of a query add up to 1, or to 0 where all sources are empty.
+    """
+    return _weights(torch.stack([lse.double() for lse in lses])).float()
+
+
+def _weights(lses: Tensor) -> Tensor:
+    return (lses - lses.amax(0)).softmax(0).nan_to_num(0.0)
