@@ -77,3 +77,57 @@ class CheckpointOptions:
             raise InvalidInput(f"budget_bytes is {self.budget_bytes}; give 0 (only the newest snapshot) or more.")
         if self.codec not in ("raw", "int8"):
             raise InvalidInput(f"The codec {self.codec!r} is not known; give raw or int8.")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOptions:
+    """What a session does when its conversation outgrows the working window.
+
+    `window` tokens stay exact at least (None: half of the model's context), and `block` more before that many are evicted
+    at once (None: half the window); `budget_bytes` gives the size of both, with the summary, in bytes of KV instead. The
+    first `sinks` tokens are never evicted (None: the system prompt, at least 4). `backend` says how evicted KV is
+    summarised ("heavy-hitters", "infini" or "none"), `summary` how many entries a layer and KV head keeps of it.
+
+    `recall` says how evicted messages come back when they matter: "kv" (their stored KV), "text" (computed again) or
+    "off". At most `recall_tokens` tokens (None: an eighth of the context, at most 1,024) come back in a turn, of episodes
+    whose similarity is at least `threshold`.
+    """
+
+    window: int | None = None
+    block: int | None = None
+    budget_bytes: int | None = None
+    sinks: int | None = None
+    backend: str = "heavy-hitters"
+    summary: int | None = None
+    recall: str = "kv"
+    recall_tokens: int | None = None
+    threshold: float = 0.35
+
+    def __post_init__(self) -> None:
+        _require_blocks("window", self.window)
+        _require_blocks("block", self.block)
+        if self.window is not None and self.budget_bytes is not None:
+            raise InvalidInput("Give the window either in tokens (window) or in bytes (budget_bytes), not both.")
+        if self.budget_bytes is not None and self.budget_bytes < 1:
+            raise InvalidInput(f"budget_bytes is {self.budget_bytes}; give at least 1.")
+        if self.sinks is not None and not 0 <= self.sinks <= 4096:
+            raise InvalidInput(f"sinks is {self.sinks}; give a number from 0 to 4096.")
+        if self.backend not in BACKENDS:
+            raise InvalidInput(f"The summary backend {self.backend!r} is not known; give {', '.join(BACKENDS)}.")
+        if self.summary is not None and not 0 <= self.summary <= 65_536:
+            raise InvalidInput(f"summary is {self.summary}; give a number of entries from 0 to 65536.")
+        if self.recall not in RECALL_MODES:
+            raise InvalidInput(f"The recall mode {self.recall!r} is not known; give {', '.join(RECALL_MODES)}.")
+        if self.recall_tokens is not None and self.recall_tokens < 1:
+            raise InvalidInput(f"recall_tokens is {self.recall_tokens}; give at least 1, or recall off.")
+        if not 0.0 <= self.threshold <= 1.0:
+            raise InvalidInput(f"threshold is {self.threshold}; give a similarity from 0 to 1.")
+
+
+BACKENDS = ("heavy-hitters", "infini", "none")
+RECALL_MODES = ("kv", "text", "off")
+
+
+def _require_blocks(name: str, tokens: int | None) -> None:
+    if tokens is not None and (tokens < BLOCK_TOKENS or tokens % BLOCK_TOKENS):
+        raise InvalidInput(f"{name} is {tokens}; give a multiple of {BLOCK_TOKENS} tokens, at least {BLOCK_TOKENS}.")

@@ -45,8 +45,7 @@ def write(
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write everything reachable from `head`; the file appears whole or not at all. Returns its bytes."""
-    snapshots = {mark.digest for mark in commits.checkpoints(head) if txn.has(mark.digest)}
-    digests = sorted(reach.reachable(txn, [head.digest]) | snapshots)
+    digests = sorted(reach.reachable(txn, [head.digest]) | reach.snapshots(txn, head))
     manifest = {"v": VERSION, "name": name, "model": model, "head": head.digest, "objects": len(digests)}
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:

@@ -8,17 +8,20 @@ from typing import Any
 from ..errors import ObjectCorrupt, RevisionNotFound
 from ..stores.base import Digest, Object, ReadTxn
 from . import tokenlog, tree
+from .events import Event
+from .events import load as load_events
 from .records import Checkpoint, Commit, Message, StateRefs
 from .tokenlog import Run
 
 BLOCK = "kv-block"
 SNAPSHOT = "state"
-BULK = frozenset({BLOCK, SNAPSHOT})
+SUMMARY = "summary"
+BULK = frozenset({BLOCK, SNAPSHOT, SUMMARY})
 """Kinds that hold computed numbers: large, in no journal, and computed again from the tokens when they are lost."""
 KIND = "commit"
 MESSAGE = "message"
-VERSION = 2
-OPTIONAL = ("boundary", "windows", "layout")
+VERSION = 3
+OPTIONAL = ("boundary", "windows", "layout", "events", "episodes", "episode_kv", "trace")
 """Objects that a commit may refer to, in the order of its references."""
 
 
@@ -91,6 +94,11 @@ def window_list(txn: ReadTxn, commit: Commit) -> list[tuple[int, int, Digest]]:
     return [] if root is None else _places(txn, root)
 
 
+def events(txn: ReadTxn, commit: Commit) -> list[Event]:
+    """What happened to the working set between the commit's forwards."""
+    return load_events(txn, _state(commit).events)
+
+
 def checkpoints(commit: Commit) -> tuple[Checkpoint, ...]:
     """The snapshots that were alive when the commit was made; a present store may have dropped some."""
     return () if commit.state is None else commit.state.checkpoints
@@ -111,6 +119,7 @@ def require(txn: ReadTxn, commit: Commit) -> None:
     messages(txn, commit)
     block_list(txn, commit)
     window_list(txn, commit)
+    events(txn, commit)
     txn.get(commit.recipe)
 
 
@@ -156,6 +165,10 @@ def _decode(item: Object) -> Commit:
         kv_bytes=meta["kv_bytes"],
         windows=has.get("windows"),
         layout=has.get("layout"),
+        events=has.get("events"),
+        episodes=has.get("episodes"),
+        episode_kv=has.get("episode_kv"),
+        trace=has.get("trace"),
         checkpoints=tuple(Checkpoint(*mark) for mark in meta.get("checkpoints", ())),
     )
     return Commit(

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from ..config import CheckpointOptions
 from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, WriteTxn
-from . import checkpoints, commits, tokenlog, tree
-from .commits import BLOCK, SNAPSHOT
+from . import checkpoints, commits, events, tokenlog, tree
+from .commits import BLOCK, SNAPSHOT, SUMMARY
+from .events import Event
 from .records import Checkpoint, Commit, Message, StateRefs
 
 BOUNDARY = "logits"
@@ -29,6 +30,13 @@ class NewBlock(NamedTuple):
     digest: Digest | None = None
 
 
+class NewSummary(NamedTuple):
+    """What a working set keeps of evicted tokens."""
+
+    meta: Mapping[str, Any]
+    payload: Buffer
+
+
 class NewSnapshot(NamedTuple):
     """A snapshot of a state's fixed part, written if it is among those to keep; `mark.digest` is set then."""
 
@@ -36,6 +44,7 @@ class NewSnapshot(NamedTuple):
     lineage: Digest
     meta: Mapping[str, Any]
     payload: Callable[[], Buffer]
+    summary: NewSummary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,8 @@ class Draft:
     """What a commit adds to its parent, or to the parent's first `base_tokens` tokens (then `messages` are all of them).
 
     `boundary` is (meta, payload) of the logits object, `logits` the BLAKE3 of the float32 logits. `windows` are the
-    blocks of sliding layers, None for a model without; `layout` describes the model's layers.
+    blocks of sliding layers, None for a model without; `layout` describes the model's layers. `events` are new ones, or
+    all of them with `base_tokens`.
     """
 
     kind: str
@@ -66,6 +76,7 @@ class Draft:
     snapshots: Sequence[NewSnapshot] = ()
     keep: CheckpointOptions = field(default_factory=CheckpointOptions)
     layout: Mapping[str, Any] | None = None
+    events: Sequence[Event] = ()
 
 
 class Committed(NamedTuple):
@@ -103,15 +114,24 @@ class Recorder:
         return self._put_bulk(BLOCK, block.meta, block.payload(), block.lineage)
 
     def put_snapshot(self, snapshot: NewSnapshot) -> Checkpoint:
-        digest = self._put_bulk(SNAPSHOT, snapshot.meta, snapshot.payload(), snapshot.lineage)
+        kept = snapshot.summary
+        refs = () if kept is None else (self._put_large(SUMMARY, kept.meta, kept.payload),)
+        digest = self._put_bulk(SNAPSHOT, snapshot.meta, snapshot.payload(), snapshot.lineage, refs)
         return snapshot.mark._replace(digest=digest)
 
-    def _put_bulk(self, kind: str, meta: Mapping[str, Any], payload: Buffer, lineage: Digest) -> Digest:
-        digest, record = codec.encode(kind, (), meta, payload)
+    def _put_bulk(
+        self, kind: str, meta: Mapping[str, Any], payload: Buffer, lineage: Digest, refs: Sequence[Digest] = ()
+    ) -> Digest:
+        digest = self._put_large(kind, meta, payload, refs)
+        self._txn.link(lineage, digest)
+        return digest
+
+    def _put_large(self, kind: str, meta: Mapping[str, Any], payload: Buffer, refs: Sequence[Digest] = ()) -> Digest:
+        """Write an object that the journal does not tell of."""
+        digest, record = codec.encode(kind, refs, meta, payload)
         if not self._txn.has(digest):
             self._txn.put_record(record)
             self.bytes += len(record)
-        self._txn.link(lineage, digest)
         return digest
 
 
@@ -138,7 +158,13 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         windows=old.windows if windows is None else tree.append(recorder, old.windows or tree.empty(recorder), windows),
         layout=_layout(recorder, old.layout, draft),
         checkpoints=_checkpoints(recorder, old.checkpoints, draft),
+        events=_appended(recorder, old.events, events.entries(recorder, draft.events)),
     )
+
+
+def _appended(recorder: Recorder, root: Digest | None, entries: Sequence[tree.Entry]) -> Digest | None:
+    """A list that most sessions have nothing in, and then have no root of."""
+    return tree.append(recorder, root or tree.empty(recorder), entries) if entries else root
 
 
 def _layout(recorder: Recorder, old: Digest | None, draft: Draft) -> Digest | None:
@@ -159,6 +185,7 @@ class _Base(NamedTuple):
     layout: Digest | None
     checkpoints: tuple[Checkpoint, ...]
     kv_bytes: int
+    events: Digest | None = None
 
     @classmethod
     def of(cls, recorder: Recorder, base: Commit | None, draft: Draft) -> _Base:
@@ -175,6 +202,7 @@ class _Base(NamedTuple):
                 state.layout,
                 state.checkpoints,
                 state.kv_bytes,
+                state.events,
             )
         return cls._cut(recorder, state, draft.base_tokens)
 

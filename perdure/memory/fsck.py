@@ -76,8 +76,7 @@ def verify_objects(txn: ReadTxn, head: Commit, progress: Callable[[int, int], No
         for digest, why in reach.missing(txn, [head.digest])
     ]
     bad = {problem.subject for problem in problems}
-    snapshots = {mark.digest for mark in commits.checkpoints(head) if txn.has(mark.digest)}
-    digests = sorted(_present(txn, head.digest) | snapshots)
+    digests = sorted(_present(txn, head.digest) | reach.snapshots(txn, head))
     for done, digest in enumerate(digests, 1):
         subject = f"object {digest.hex()[:12]}"
         if subject not in bad and not _intact(txn, digest):
@@ -175,6 +174,7 @@ def _computed(txn: ReadTxn) -> set[Digest]:
                 found.update(digest for _, _, digest in commits.block_list(txn, commit))
                 found.update(digest for _, _, digest in commits.window_list(txn, commit))
                 found.update(mark.digest for mark in commits.checkpoints(commit))
+                found.update(reach.snapshots(txn, commit))
         except (ObjectMissing, ObjectCorrupt):
             continue
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +40,18 @@ def collect(repository: Repository, *, dry_run: bool, expire_days: float, compac
 def drop_snapshots(txn: WriteTxn, gone: Iterable[Digest], head: Commit, name: str) -> None:
     """Delete snapshots that the branch `name`, about to stand at `head`, has let go of, and that no other ref stands on."""
     others = [ref.target for other, ref in txn.refs() if other != name]
-    wanted = {mark.digest for mark in commits.checkpoints(head)} | _snapshots(txn, others)
+    wanted = reach.snapshots(txn, head) | {mark.digest for mark in commits.checkpoints(head)} | _snapshots(txn, others)
     for digest in set(gone) - wanted:
+        for summary in set(_refs(txn, digest)) - wanted:
+            txn.delete(summary)
         txn.delete(digest)
+
+
+def _refs(txn: ReadTxn, digest: Digest) -> Sequence[Digest]:
+    try:
+        return txn.get(digest).refs
+    except (ObjectMissing, ObjectCorrupt):
+        return ()
 
 
 def _snapshots(txn: ReadTxn, roots: Iterable[Digest]) -> set[Digest]:
@@ -52,7 +61,8 @@ def _snapshots(txn: ReadTxn, roots: Iterable[Digest]) -> set[Digest]:
         try:
             item = txn.get(root)
             if item.kind == commits.KIND:
-                found.update(mark.digest for mark in commits.checkpoints(commits.read(txn, root)))
+                commit = commits.read(txn, root)
+                found.update(reach.snapshots(txn, commit), (mark.digest for mark in commits.checkpoints(commit)))
             else:
                 found.update(reach.reachable(txn, [root]))
         except (ObjectMissing, ObjectCorrupt):

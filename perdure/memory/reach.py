@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Digest, ReadTxn
 from . import commits, tree
+from .records import Commit
 
 
 def reachable(txn: ReadTxn, roots: Iterable[Digest]) -> set[Digest]:
@@ -24,6 +25,19 @@ def reachable(txn: ReadTxn, roots: Iterable[Digest]) -> set[Digest]:
         elif item.kind == commits.KIND or item.refs:
             stack.extend(ref for ref in item.refs if ref not in seen)
     return seen
+
+
+def snapshots(txn: ReadTxn, commit: Commit) -> set[Digest]:
+    """The snapshots that a commit holds and the store still has, with what they refer to."""
+    found: set[Digest] = set()
+    for mark in commits.checkpoints(commit):
+        try:
+            item = txn.get(mark.digest)
+        except (ObjectMissing, ObjectCorrupt):
+            found.update([mark.digest] if txn.has(mark.digest) else [])
+            continue
+        found.update([mark.digest, *(ref for ref in item.refs if txn.has(ref))])
+    return found
 
 
 def missing(txn: ReadTxn, roots: Iterable[Digest]) -> Iterator[tuple[Digest, str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
 from . import commits, names, prefix, revisions, tokenlog
+from .events import Event
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
 
@@ -17,6 +18,18 @@ class Restored(NamedTuple):
 
     bytes: int
     damaged: list[tuple[int, int, Digest]]
+
+
+class StoredSnapshot(NamedTuple):
+    """A snapshot as it is stored, with (meta, payload) of the summary that belongs to it."""
+
+    meta: Mapping[str, Any]
+    payload: bytes
+    summary: tuple[Mapping[str, Any], bytes] | None
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.payload) + (0 if self.summary is None else len(self.summary[1]))
 
 
 class Reader:
@@ -128,14 +141,21 @@ class Reader:
                 total += len(item.payload)
         return Restored(total, damaged)
 
-    def snapshot(self, digest: Digest) -> tuple[Mapping[str, object], bytes] | None:
-        """(meta, payload) of a stored snapshot; None where it is damaged or no longer there."""
+    def snapshot(self, digest: Digest) -> StoredSnapshot | None:
+        """A stored snapshot; None where it is damaged or no longer there."""
         try:
             with self.store.read() as txn:
                 item = txn.get(digest)
-                return dict(item.meta), bytes(item.payload)
+                kept = txn.get(item.refs[0]) if item.refs else None
+                summary = None if kept is None else (dict(kept.meta), bytes(kept.payload))
+                return StoredSnapshot(dict(item.meta), bytes(item.payload), summary)
         except (ObjectMissing, ObjectCorrupt):
             return None
+
+    def events(self, commit: Commit) -> list[Event]:
+        """What happened to a commit's working set between its forwards."""
+        with self.store.read() as txn:
+            return commits.events(txn, commit)
 
     def layers(self, commit: Commit) -> list[LayerKind]:
         """What the layers of the commit's model keep; nothing for a session that is still empty."""

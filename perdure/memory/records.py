@@ -41,6 +41,9 @@ class StateRefs:
     none). `checkpoints` are the snapshots alive when the commit was made, oldest first; later ones may have replaced
     them, since each can be computed again. `layout` describes the model's layers.
 
+    `events` lists what happened to the working set between forwards, `episodes` the remembered chunks and `episode_kv`
+    their KV; `trace` tells what the turn recalled.
+
     `pending` are tokens that were sampled but not yet absorbed by the state (an end-of-turn token). `lineage` is the
     lineage id of the last KV block, `logits` the BLAKE3 of the float32 boundary logits, `journal` the uid of the
     session's journal and the number of its last record that this commit covers, `kv_bytes` the size of all KV records.
@@ -59,6 +62,10 @@ class StateRefs:
     windows: Digest | None = None
     layout: Digest | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
+    events: Digest | None = None
+    episodes: Digest | None = None
+    episode_kv: Digest | None = None
+    trace: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ KV bits depend on how tokens were cut into forwards, so the log keeps *runs*: a 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -132,7 +132,7 @@ def _pieces(run: Run) -> Iterator[Run]:
 
 
 def lineage(recipe: Digest, parent: Digest, values: Sequence[int], forwards: Sequence[Span], salt: bytes = b"") -> Digest:
-    """Lineage id of a KV block: H(domain, recipe, tenant salt, parent lineage, tokens, the forwards that made it).
+    """Lineage id of a KV block: H(domain, recipe, salt, parent lineage, tokens, the forwards that made it).
 
     Equal ids mean equal bits on the same build: a block is a function of exactly these.
     """
@@ -144,14 +144,23 @@ def lineage(recipe: Digest, parent: Digest, values: Sequence[int], forwards: Seq
 
 
 def lineages(
-    recipe: Digest, tip: Digest, log: Sequence[int], forwards: Sequence[Span], places: Iterable[Span]
+    recipe: Digest,
+    tip: Digest,
+    log: Sequence[int],
+    forwards: Sequence[Span],
+    places: Iterable[Span],
+    salt: Callable[[int, int], bytes] = lambda start, end: b"",
 ) -> dict[Span, Digest]:
-    """The lineage ids of consecutive blocks, the first of which follows the block `tip`."""
+    """The lineage ids of consecutive blocks, the first of which follows the block `tip`.
+
+    `salt` says what else than tokens and forwards made the block [start, end) (`events.salt`).
+    """
     names, parent = {}, tip
     starts, ends = [span.start for span in forwards], [span.end for span in forwards]
     for block in places:
         made_by = forwards[bisect_right(ends, block.start) : bisect_left(starts, block.end)]
-        parent = names[block] = lineage(recipe, parent, log[block.start : block.end], made_by)
+        values = log[block.start : block.end]
+        parent = names[block] = lineage(recipe, parent, values, made_by, salt(block.start, block.end))
     return names
 
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AutoConfig
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from ..kernels import attend
 from .models import own_loader
 
 NAME = "perdure"
+KEYWORD = "perdure_ear"
+"""Under this name a forward hands its listener to every layer's attention."""
+
+
+class Listener(Protocol):
+    """What attends in the place of a layer that memory concerns (`state.ear.Ear`)."""
+
+    def concerns(self, layer: int | None) -> bool: ...
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor: ...
 
 
 def attention_forward(
@@ -22,17 +33,45 @@ def attention_forward(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
+    perdure_ear: Listener | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """query [B, Hq, T, D], key and value [B, Hkv, N, D] -> ([B, T, Hq, D], None). Causal, without padding."""
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    out, _lse = attend(query, key, value, scale)
+    layer: Any = getattr(module, "layer_idx", None)
+    if perdure_ear is not None and perdure_ear.concerns(layer):
+        out = perdure_ear.attend(layer, query, key, value, scale)
+    else:
+        out, _lse = attend(query, key, value, scale)
+    return out.transpose(1, 2).contiguous(), None
+
+
+def listening_sdpa(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    perdure_ear: Listener | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """transformers' "sdpa", but for layers to which a listener attends: those see everything, in order, unpadded."""
+    layer: Any = getattr(module, "layer_idx", None)
+    if perdure_ear is None or not perdure_ear.concerns(layer):
+        plain: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+        return plain
+    scaling = kwargs.get("scaling")
+    out = perdure_ear.attend(layer, query, key, value, query.shape[-1] ** -0.5 if scaling is None else scaling)
     return out.transpose(1, 2).contiguous(), None
 
 
 def register() -> None:
-    """Make `attn_implementation="perdure"` known. No mask function is registered: the mask is implied by the shapes."""
+    """Make `attn_implementation="perdure"` known, and let "sdpa" be listened to; without a listener it is unchanged.
+
+    No mask function is registered for the first: its mask is implied by the shapes.
+    """
     AttentionInterface.register(NAME, attention_forward)
+    AttentionInterface.register("sdpa", listening_sdpa)
 
 
 def choose(folder: Path) -> str | None:

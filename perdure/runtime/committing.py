@@ -46,4 +46,5 @@ def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Dr
         answers=1,
         metrics={name: getattr(cost, name) for name in COUNTED},
         base_tokens=warm.committed if replaces else None,
+        events=warm.events if replaces else warm.events[warm.told :],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from ..errors import ObjectCorrupt, RecipeMismatch
-from ..memory.commits import BLOCK, SNAPSHOT
+from ..memory.commits import BLOCK, SNAPSHOT, SUMMARY
+from ..memory.draft import NewSummary
+from ..memory.reading import StoredSnapshot
+from ..memory.summary import Kept
+from ..memory.working import Placement
 from ..stores import codec
 from ..stores.base import Digest
 from .engine import Boundary, Engine
@@ -36,12 +40,12 @@ def block_digest(state: State, group: Group, start: int, tokens: int) -> Digest:
     return codec.encode(BLOCK, (), block_meta(state, group, start, tokens), payload)[0]
 
 
-def load_block(state: State, group: Group, start: int, tokens: int, payload: memoryview) -> None:
-    """Put a stored block's bytes into a state. Raises ObjectCorrupt where their number is wrong."""
+def load_block(state: State, group: Group, start: int, tokens: int, payload: memoryview, shifts: Sequence[int] = ()) -> None:
+    """Put a stored block's bytes into a state, moved as they were since. Raises ObjectCorrupt for a wrong number."""
     if len(payload) != state.nbytes(group, tokens):
         wanted = state.nbytes(group, tokens)
         raise ObjectCorrupt(f"A KV block of {tokens} tokens has {len(payload)} bytes instead of {wanted}.")
-    state.load(group, start, tokens, payload)
+    state.load(group, start, tokens, payload, shifts)
 
 
 def pack_boundary(boundary: Boundary, position: int) -> tuple[Mapping[str, Any], bytes]:
@@ -77,12 +81,34 @@ def pack_snapshot(snapshot: Snapshot, engine: Engine, how: str = "raw") -> tuple
         "tensors": table,
         "values": dict(snapshot.meta),
     }
+    if not snapshot.place.whole:
+        place = snapshot.place
+        meta["place"] = [place.first, place.kept, place.oldest]
     if rounded:
         meta["error"] = max(_error(tensors[path], _restored(parts[path], tensors[path].dtype)) for path in rounded)
     return meta, b"".join(bytes(raw(piece)) for pieces in parts.values() for piece in pieces)
 
 
-def unpack_snapshot(meta: Mapping[str, Any], payload: bytes, engine: Engine) -> Snapshot:
+def pack_summary(kept: Kept) -> NewSummary:
+    """What a state keeps of evicted tokens as an object of its own: many snapshots share it."""
+    tensors = {path: tensor.cpu() for path, tensor in kept.to_tensors().items()}
+    table = [[path, _name(t.dtype), list(t.shape)] for path, t in tensors.items()]
+    return NewSummary({"tensors": table, "folds": kept.folds}, b"".join(bytes(raw(t)) for t in tensors.values()))
+
+
+def unpack_summary(meta: Mapping[str, Any], payload: bytes, device: Any = "cpu") -> Kept:
+    """What `pack_summary` packed. Raises ObjectCorrupt where its length is wrong."""
+    at, tensors = 0, {}
+    for path, dtype, shape in meta["tensors"]:
+        size = int(np.prod(shape, dtype=np.int64)) * getattr(torch, dtype).itemsize
+        if at + size > len(payload):
+            raise ObjectCorrupt("A summary is shorter than its header says.")
+        tensors[path] = _tensor(payload[at : at + size], dtype, shape).to(device)
+        at += size
+    return Kept.from_tensors(tensors, meta["folds"])
+
+
+def unpack_snapshot(meta: Mapping[str, Any], payload: bytes, engine: Engine, summary: Kept | None = None) -> Snapshot:
     """The snapshot that `pack_snapshot` wrote. Raises RecipeMismatch for another family's or adapter's, by name."""
     _require(meta, "family", "the model family", engine.family)
     _require(meta, "adapter", "the state adapter", engine.adapter.identity)
@@ -105,13 +131,24 @@ def unpack_snapshot(meta: Mapping[str, Any], payload: bytes, engine: Engine) -> 
         else:
             tensors[path] = piece(dtype, shape)
     device = engine.device
-    return Snapshot(meta["pos"], {path: tensor.to(device) for path, tensor in tensors.items()}, meta["values"])
+    placed = {path: tensor.to(device) for path, tensor in tensors.items()}
+    return Snapshot(meta["pos"], placed, meta["values"], Placement(*meta.get("place", ())), summary)
+
+
+def opened(stored: StoredSnapshot, engine: Engine) -> Snapshot:
+    """A stored snapshot, with the summary that belongs to it."""
+    kept = None if stored.summary is None else unpack_summary(*stored.summary, engine.device)
+    return unpack_snapshot(stored.meta, stored.payload, engine, kept)
 
 
 def snapshot_digest(snapshot: Snapshot, engine: Engine, how: str) -> Digest:
     """The digest that a snapshot has as a stored object."""
     meta, payload = pack_snapshot(snapshot, engine, how)
-    return codec.encode(SNAPSHOT, (), meta, payload)[0]
+    refs = []
+    if snapshot.summary is not None:
+        packed = pack_summary(snapshot.summary)
+        refs = [codec.encode(SUMMARY, (), packed.meta, packed.payload)[0]]
+    return codec.encode(SNAPSHOT, refs, meta, payload)[0]
 
 
 def _require(meta: Mapping[str, Any], field: str, what: str, present: str) -> None:

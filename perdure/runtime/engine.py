@@ -12,8 +12,9 @@ import torch
 from blake3 import blake3
 from torch import Tensor
 
+from ..memory.events import WITHDRAW, Event
 from ..memory.tokenlog import DECODE, PREFILL, Span, grid, steps
-from .state.base import State, StateAdapter
+from .state.base import Chunk, State, StateAdapter
 from .state.cache import inputs_of
 
 
@@ -31,6 +32,14 @@ class Boundary(NamedTuple):
     def digest(self) -> bytes:
         """BLAKE3 of the float32 logits."""
         return blake3(self.logits.contiguous().numpy().tobytes()).digest()
+
+
+class Script(NamedTuple):
+    """What a session went through: its tokens, what happened between forwards, and what a recall pasted."""
+
+    tokens: Sequence[int]
+    events: Sequence[Event] = ()
+    chunks: Callable[[Event], Sequence[Chunk]] = lambda _: ()
 
 
 class Engine:
@@ -71,17 +80,41 @@ class Engine:
             raise RuntimeError("a forward that was asked for logits gave none")
         return boundary
 
-    def replay(self, state: State, tokens: Sequence[int], forwards: Iterable[Span]) -> Boundary | None:
-        """Run forwards of a log again over its tokens; the state must hold everything before the first of them."""
+    def happen(self, state: State, event: Event, chunks: Sequence[Chunk] = ()) -> None:
+        """Let an event happen to a state, between two forwards."""
+        with self._lock, torch.inference_mode():
+            torch.set_num_threads(self._threads)
+            state.apply(event, chunks)
+
+    def replay(
+        self, state: State, script: Script, forwards: Iterable[Span], before: Callable[[Event], None] = lambda _: None
+    ) -> Boundary | None:
+        """Run forwards of a log again over its tokens, its events between them.
+
+        The state must hold everything before the first forward, and what had happened until then. `before` is told of
+        each event before it happens. What was pasted is withdrawn after the last forward, if it was then.
+        """
         boundary = None
         for span in forwards:
-            if self.adapter.fixed and state.seen != span.start:
+            self._catch_up(state, script, span.start, before)
+            if (self.adapter.fixed or script.events) and state.seen != span.start:
                 raise RuntimeError(
                     f"a state that has absorbed {state.seen} tokens was to be given those from {span.start} on"
                 )
             state.seen = span.start
-            boundary = self._forward(state, tokens[span.start : span.end], wants_logits=True)
+            boundary = self._forward(state, script.tokens[span.start : span.end], wants_logits=True)
+        self._catch_up(state, script, state.seen, before, closing=True)
         return boundary
+
+    def _catch_up(
+        self, state: State, script: Script, position: int, before: Callable[[Event], None], *, closing: bool = False
+    ) -> None:
+        """Let the events up to a position happen; with `closing` those of them that end a turn."""
+        for event in script.events[state.happened :]:
+            if event.position > position or (closing and event.kind != WITHDRAW):
+                return
+            before(event)
+            self.happen(state, event, script.chunks(event))
 
     def project(self, hidden: Tensor) -> Boundary:
         """The boundary that belongs to a stored hidden state: one projection, no forward pass."""
@@ -121,11 +154,11 @@ class Engine:
         return self.adapter.dtype
 
     def _forward(self, state: State, tokens: Sequence[int], *, wants_logits: bool) -> Boundary | None:
-        start, end = state.seen, state.seen + len(tokens)
+        end = state.seen + len(tokens)
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
             state.reserve(end)
-            out = self._run(state, tokens, start)
+            out = self._run(state, tokens, state.position)
             state.seen = end
             if not wants_logits:
                 return None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from ..config import BLOCK_TOKENS
+from ..memory import events
+from ..memory.events import Event
 from ..memory.records import Commit
 from ..memory.repository import Repository
 from ..memory.tokenlog import WINDOWS, Run, Span, crop, derived, lineages, overlapping, spans, tokens
+from ..memory.working import WHOLE, Placement
 from ..stores.base import Digest
-from .encoding import block_meta, load_block, raw, unpack_boundary, unpack_snapshot
-from .engine import Boundary, Engine
+from .encoding import block_meta, load_block, opened, raw, unpack_boundary
+from .engine import Boundary, Engine, Script
+from .pasting import Pastes
 from .state.base import FULL, Group, Snapshot, State
 from .warm import Warm
 
@@ -26,9 +31,9 @@ class Damage(NamedTuple):
 class Restoration:
     """Fills a state from what a commit has stored, up to `position` (default: all of it).
 
-    A family with a fixed part goes on from the nearest snapshot before, and the forwards from there are run again. Damaged
-    blocks are recomputed through the very forwards that made them. `bytes` were read, `replayed` tokens were computed
-    again, `notes` say what was mended.
+    A state that is more than the KV of every token goes on from the nearest snapshot before, and the forwards from there
+    are run again. Damaged blocks are recomputed through the very forwards that made them. `bytes` were read, `replayed`
+    tokens were computed again, `notes` say what was mended.
     """
 
     def __init__(self, repository: Repository, engine: Engine, commit: Commit, position: int | None = None) -> None:
@@ -39,33 +44,54 @@ class Restoration:
         self._runs: list[Run] = crop(repository.runs(commit), self._end)
         self._log = tokens(self._runs)
         self._forwards = list(spans(self._runs))
+        every = repository.events(commit)
+        self._events = every if position is None else events.crop(every, self._end)
+        self._script = Script(self._log, self._events, Pastes(repository, engine, commit).chunks)
         self.bytes = 0
         self.replayed = 0
         self.notes: list[str] = []
 
     def run(self) -> Warm:
         """The session's working state at the position, which must be where a forward ended."""
-        snapshot = self._nearest(self._end) if self._engine.adapter.fixed else None
-        start = self._end if not self._engine.adapter.fixed else snapshot.position if snapshot else 0
+        snapshot = self._nearest(self._end) if self._needs_snapshot else None
+        start, happened = self._start(snapshot)
         state = self._engine.adapter.new()
-        if self._load(state, start):
+        if self._load(state, start, snapshot.place if snapshot else WHOLE, happened):
             state.release()
-            state = self._whole(start)
-        self._enter(state, snapshot, start)
+            state = self._whole(start, happened)
+        self._enter(state, snapshot, start, happened)
         self._replay(state, start, self._end)
         if start < self._end == self._commit.tokens:
             self.notes.append(
                 f"No snapshot of the state after {self._end} tokens was kept, or it was damaged; "
                 f"{self._end - start} tokens were computed again."
             )
-        stored, tip = self._last_block()
-        return Warm(state, self._runs, [], self._end, tip, stored)
+        return self._warm(state)
 
     def cut(self, state: State) -> Warm:
         """The same from a state in memory that can forget what came after the position."""
         state.crop(self._end)
+        state.happened = len(self._events)
+        return self._warm(state)
+
+    def _warm(self, state: State) -> Warm:
         stored, tip = self._last_block()
-        return Warm(state, self._runs, [], self._end, tip, stored)
+        told = len(self._events)
+        return Warm(state, self._runs, [], self._end, tip, stored, events=list(self._events), told=told)
+
+    @property
+    def _needs_snapshot(self) -> bool:
+        return self._engine.adapter.fixed or events.bounded_from(self._events) is not None
+
+    def _start(self, snapshot: Snapshot | None) -> tuple[int, int]:
+        """From where the forwards are run again, and how many events have happened until there."""
+        if snapshot is not None:
+            return snapshot.position, snapshot.meta.get("happened", 0)
+        if self._engine.adapter.fixed:
+            return 0, 0
+        bounded = (i for i, event in enumerate(self._events) if event.kind in events.BOUNDING)
+        first = next(bounded, None)
+        return (self._end, len(self._events)) if first is None else (self._events[first].position, first)
 
     def boundary(self, warm: Warm) -> Boundary | None:
         """The stored boundary if it reproduces the logits' digest, else the last forward again."""
@@ -82,16 +108,18 @@ class Restoration:
 
     def _last_forward(self, warm: Warm) -> Boundary | None:
         last = self._forwards[-1]
-        self.replayed += last.end - last.start
-        if not self._engine.adapter.fixed and warm.state.holds(last.start):
-            boundary = self._engine.replay(warm.state, self._log, [last])
+        if not self._events and not self._engine.adapter.fixed and warm.state.holds(last.start):
+            self.replayed += last.end - last.start
+            boundary = self._engine.replay(warm.state, self._script, [last])
             warm.state.seen = self._commit.tokens
             return boundary
-        before = Restoration(self._repository, self._engine, self._commit, last.start)
+        start = min(last.start, events.last_recall(self._events, last.start))
+        before = Restoration(self._repository, self._engine, self._commit, start)
         state = before.run().state
-        boundary = self._engine.replay(state, self._log, [last])
+        state.happened = sum(event.position < start for event in self._events)
+        boundary = self._engine.replay(state, self._script, [span for span in self._forwards if span.start >= start])
         state.release()
-        self.replayed += before.replayed
+        self.replayed += before.replayed + self._end - start
         return boundary
 
     # snapshots
@@ -103,40 +131,41 @@ class Restoration:
                 continue
             found = self._repository.snapshot(mark.digest)
             if found is not None:
-                self.bytes += len(found[1])
-                self._note_error(found[0].get("error"))
-                return unpack_snapshot(found[0], found[1], self._engine)
+                self.bytes += found.nbytes
+                self._note_error(found.meta.get("error"))
+                return opened(found, self._engine)
         return None
 
     def _note_error(self, error: object) -> None:
         if isinstance(error, float):
             self.notes.append(f"The state was restored from rounded numbers (int8, relative error {error:.2g}).")
 
-    def _enter(self, state: State, snapshot: Snapshot | None, start: int) -> None:
-        if snapshot is not None:
+    def _enter(self, state: State, snapshot: Snapshot | None, start: int, happened: int) -> None:
+        if snapshot is not None and state.seen != start:
             state.put_back(snapshot)
-        state.seen = start
+        state.seen, state.happened = start, happened
 
     def _replay(self, state: State, start: int, end: int) -> None:
         again = [span for span in self._forwards if start <= span.start and span.end <= end]
-        self._engine.replay(state, self._log, again)
+        self._engine.replay(state, self._script, again)
         self.replayed += end - start
 
     # blocks
 
-    def _load(self, state: State, end: int) -> list[Damage]:
+    def _load(self, state: State, end: int, place: Placement, happened: int) -> list[Damage]:
         """Fill the state with what a forward after `end` tokens reads; returns what could not be read."""
-        state.open(end)
+        state.open(end, place)
         damaged = []
         for group in self._groups():
             # Whole multiples of a block, as `open` made room for: what is there may be gone back to (`State.holds`).
             start = 0 if state.whole else group.floor(end) // BLOCK_TOKENS * BLOCK_TOKENS
-            damaged += self._load_group(state, group, start, end)
+            start = place.oldest if group.window is None else start
+            damaged += self._load_group(state, group, start, end, happened)
         return damaged
 
-    def _load_group(self, state: State, group: Group, start: int, end: int) -> list[Damage]:
+    def _load_group(self, state: State, group: Group, start: int, end: int, happened: int) -> list[Damage]:
         def take(at: int, n: int, payload: memoryview) -> None:
-            load_block(state, group, at, n, payload)
+            load_block(state, group, at, n, payload, events.shifts(self._events[:happened], at + n))
 
         windows = group.window is not None
         found = self._repository.restore(self._commit, take, windows=windows, start=start, end=end)
@@ -160,28 +189,59 @@ class Restoration:
 
     def _names(self) -> dict[Span, Digest]:
         recipe = self._repository.recipe(self._commit).digest
-        return lineages(recipe, b"", self._log, self._forwards, self._places())
+        return lineages(recipe, b"", self._log, self._forwards, self._places(), partial(events.salt, self._events))
 
     # damage
 
-    def _whole(self, end: int) -> State:
+    def _whole(self, end: int, happened: int) -> State:
         """A state that keeps every token of its windows, all of it loaded, and its damaged parts computed again."""
         state = self._engine.adapter.new(whole=True)
-        damaged = self._load(state, end)
+        damaged = self._load(state, end, WHOLE, happened) if not self._events else self._all_damage()
+        if self._events:
+            return self._again(state, end, damaged)
         touched = [span for span in self._forwards if any(overlapping([span], item.span) for item in damaged)]
         at = -1
         for span in touched:
             if at != span.start:
                 self._go_to(state, span.start)
-            self._engine.replay(state, self._log, [span])
+            self._engine.replay(state, self._script, [span])
             self.replayed += span.end - span.start
             at = span.end
+        self._mend_all(state, damaged)
+        return state
+
+    def _again(self, state: State, end: int, damaged: list[Damage]) -> State:
+        """Everything from the first token: where blocks were evicted or moved, a damaged one is mended on the way."""
+        left = list(damaged)
+
+        def before(event: Event) -> None:
+            if event.kind == events.EVICT:
+                mend()
+
+        def mend() -> None:
+            ready = [item for item in left if item.span.end <= state.seen]
+            self._mend_all(state, ready)
+            left[:] = [item for item in left if item not in ready]
+
+        self._engine.replay(state, self._script, [span for span in self._forwards if span.end <= end], before)
+        self.replayed += end
+        mend()
+        return state
+
+    def _all_damage(self) -> list[Damage]:
+        found = []
+        for group in self._groups():
+            windows = group.window is not None
+            bad = self._repository.restore(self._commit, lambda *_: None, windows=windows, end=self._end).damaged
+            found += [Damage(group, Span(at, at + n), digest) for at, n, digest in bad]
+        return found
+
+    def _mend_all(self, state: State, damaged: list[Damage]) -> None:
         names = self._names()
         for item in damaged:
             # A block that goes on beyond the position is not complete here; it is mended where it is needed whole.
             if item.span.end <= self._end:
                 self._mend(state, item, names[item.span])
-        return state
 
     def _go_to(self, state: State, position: int) -> None:
         """Bring the fixed part to a position whose tokens are all in the slabs."""
@@ -191,7 +251,7 @@ class Restoration:
         snapshot = self._nearest(position)
         if snapshot is None:
             state.crop(0)
-        self._enter(state, snapshot, snapshot.position if snapshot else 0)
+        self._enter(state, snapshot, snapshot.position if snapshot else 0, 0)
         self._replay(state, state.seen, position)
 
     def _mend(self, state: State, item: Damage, name: Digest) -> None:

@@ -9,12 +9,13 @@ from types import TracebackType
 
 import torch
 
-from ..config import CheckpointOptions, Sampling
+from ..config import CheckpointOptions, MemoryOptions, Sampling
 from ..errors import InvalidInput, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
 from ..memory.records import SessionInfo
 from ..memory.repository import Repository
+from ..memory.working import Budget, budget
 from ..places import default_cache, default_store
 from . import attention
 from .catalogue import DEFAULT_MODEL, find
@@ -40,21 +41,34 @@ class Runtime:
         *,
         threads: int | None,
         checkpoints: CheckpointOptions | None = None,
+        memory: MemoryOptions | None = None,
     ) -> None:
         self.loaded = loaded
         self.repository = repository
         self.sampling = sampling
         self.checkpoints = checkpoints or CheckpointOptions()
+        self.memory = memory or MemoryOptions()
         self.threads_are_free = threads is None
         self.engine, self.notes = make_engine(loaded)
         self.recipe = self._recipe(loaded)
         self.layout = {"adapter": self.engine.adapter.identity, "layers": [list(k) for k in self.engine.adapter.layers()]}
         self.author = _author()
+        self.budget(0)
         self._open: set[Session] = set()
 
     @property
     def model(self) -> ModelInfo:
         return self.loaded.info
+
+    def budget(self, system: int) -> Budget | None:
+        """How large a working set may become, with a system prompt of so many tokens.
+
+        None for a family whose keys cannot be moved: its conversations end with the context.
+        """
+        if not self.engine.adapter.movable:
+            return None
+        grows = sum(kind.per_token for kind in self.engine.adapter.layers() if kind.window is None)
+        return budget(self.memory, context=self.loaded.info.context_length, token_bytes=grows, system=system)
 
     def _recipe(self, loaded: LoadedModel) -> Recipe:
         """The recipe says what else decides the bits: who keeps states and how, and how prompts are fed."""
@@ -119,6 +133,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     dtype: str | None = None,
     sampling: Sampling | None = None,
     checkpoints: CheckpointOptions | None = None,
+    memory: MemoryOptions | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Runtime:
@@ -126,7 +141,8 @@ def open(  # noqa: A001 - the public name is perdure.open
 
     `model` is a catalogue name, a pulled hub id or a folder; `store` None is the user's data directory, `cache` None the
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
-    computed with; `checkpoints` says how many snapshots of recurrent states are kept. Raises ModelNotFound, InvalidInput
+    computed with; `checkpoints` says how many snapshots of recurrent states are kept, `memory` what happens when a
+    conversation outgrows its window. Raises ModelNotFound, InvalidInput
     or a StoreError.
     """
     place = cache or default_cache()
@@ -136,7 +152,7 @@ def open(  # noqa: A001 - the public name is perdure.open
         loaded = load_model(
             folder, model_name(str(model), folder), dtype=dtype, threads=threads, cache=place, progress=progress
         )
-        return Runtime(loaded, repository, sampling or Sampling(), threads=threads, checkpoints=checkpoints)
+        return Runtime(loaded, repository, sampling or Sampling(), threads=threads, checkpoints=checkpoints, memory=memory)
     except BaseException:
         repository.close()
         raise

@@ -13,20 +13,24 @@ from torch import Tensor
 
 from ..config import CheckpointOptions, Sampling
 from ..errors import InvalidInput, SessionBusy
+from ..memory import events
+from ..memory.checkpoints import TURN
 from ..memory.recipe import Recipe
 from ..memory.records import Commit, Message, Problem
 from ..memory.repository import Repository
 from ..memory.scratch import Scratch
 from ..memory.tokenlog import crop, spans
+from ..memory.working import Budget
 from ..memory.workingcopy import WorkingCopy
 from .committing import draft_of
-from .engine import Engine
+from .engine import Engine, Script
 from .models import LoadedModel
+from .pasting import Pastes
 from .records import ModelInfo, Receipt, Reply
 from .recovery import recover
 from .restoration import Restoration
 from .stream import Stream
-from .turn import Cost, Turn, plan, settings_dict
+from .turn import Cost, Plan, Turn, plan, settings_dict
 from .verify import verify
 from .warm import Warm
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
+MANY = 1 << 30
 
 
 class Session:
@@ -150,14 +155,25 @@ class Session:
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
             made = plan(self, said)
-            room = self.loaded.info.context_length - made.keep - len(made.feed)
-            settings = replace(settings, max_tokens=min(settings.max_tokens, room))
+            settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
             self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings))
-            self.warm.state.reserve(made.keep + len(made.feed) + min(settings.max_tokens, 512))
+            self._reserve(len(made.feed) + min(settings.max_tokens, 512))
         except BaseException:
             self._turn_lock.release()
             raise
         return Stream(self, Turn(self, made, said, settings, cost))
+
+    def _answer_room(self, made: Plan) -> int:
+        """How many tokens an answer may have: any number where old ones make room for them."""
+        endless = self.budget is not None
+        return MANY if endless else self.loaded.info.context_length - made.keep - len(made.feed)
+
+    def _reserve(self, tokens: int) -> None:
+        """Make room for the turn at once, as far as the budget goes."""
+        budget, state = self.budget, self.warm.state
+        if budget is not None:
+            tokens = max(0, min(tokens, budget.most - state.place.entries(state.seen)))
+        state.reserve(state.seen + tokens)
 
     def end_turn(self) -> None:
         """Let the next turn begin (called by a Stream when it is over)."""
@@ -200,8 +216,16 @@ class Session:
         return Receipt(session, self.head.hex, parent, **asdict(cost), finish_reason=reason, notes=tuple(notes))
 
     def mark(self, kind: str) -> None:
-        """Take a snapshot of a recurrent state at this position (called by the turn)."""
-        self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
+        """Take a snapshot of a recurrent state at this position (called by the turn); of a bounded one at turn ends."""
+        if kind == TURN or self.engine.adapter.fixed:
+            self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
+
+    @property
+    def budget(self) -> Budget | None:
+        """How large the working set may become; None for a model whose keys cannot be moved."""
+        first = self.warm.messages[:1]
+        system = next((message.end for message in first if message.role == "system"), 0)
+        return self._runtime.budget(system)
 
     def rewind(self, tokens: int) -> int:
         """Go back to where a forward ended within the present state; returns how many tokens were computed again."""
@@ -220,12 +244,15 @@ class Session:
 
     def _rewind_unstored(self, warm: Warm, tokens: int) -> int:
         """The same for an ephemeral session, whose state is nowhere else: what cannot be cut is computed again."""
-        self._warm = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"")
+        kept = events.crop(warm.events, tokens)
+        self._warm = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"", events=kept)
         if warm.state.holds(tokens):
             warm.state.crop(tokens)
+            warm.state.happened = len(kept)
             return 0
         warm.state.crop(0)
-        self.engine.replay(warm.state, self._warm.tokens, spans(self._warm.runs))
+        script = Script(self._warm.tokens, kept, Pastes(self.repository, self.engine, self.head).chunks)
+        self.engine.replay(warm.state, script, spans(self._warm.runs))
         return tokens
 
     # reading

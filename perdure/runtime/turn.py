@@ -17,6 +17,7 @@ from .answer import Answer
 from .chat import TemplateRewrites
 from .records import Chunk, Receipt
 from .reuse import Taking
+from .room import make_room
 from .sampling import sample
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def moved_spans(
 
 
 def _check_length(session: Session, made: Plan) -> None:
+    if session.budget is not None:
+        return
     limit = session.loaded.info.context_length
     total = made.keep + len(made.feed)
     if total >= limit:
@@ -146,6 +149,7 @@ class Turn:
             if cancelled():
                 return False
             part = feed[span.start - self._plan.keep : span.end - self._plan.keep]
+            make_room(self._session, len(part))
             if span.end == end:
                 warm.boundary = engine.feed(warm.state, part)
             else:
@@ -173,6 +177,7 @@ class Turn:
             return
         began = time.perf_counter()
         warm = self._session.warm
+        make_room(self._session, 1)
         warm.boundary = self._session.engine.decode(warm.state, self._unfed)
         warm.fed(DECODE, [self._unfed])
         self._mark_on_grid()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..memory.events import EVICT, Event
 from ..memory.records import Checkpoint, Commit, Problem
 from ..memory.tokenlog import spans, tokens
 from .encoding import block_digest, snapshot_digest
-from .engine import Engine
+from .engine import Engine, Script
+from .pasting import Pastes
 from .state.base import FULL, Group, State
 
 if TYPE_CHECKING:
@@ -29,13 +31,15 @@ def verify(session: Session, progress: Callable[[int, int], None] | None = None)
 def _replay(session: Session, progress: Callable[[int, int], None] | None) -> list[Problem]:
     engine, head = session.engine, session.head
     runs = session.repository.runs(head)
-    log, forwards = tokens(runs), list(spans(runs))
+    forwards = list(spans(runs))
+    script = Script(tokens(runs), session.repository.events(head), Pastes(session.repository, engine, head).chunks)
     boundaries = _boundaries(session, head)
     marks = {mark.position: mark for mark in session.repository.present(head)}
-    state = engine.adapter.new(head.tokens, whole=True)
+    state = engine.adapter.new(0 if script.events else head.tokens, whole=True)
+    blocks = _Blocks(session, state)
     problems = []
     for done, span in enumerate(forwards, 1):
-        boundary = engine.replay(state, log, [span])
+        boundary = engine.replay(state, script, [span], blocks.before)
         commit = boundaries.get(span.end)
         if commit is not None and boundary is not None and commit.state and commit.state.logits != boundary.digest:
             problems.append(_differs(f"commit {commit.short}", f"boundary logits of commit {commit.short}"))
@@ -43,24 +47,41 @@ def _replay(session: Session, progress: Callable[[int, int], None] | None) -> li
             problems.append(_differs(f"state at {span.end}", f"stored state after {span.end} tokens"))
         if progress is not None:
             progress(done, len(forwards))
-    problems += [problem for group in (Group(FULL), *_windows(engine)) for problem in _blocks(session, state, group)]
+    blocks.compare()
     state.release()
-    return problems
+    return problems + blocks.problems
+
+
+class _Blocks:
+    """The stored blocks of a session, each compared with a replayed state before its tokens move or leave."""
+
+    def __init__(self, session: Session, state: State) -> None:
+        self._state = state
+        groups = sorted({Group(FULL), *session.engine.adapter.groups})
+        self._left = [
+            (group, start, n, digest)
+            for group in groups
+            for start, n, digest in session.repository.blocks(session.head, windows=group.window is not None)
+        ]
+        self.problems: list[Problem] = []
+
+    def before(self, event: Event) -> None:
+        if event.kind == EVICT:
+            self.compare()
+
+    def compare(self) -> None:
+        """Compare what the state has absorbed by now."""
+        ready = [item for item in self._left if item[1] + item[2] <= self._state.seen]
+        self._left = [item for item in self._left if item[1] + item[2] > self._state.seen]
+        for group, start, n, digest in ready:
+            if block_digest(self._state, group, start, n) != digest:
+                what = f"stored KV of tokens {start} to {start + n - 1}"
+                self.problems.append(_differs(f"tokens {start}-{start + n - 1}", what))
 
 
 def _same(state: State, engine: Engine, mark: Checkpoint, codec: str) -> bool:
     snapshot = state.snapshot()
     return snapshot is not None and snapshot_digest(snapshot, engine, codec) == mark.digest
-
-
-def _windows(engine: Engine) -> list[Group]:
-    return [group for group in engine.adapter.groups if group.window is not None]
-
-
-def _blocks(session: Session, state: State, group: Group) -> Iterator[Problem]:
-    for start, n, digest in session.repository.blocks(session.head, windows=group.window is not None):
-        if block_digest(state, group, start, n) != digest:
-            yield _differs(f"tokens {start}-{start + n - 1}", f"stored KV of tokens {start} to {start + n - 1}")
 
 
 def _boundaries(session: Session, head: Commit) -> dict[int, Commit]:

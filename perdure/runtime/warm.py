@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from ..config import CheckpointOptions
 from ..memory.checkpoints import PROMPT, retained
 from ..memory.draft import NewBlock, NewSnapshot
+from ..memory.events import Event, salt
 from ..memory.records import Checkpoint, Message
 from ..memory.tokenlog import (
     DECODE,
@@ -25,9 +27,9 @@ from ..memory.tokenlog import (
     tokens,
 )
 from ..stores.base import Digest
-from .encoding import block_meta, pack_snapshot, raw
+from .encoding import block_meta, pack_snapshot, pack_summary, raw
 from .engine import Boundary, Engine
-from .state.base import FULL, Group, Snapshot, State
+from .state.base import FULL, Chunk, Group, Snapshot, State
 
 
 class Pending(NamedTuple):
@@ -35,6 +37,14 @@ class Pending(NamedTuple):
 
     mark: Checkpoint
     snapshot: Snapshot
+
+
+class Captured(NamedTuple):
+    """A block whose bytes were taken before its tokens moved or left: of the full group, and of a sliding one."""
+
+    span: Span
+    full: bytes
+    window: bytes
 
 
 @dataclass(slots=True)
@@ -56,6 +66,10 @@ class Warm:
     known: dict[int, tuple[Digest, Digest]] = field(default_factory=dict)
     known_windows: dict[int, tuple[Digest, Digest]] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    told: int = 0
+    """How many of the events are in the branch."""
+    captured: list[Captured] = field(default_factory=list)
 
     @property
     def tokens(self) -> list[int]:
@@ -72,6 +86,24 @@ class Warm:
         """The runs that no commit holds yet."""
         return [run for run in self.runs if run.start >= self.committed]
 
+    @property
+    def taken(self) -> int:
+        """The first token whose bytes are neither stored nor captured."""
+        return self.captured[-1].span.end if self.captured else self.stored
+
+    def capture(self, upto: int, engine: Engine) -> None:
+        """Take the bytes of blocks before token `upto` that no commit holds yet."""
+        window = sliding(engine)
+        for span in blocks(self.taken, upto):
+            full = bytes(raw(self.state.export(Group(FULL), span.start, span.end)))
+            slid = bytes(raw(self.state.export(window, span.start, span.end))) if window else b""
+            self.captured.append(Captured(span, full, slid))
+
+    def happen(self, event: Event, engine: Engine, chunks: Sequence[Chunk] = ()) -> None:
+        """Let an event happen to the state, and note it."""
+        engine.happen(self.state, event, chunks)
+        self.events.append(event)
+
     def mark(self, kind: str, turn: int, options: CheckpointOptions) -> None:
         """Take a snapshot here, for a family that needs them, and let go of those that would not be kept anyway."""
         here = any(old.mark.position == self.state.seen for old in self.pending)
@@ -79,7 +111,8 @@ class Warm:
         if snapshot is None:
             return
         self.pending = [old for old in self.pending if old.mark.position != snapshot.position]
-        self.pending.append(Pending(Checkpoint(snapshot.position, kind, turn, snapshot.nbytes, b""), snapshot))
+        size = snapshot.nbytes + (0 if snapshot.summary is None else snapshot.summary.nbytes)
+        self.pending.append(Pending(Checkpoint(snapshot.position, kind, turn, size, b""), snapshot))
         kept = {mark.position for mark in retained([item.mark for item in self.pending], options)}
         self.pending = [item for item in self.pending if item.mark.position in kept]
 
@@ -89,6 +122,8 @@ class Warm:
         self.known.clear()
         self.known_windows.clear()
         self.pending.clear()
+        self.captured.clear()
+        self.told = len(self.events)
         self.state.settle(self.stored)
 
 
@@ -104,47 +139,60 @@ class Additions(NamedTuple):
 def additions(warm: Warm, recipe: Digest, engine: Engine, how: str) -> Additions:
     """Everything computed that no commit holds yet. Bytes are made when they are asked for."""
     log, forwards = warm.tokens, list(spans(run for run in warm.runs if run.end > warm.stored))
-    names = lineages(recipe, warm.tip, log, forwards, list(blocks(warm.stored, warm.state.seen)))
-    window = next((group for group in engine.adapter.groups if group.window is not None), None)
-    full = [_block(warm, Group(FULL), span, name, warm.known) for span, name in names.items()]
-    slid = (
-        [_block(warm, window, span, derived(name, WINDOWS), warm.known_windows) for span, name in names.items()]
-        if window
-        else None
-    )
+    places = [*(item.span for item in warm.captured), *blocks(warm.taken, warm.state.seen)]
+    names = lineages(recipe, warm.tip, log, forwards, places, partial(salt, warm.events))
+    window = sliding(engine)
+    held = {item.span: item.full for item in warm.captured}
+    full = [_block(warm, Group(FULL), span, name, warm.known, held) for span, name in names.items()]
+    slid = None
+    if window:
+        held = {item.span: item.window for item in warm.captured}
+        slid = [_block(warm, window, span, derived(name, WINDOWS), warm.known_windows, held) for span, name in names.items()]
     chain = {span.end: name for span, name in names.items()} | {warm.stored: warm.tip}
     snapshots = [
-        NewSnapshot(item.mark, _name_at(item.mark.position, chain, recipe, log, forwards), *_packed(item, engine, how))
+        _new_snapshot(item, _name_at(item.mark.position, chain, recipe, warm, forwards), engine, how)
         for item in warm.pending
     ]
     return Additions(full, slid, snapshots, chain[warm.state.seen])
 
 
-def _block(warm: Warm, group: Group, span: Span, name: Digest, known: Mapping[int, tuple[Digest, Digest]]) -> NewBlock:
+def sliding(engine: Engine) -> Group | None:
+    """The group of layers with a sliding window, for a family that has some."""
+    return next((group for group in engine.adapter.groups if group.window is not None), None)
+
+
+def _block(
+    warm: Warm,
+    group: Group,
+    span: Span,
+    name: Digest,
+    known: Mapping[int, tuple[Digest, Digest]],
+    held: Mapping[Span, bytes],
+) -> NewBlock:
     count = span.end - span.start
     digest = known[span.start][1] if span.start in known else None
     return NewBlock(
         count,
         name,
         block_meta(warm.state, group, span.start, count),
-        lambda: raw(warm.state.export(group, span.start, span.end)),
+        lambda: held[span] if span in held else raw(warm.state.export(group, span.start, span.end)),
         digest,
     )
 
 
-def _packed(item: Pending, engine: Engine, how: str) -> tuple[Mapping[str, Any], Any]:
+def _new_snapshot(item: Pending, name: Digest, engine: Engine, how: str) -> NewSnapshot:
     meta, payload = pack_snapshot(item.snapshot, engine, how)
-    return meta, lambda: payload
+    kept = item.snapshot.summary
+    return NewSnapshot(item.mark, name, meta, lambda: payload, None if kept is None else pack_summary(kept))
 
 
-def _name_at(
-    position: int, chain: Mapping[int, Digest], recipe: Digest, log: Sequence[int], forwards: Sequence[Span]
-) -> Digest:
+def _name_at(position: int, chain: Mapping[int, Digest], recipe: Digest, warm: Warm, forwards: Sequence[Span]) -> Digest:
     """The lineage id of the state after `position` tokens, which may lie inside a block."""
     if position not in chain:
         start = max((end for end in chain if end < position), default=0)
         part = Span(start, position)
-        block = lineage(recipe, chain.get(start, b""), log[start:position], overlapping(forwards, part))
+        made_by, log = overlapping(forwards, part), warm.tokens[start:position]
+        block = lineage(recipe, chain.get(start, b""), log, made_by, salt(warm.events, start, position))
     else:
         block = chain[position]
     return derived(block, SNAPSHOTS)

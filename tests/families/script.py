@@ -12,6 +12,7 @@ from torch import Tensor
 from perdure.config import Sampling
 from perdure.memory.repository import Repository
 from perdure.memory.tokenlog import spans, tokens
+from perdure.runtime.engine import Script
 from perdure.runtime.models import LoadedModel
 from perdure.runtime.runtime import Runtime, load_model
 from perdure.runtime.session import Session
@@ -67,7 +68,7 @@ def from_nothing(session: Session) -> Tensor:
     """The logits that a replay of the session's whole token log gives in an empty state."""
     runs = session.repository.runs(session.head)
     state = session.engine.adapter.new()
-    boundary = session.engine.replay(state, tokens(runs), list(spans(runs)))
+    boundary = session.engine.replay(state, Script(tokens(runs)), list(spans(runs)))
     state.release()
     if boundary is None:
         raise ValueError("there is nothing to replay")

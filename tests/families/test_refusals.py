@@ -52,7 +52,9 @@ def test_another_version_of_the_adapter(bench: Bench, tmp_path: Path) -> None:
 def test_another_family_or_adapter_in_the_header(bench: Bench, tmp_path: Path, field: str, what: str) -> None:
     """A snapshot says whose it is, whatever the recipe says."""
     with bench.retold(tmp_path / "store") as rt:
-        meta, payload = rt.repository.snapshot(rt.repository.present(rt.repository.info("s").head)[-1].digest) or ({}, b"")
+        stored = rt.repository.snapshot(rt.repository.present(rt.repository.info("s").head)[-1].digest)
+        assert stored is not None
+        meta, payload = stored.meta, stored.payload
         with pytest.raises(RecipeMismatch, match=f"{what} has changed.*somebody else/3") as caught:
             unpack_snapshot({**meta, field: "somebody else/3"}, payload, rt.engine)
         assert caught.value.field == field
@@ -113,7 +115,9 @@ def test_rounded_snapshots_say_so(bench: Bench, tmp_path: Path) -> None:
         session = begun(rt)
         exact = [say(session, FIRST, 1), say(session, NEXT, 2)][-1].logits
         marks = rt.repository.present(session.head)
-        meta, payload = rt.repository.snapshot(marks[-1].digest) or ({}, b"")
+        stored = rt.repository.snapshot(marks[-1].digest)
+        assert stored is not None
+        meta, payload = stored.meta, stored.payload
         assert meta["codec"] == "int8"
         assert isinstance(meta["error"], float)
         assert 0 < meta["error"] < 0.02

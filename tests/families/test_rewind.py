@@ -14,6 +14,7 @@ from perdure.config import PREFILL_GRID
 from perdure.memory.tokenlog import spans, tokens
 from perdure.runtime import Runtime
 from perdure.runtime.chat import ChatFormat
+from perdure.runtime.engine import Script
 from perdure.runtime.session import Session
 
 from .conftest import NEWER_ONCE, Bench, assert_same, few
@@ -69,7 +70,7 @@ def _probes(session: Session) -> dict[int, Tensor]:
     state = engine.adapter.new(whole=True)
     found = {}
     for span in spans(runs):
-        engine.replay(state, tokens(runs), [span])
+        engine.replay(state, Script(tokens(runs)), [span])
         twin = state.fork()
         found[span.end] = engine.decode(twin, PROBE).logits
         twin.release()

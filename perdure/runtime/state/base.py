@@ -8,14 +8,17 @@ cannot be taken back, and is stored as a snapshot of one position. A family may 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ...memory.events import Event
 from ...memory.records import LayerKind
+from ...memory.summary import Kept
+from ...memory.working import WHOLE, Placement
 
 FULL = "full"
 WINDOW = "window"
@@ -49,34 +52,79 @@ class Supports(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The fixed part of a state after `position` tokens: contiguous copies by path, and plain values beside them."""
+    """The fixed part of a state after `position` tokens: contiguous copies by path, and plain values beside them.
+
+    Of a working set that does not hold every token any more `place` says where the rest lies, and `summary` is what it
+    keeps of the others.
+    """
 
     position: int
     tensors: Mapping[str, Tensor]
     meta: Mapping[str, Any]
+    place: Placement = WHOLE
+    summary: Kept | None = None
 
     @property
     def nbytes(self) -> int:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
 
+class Chunk(NamedTuple):
+    """KV to paste: what `State.export` gave for `tokens` tokens whose first stood at position `first`.
+
+    `bias` is added to the attention scores of its keys.
+    """
+
+    payload: memoryview
+    tokens: int
+    first: int
+    bias: float
+
+
 class State(ABC):
     """The working state of one session: everything the model remembers of the first `seen` tokens.
 
-    `seen` is moved by the engine (forwards), by `put_back` and by `crop` only. Positions count from the first token of
-    the session. Between forwards `check` holds.
+    `seen` is moved by the engine (forwards), by `put_back` and by `crop` only. Tokens count from the first of the
+    session; `position` is where the next one goes, which is another number once some were evicted. Between forwards
+    `check` holds.
     """
 
     seen: int
+    happened: int = 0
+    """How many events of the session's log have happened to it."""
     whole: bool = False
     """Whether windows keep every token, so that old blocks can be computed again or compared."""
+
+    @property
+    def place(self) -> Placement:
+        """Where the tokens of the window lie."""
+        return WHOLE
+
+    @property
+    def position(self) -> int:
+        """The position of the next token."""
+        return self.place.slot(self.seen)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it holds more than the KV of every token, so that only a snapshot brings it back."""
+        return False
+
+    @property
+    def shares(self) -> Tensor | None:
+        """The attention that pasted chunks received in the last forward that had some, [chunks, layers, heads, T]."""
+        return None
+
+    def apply(self, event: Event, chunks: Sequence[Chunk] = ()) -> None:
+        """Let an event of the session's log happen now. `chunks` are what a recall pastes."""
+        raise RuntimeError(f"this family's states know no {event.kind!r}")
 
     @abstractmethod
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         """One forward of `model` over this state, which takes in the new tokens. Does not move `seen`."""
 
     @abstractmethod
-    def open(self, tokens: int) -> None:
+    def open(self, tokens: int, place: Placement = WHOLE) -> None:
         """Make room in an empty state for loading `tokens` tokens; of windows only for what is read after them."""
 
     @abstractmethod
@@ -88,8 +136,11 @@ class State(ABC):
         """What tokens [start, end) left in a group, as contiguous bytes (uint8)."""
 
     @abstractmethod
-    def load(self, group: Group, start: int, tokens: int, payload: memoryview) -> None:
-        """Put back what `export` gave for [start, start + tokens). Does not move `seen`."""
+    def load(self, group: Group, start: int, tokens: int, payload: memoryview, shifts: Sequence[int] = ()) -> None:
+        """Put back what `export` gave for [start, start + tokens), keys turned by `shifts` positions one after the other.
+
+        Does not move `seen`.
+        """
 
     @abstractmethod
     def shapes(self, group: Group, tokens: int) -> list[list[int]]:
@@ -141,6 +192,10 @@ class StateAdapter(ABC):
     fixed: bool = False
     batch_select: bool = False
     multi_token: bool = True
+    movable: bool = False
+    """Whether keys can be moved to other positions, so that blocks can be evicted and recalled."""
+    hears: bool = False
+    """Whether attention can be listened to: its mass counted, scores added to recalled keys."""
     dtype: torch.dtype
 
     @abstractmethod

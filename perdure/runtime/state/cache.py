@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,9 +20,15 @@ from transformers.cache_utils import (
 )
 
 from ...config import BLOCK_TOKENS
+from ...memory.events import TRACK, Event
 from ...memory.records import LayerKind
-from .base import Group, Snapshot, State, StateAdapter
+from ...memory.working import WHOLE, Placement
+from ..attention import KEYWORD
+from .banks import FAR, NEAR, Turn, banks_of, learn_turns, owners
+from .base import Chunk, Group, Snapshot, State, StateAdapter
+from .bounded import Tracking, WorkingSet, turned_rows
 from .codec import put_together, take_apart
+from .ear import Ear
 from .fixed import require_fit
 from .layers import HybridLayer, IndexedLayer, KVLayer
 from .plan import Row, name_of, plan_layers
@@ -44,13 +51,42 @@ LINEAR = (
 class CacheState(State):
     """A transformers cache whose keys and values lie in slabs."""
 
+    _ear: Ear | None = None
+
     def __init__(self, adapter: CacheAdapter, capacity: int = 0, *, whole: bool = False) -> None:
         self.seen = 0
         self._adapter = adapter
         self.whole = whole
         self._slabs = [Slab(pool, whole=whole) for pool in adapter.pools]
+        self._set = WorkingSet(adapter, self._slabs)
         self._renew()
         self.reserve(capacity)
+
+    @property
+    def place(self) -> Placement:
+        return self._set.place
+
+    @property
+    def bounded(self) -> bool:
+        return not self._set.plain
+
+    @property
+    def length(self) -> int:
+        """How many entries a layer reads that attends to everything."""
+        return self.place.entries(self.seen)
+
+    @property
+    def shares(self) -> Tensor | None:
+        return self._ear.shares if self._ear is not None else None
+
+    def apply(self, event: Event, chunks: Sequence[Chunk] = ()) -> None:
+        if not self._adapter.movable:
+            raise RuntimeError("the keys of this family cannot be moved")
+        pasted = sum(chunk.tokens for chunk in chunks)
+        for slab in self._slabs:
+            slab.reserve(self._end(slab) + (0 if slab.shape.group.window else pasted), self._end(slab))
+        self._set.apply(event, self.seen, chunks)
+        self.happened += 1
 
     def _renew(self) -> None:
         natives = self._adapter.natives()
@@ -65,24 +101,41 @@ class CacheState(State):
         return native if plan.keys is None else HybridLayer(self, plan, native.number_of_states)
 
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
-        return model(**inputs, **{self._adapter.keyword: self.container}, use_cache=True)
+        extra: dict[str, Any] = {}
+        if self._set.tracking is not None or (self._set.segments and self._adapter.hears):
+            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard)
+        return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
 
     def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:
         """Write new values [1, H, T, D] after `seen`; gives all that a layer with this window reads, [1, H, N, D]."""
-        slab, end = self._slabs[row.slab], self.seen + values.shape[-2]
-        slab.put(row.row, self.seen, values[0])
-        return slab.view(row.row, group_of(window).floor(self.seen), end)
+        slab = self._slabs[row.slab]
+        at = self._end(slab)
+        slab.put(row.row, at, values[0])
+        start = self.place.first if window is None else group_of(window).floor(self.seen)
+        return slab.view(row.row, start, at + values.shape[-2])
+
+    def _end(self, slab: Slab) -> int:
+        """Where a slab's next entry goes: at its position, or in a sliding one at the number of its token."""
+        return self.position if slab.shape.group.window is None else self.seen
 
     # the part per token
 
-    def open(self, tokens: int) -> None:
+    def open(self, tokens: int, place: Placement = WHOLE) -> None:
+        self._set.place = place
         for slab in self._slabs:
+            window = slab.shape.group.window
             slab.open_at(slab.shape.group.floor(tokens) // BLOCK_TOKENS * BLOCK_TOKENS)
-            slab.reserve(tokens + BLOCK_TOKENS, slab.base)
+            end = place.slot(tokens) if window is None else tokens
+            slab.reserve(end + BLOCK_TOKENS, slab.base)
 
     def reserve(self, tokens: int) -> None:
+        more = tokens - self.seen
         for slab in self._slabs:
-            slab.reserve(tokens, self.seen)
+            slab.reserve(self._end(slab) + more, self._end(slab))
+        self._set.reserve(self.position + more)
+
+    def _where(self, slab: Slab, token: int) -> int:
+        return self.place.slot(token) if slab.shape.group.window is None else token
 
     def _of(self, group: Group) -> list[Slab]:
         return [slab for slab in self._slabs if slab.shape.group == group]
@@ -94,27 +147,39 @@ class CacheState(State):
         return sum(tokens * slab.shape.per_token for slab in self._of(group))
 
     def export(self, group: Group, start: int, end: int) -> Tensor:
-        parts = [slab.export(start, end) for slab in self._of(group)]
+        parts = [slab.export(self._where(slab, start), self._where(slab, start) + end - start) for slab in self._of(group)]
         if len(parts) == 1:
             return parts[0]
         return torch.cat(parts) if parts else torch.empty(0, dtype=torch.uint8)
 
-    def load(self, group: Group, start: int, tokens: int, payload: memoryview) -> None:
+    def load(self, group: Group, start: int, tokens: int, payload: memoryview, shifts: Sequence[int] = ()) -> None:
         at = 0
-        for slab in self._of(group):
+        for number, slab in enumerate(self._slabs):
+            if slab.shape.group != group:
+                continue
             size = tokens * slab.shape.per_token
-            slab.load(start, tokens, payload[at : at + size])
+            where = self._where(slab, start)
+            slab.load(where, tokens, payload[at : at + size])
+            for shift in shifts:
+                self._set.turn(number, where, tokens, shift)
             at += size
 
     # the fixed part
 
     def snapshot(self) -> Snapshot | None:
-        if not self._adapter.fixed:
+        if not self._adapter.fixed and not self.bounded:
             return None
         tensors: dict[str, Tensor] = {}
         meta = {str(i): self._read_layer(i, tensors) for i in self._adapter.kept_layers}
         meta["extra"] = take_apart(self._extra(), "extra", tensors)
-        return Snapshot(self.seen, tensors, meta)
+        if self.happened:
+            meta["happened"] = self.happened
+        if not self.bounded:
+            return Snapshot(self.seen, tensors, meta)
+        if self.place.recalled:
+            raise RuntimeError("a state is not to be kept while memories are pasted into it")
+        meta["tracking"] = None if self._set.tracking is None else list(self._set.tracking)
+        return Snapshot(self.seen, tensors | self._set.tensors(self.seen), meta, self.place, self._set.kept)
 
     def put_back(self, snapshot: Snapshot) -> None:
         self._adapter.require_fit(snapshot)
@@ -123,7 +188,11 @@ class CacheState(State):
             for name, value in put_together(snapshot.meta[str(index)], snapshot.tensors).items():
                 setattr(layer, name, value)
         self._take_extra(put_together(snapshot.meta["extra"], snapshot.tensors))
-        self.seen = snapshot.position
+        self.seen, self.happened = snapshot.position, snapshot.meta.get("happened", 0)
+        if "tracking" in snapshot.meta:
+            tracked = snapshot.meta["tracking"]
+            tracking = None if tracked is None else Tracking(*tracked)
+            self._set.put_back(snapshot.tensors, snapshot.summary, tracking, self.seen)
 
     def _read_layer(self, index: int, tensors: dict[str, Tensor]) -> Any:
         layer = self.container.layers[index]
@@ -143,7 +212,8 @@ class CacheState(State):
     def holds(self, tokens: int) -> bool:
         if tokens in (0, self.seen):
             return True
-        return tokens < self.seen and not self._adapter.fixed and all(slab.holds(tokens) for slab in self._slabs)
+        fixed = self._adapter.fixed or self.bounded or self.place.recalled
+        return tokens < self.seen and not fixed and all(slab.holds(tokens) for slab in self._slabs)
 
     def crop(self, tokens: int) -> None:
         if tokens >= self.seen:
@@ -153,32 +223,39 @@ class CacheState(State):
         self.seen = tokens
         for slab in self._slabs:
             slab.crop(tokens)
-        if tokens == 0 and self._adapter.fixed:
-            self._renew()
+        if tokens == 0:
+            self.happened, self._set = 0, WorkingSet(self._adapter, self._slabs)
+            if self._adapter.fixed:
+                self._renew()
 
     def settle(self, stored: int) -> None:
         for slab in self._slabs:
             slab.settle(min(stored, self.seen))
 
     def release(self) -> None:
-        self.seen = 0
+        self.seen = self.happened = 0
         for slab in self._slabs:
             slab.release()
+        self._set = WorkingSet(self._adapter, self._slabs)
+        self._ear = None
         self._renew()
 
     def fork(self) -> CacheState:
         twin = type(self)(self._adapter, whole=self.whole)
         for mine, other in zip(twin._slabs, self._slabs, strict=True):
-            mine.copy_from(other, self.seen)
-        snapshot = self.snapshot() if self.seen else None
+            mine.copy_from(other, self._end(other))
+        snapshot = self.snapshot() if self.seen and self._adapter.fixed else None
         if snapshot is not None:
+            twin._set.place = self.place
             twin.put_back(snapshot)
-        twin.seen = self.seen
+        twin._set.copy_from(self._set)
+        twin.seen, twin.happened = self.seen, self.happened
         return twin
 
     def check(self) -> None:
         for slab in self._slabs:
-            if self.seen and not slab.base <= slab.shape.group.floor(self.seen) <= self.seen <= slab.end:
+            floor = self.place.first if slab.shape.group.window is None else slab.shape.group.floor(self.seen)
+            if self.seen and not slab.base <= floor <= self._end(slab) <= slab.end:
                 raise RuntimeError(f"a slab of tokens {slab.base} to {slab.end} cannot hold a state of {self.seen}")
         for index in self._adapter.kept_layers:
             layer = self.container.layers[index]
@@ -201,11 +278,18 @@ class CacheAdapter(StateAdapter):
         self.plans, shapes = plan_layers(trial.layers)
         self.pools = [BufferPool(shape, self._device) for shape in shapes]
         self.groups = tuple(sorted({shape.group for shape in shapes}))
+        self.device = model.device
+        self.banks = banks_of(self.plans, shapes)
+        self.owners = owners(self.banks, shapes)
+        self.turned: list[list[tuple[list[int], Turn]]] = [[] for _ in shapes]
         self.kept_layers = [i for i, plan in enumerate(self.plans) if plan.linear or plan.opaque]
         self.fixed = bool(self.kept_layers) or self._keeps_extra
         self.batch_select = all(hasattr(layer, "batch_select_indices") for layer in trial.layers)
         self._fit: dict[str, tuple[torch.Size, torch.dtype]] = {}
         self._learn(model)
+        self._learn_to_move(model)
+        self.heard = self._listen(model) if self.movable else {}
+        self.hears = bool(self.heard)
 
     _keeps_extra = False
     """Whether states keep something outside the layers of their cache (`CacheState._extra`)."""
@@ -229,7 +313,8 @@ class CacheAdapter(StateAdapter):
 
     def require_fit(self, snapshot: Snapshot) -> None:
         """Raises RecipeMismatch where a snapshot's tensors are not those of this model."""
-        require_fit(self._fit, snapshot)
+        own = {path: tensor for path, tensor in snapshot.tensors.items() if not path.startswith("mass.")}
+        require_fit(self._fit, replace(snapshot, tensors=own))
 
     def layers(self) -> list[LayerKind]:
         return [self._kind(index) for index in range(len(self.plans))]
@@ -265,6 +350,41 @@ class CacheAdapter(StateAdapter):
         if found is not None and not any(plan.opaque for plan in self.plans):
             self._fit = {path: (tensor.shape, tensor.dtype) for path, tensor in found.tensors.items()}
         state.release()
+
+    def _learn_to_move(self, model: Any) -> None:
+        """How keys are turned to other positions, if every layer keeps such as can be."""
+        plain = not any(plan.opaque or plan.index_keys is not None for plan in self.plans)
+        if not plain or not self.banks or "position_ids" not in inspect.signature(model.forward).parameters:
+            return
+        turns = learn_turns(model, self._one_token(model, NEAR), self._one_token(model, FAR))
+        if turns is not None:
+            self.turned, self.movable = turned_rows(turns), True
+
+    def _one_token(self, model: Any, position: int) -> list[Tensor]:
+        """What a token without a past leaves in each slab when it stands at `position`, [rows, H, D]."""
+        state = self.new(1)
+        with torch.inference_mode():
+            state.run(model, inputs_of(model, TRIAL_TOKENS[:1], position))
+        rows = [slab.buffer[:, :, 0].clone() for slab in state._slabs]
+        state.release()
+        return rows
+
+    def _listen(self, model: Any) -> dict[int, tuple[int, int]]:
+        """Which layers' attention comes by our ear: all that attend to everything, or it is of no use."""
+        places = {index: (b, i) for b, bank in enumerate(self.banks) for i, index in enumerate(bank.layers)}
+        state = self.new(len(TRIAL_TOKENS))
+        state.apply(Event(0, TRACK, {"stride": 1, "gap": 1}))
+        self.heard = places
+        with torch.inference_mode():
+            state.reserve(len(TRIAL_TOKENS))
+            try:
+                state.run(model, inputs_of(model, TRIAL_TOKENS, 0))
+            except (RuntimeError, TypeError, ValueError):
+                return {}
+            finally:
+                heard = state._ear.layers if state._ear is not None else set()
+                state.release()
+        return places if heard == places.keys() else {}
 
 
 def keyword_of(model: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...errors import RecipeMismatch
 from ...memory.records import LayerKind
+from ...memory.working import WHOLE, Placement
 from .base import Group, Snapshot, State, StateAdapter
 from .codec import put_together, take_apart
 
@@ -28,14 +29,14 @@ class FixedState(State):
         self._value = getattr(out, self._adapter.keyword)
         return out
 
-    def open(self, tokens: int) -> None: ...
+    def open(self, tokens: int, place: Placement = WHOLE) -> None: ...
 
     def reserve(self, tokens: int) -> None: ...
 
     def export(self, group: Group, start: int, end: int) -> Tensor:
         return torch.empty(0, dtype=torch.uint8)
 
-    def load(self, group: Group, start: int, tokens: int, payload: memoryview) -> None: ...
+    def load(self, group: Group, start: int, tokens: int, payload: memoryview, shifts: Sequence[int] = ()) -> None: ...
 
     def shapes(self, group: Group, tokens: int) -> list[list[int]]:
         return []

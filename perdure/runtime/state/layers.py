@@ -15,6 +15,10 @@ class Slots(Protocol):
 
     seen: int
 
+    @property
+    def length(self) -> int:
+        """How many entries a layer reads that attends to everything."""
+
     def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:
         """Write new values [1, H, T, D] after `seen`; gives all that a layer with this window reads, [1, H, N, D]."""
 
@@ -40,14 +44,14 @@ class KVLayer(CacheLayerMixin):  # type: ignore[misc]
         return state.append(plan.keys, key_states, plan.window), state.append(plan.values, value_states, plan.window)
 
     def _past(self) -> int:
-        seen, window = self._state.seen, self._plan.window
-        return seen if window is None else min(seen, window - 1)
+        window = self._plan.window
+        return self._state.length if window is None else min(self._state.seen, window - 1)
 
     def get_seq_length(self) -> int:
-        return self._state.seen
+        return self._state.length
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self._past() + query_length, self._state.seen - self._past()
+        return self._past() + query_length, self._state.length - self._past()
 
     def get_max_length(self) -> int:
         return -1

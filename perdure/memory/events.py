@@ -1,0 +1,90 @@
+"""What happened to a working set between forwards: evictions, recalls and their withdrawal.
+
+The token log says which tokens a session absorbed and through which forwards; the events say what else decided the bits.
+Both together replay a session exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgpack
+
+from ..errors import ObjectCorrupt
+from ..stores.base import Digest
+from .tree import Entry, Gets, Puts, iterate
+
+KIND = "event"
+TRACK = "track"
+EVICT = "evict"
+RECALL = "recall"
+WITHDRAW = "withdraw"
+KINDS = frozenset({TRACK, EVICT, RECALL, WITHDRAW})
+BOUNDING = frozenset({TRACK, EVICT})
+"""What makes a state more than the KV of every token, so that only a snapshot brings it back."""
+
+
+class Event(NamedTuple):
+    """Something that happened after `position` tokens of the log and before the next forward.
+
+    "track": from here on attention mass is counted, of every `stride`-th query to keys `gap` slots away at least.
+    "evict": tokens before `upto` left the window; `sinks` of the first and `entries` others are kept, and all keys were
+    moved down by `shift` slots then. "recall": chunks were pasted, each [episode's object, tokens, additive score].
+    "withdraw": they were taken out again.
+    """
+
+    position: int
+    kind: str
+    detail: Mapping[str, Any]
+
+
+def entries(txn: Puts, events: Iterable[Event]) -> list[Entry]:
+    """Store events as objects."""
+    return [Entry([event.position, event.kind], txn.put(KIND, meta=dict(event.detail))) for event in events]
+
+
+def load(txn: Gets, root: Digest | None) -> list[Event]:
+    """The events under a root, in the order in which they happened."""
+    return [] if root is None else list(_read(txn, root))
+
+
+def _read(txn: Gets, root: Digest) -> Iterator[Event]:
+    last = 0
+    for (position, kind), ref in iterate(txn, root):
+        item = txn.get(ref)
+        if position < last or item.kind != KIND or kind not in KINDS:
+            raise ObjectCorrupt(f"Event {ref.hex()[:12]} does not fit its place in the log.", digest=ref)
+        last = position
+        yield Event(position, kind, dict(item.meta))
+
+
+def crop(events: Iterable[Event], end: int) -> list[Event]:
+    """The events of the first `end` tokens: what a session that stopped there would have, with nothing left pasted."""
+    kept = [event for event in events if event.position < end or (event.position == end and event.kind == WITHDRAW)]
+    open_recall = next((event.kind == RECALL for event in reversed(kept) if event.kind in (RECALL, WITHDRAW)), False)
+    return [*kept, Event(end, WITHDRAW, {})] if open_recall else kept
+
+
+def shifts(events: Iterable[Event], end: int) -> list[int]:
+    """By how much the keys of a block of tokens that ends at `end` were moved since the block was stored, in order."""
+    return [
+        -event.detail["shift"] for event in events if event.kind == EVICT and event.detail["shift"] and event.position >= end
+    ]
+
+
+def bounded_from(events: Iterable[Event]) -> int | None:
+    """After how many tokens a state first held more than the KV of every token, so that it needs snapshots; or None."""
+    return next((event.position for event in events if event.kind in BOUNDING), None)
+
+
+def salt(events: Sequence[Event], start: int, end: int) -> bytes:
+    """What a block of tokens [start, end) owes to events; empty for a session that never evicted or recalled."""
+    mine = [[e.position, e.kind, sorted(e.detail.items())] for e in events if start <= e.position < end]
+    return msgpack.packb(mine) if mine else b""
+
+
+def last_recall(events: Sequence[Event], end: int) -> int:
+    """Where the recall happened that was in force for a forward from token `end` on; `end` where there was none."""
+    before = [event for event in events if event.position <= end and event.kind in (RECALL, WITHDRAW)]
+    return before[-1].position if before and before[-1].kind == RECALL else end

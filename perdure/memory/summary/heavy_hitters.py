@@ -1,0 +1,29 @@
+"""Heavy hitters: of all evicted tokens those keep their KV that received the most attention from far away.
+
+H2O (arXiv 2306.14048, section 4) keeps the entries with the greatest attention mass. Here mass from near queries does
+not count, which would favour a token for its neighbours' sake.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+DECAY = 0.9
+"""What an older score is worth after one more eviction: a long conversation moves on."""
+
+
+def choose(old: Tensor, new: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Which `count` of old and new candidates to keep, as (indices, scores).
+
+    old [L, H, m] and new [L, H, b] are float32 scores, infinite for sinks; indices [L, H, k] int64 count into their
+    concatenation, in rising order, k = min(count + sinks, m + b); scores [L, H, k] are those of the chosen, older ones
+    decayed.
+    """
+    scores = torch.cat([old * DECAY, new], dim=-1)
+    sinks = int(torch.isinf(scores[0, 0]).sum())
+    wanted = min(count + sinks, scores.shape[-1])
+    # topk breaks ties as it likes; a stable sort keeps the later one, on every machine
+    order = torch.sort(scores.flip(-1), dim=-1, descending=True, stable=True).indices[..., :wanted]
+    indices = (scores.shape[-1] - 1 - order).sort(dim=-1).values
+    return indices, scores.gather(-1, indices)

@@ -1,0 +1,34 @@
+"""Making room in a working set before more tokens come: what the budget says becomes events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..memory.events import EVICT, TRACK, WITHDRAW, Event
+
+if TYPE_CHECKING:
+    from .session import Session
+
+STRIDE, GAP = 4, 64
+"""Attention mass is counted of every fourth query, to keys at least 64 slots before it."""
+
+
+def make_room(session: Session, incoming: int) -> None:
+    """Evict what must leave the window before `incoming` tokens are fed, and have attention mass counted in time."""
+    budget, warm = session.budget, session.warm
+    if budget is None:
+        return
+    state, engine = warm.state, session.engine
+    wants_mass = budget.entries and engine.adapter.hears
+    if wants_mass and not state.bounded and state.place.entries(state.seen) + incoming > budget.window:
+        warm.happen(Event(state.seen, TRACK, {"stride": STRIDE, "gap": GAP}), engine)
+    upto = budget.due(state.place, state.seen, incoming)
+    if upto is None:
+        return
+    if state.place.recalled:
+        warm.happen(Event(state.seen, WITHDRAW, {}), engine)
+    shift = budget.shift(state.place, state.seen, upto, incoming)
+    warm.capture(state.seen if shift else upto, engine)
+    entries = budget.entries if engine.adapter.hears else 0
+    detail = {"upto": upto, "sinks": budget.sinks, "entries": entries, "shift": shift}
+    warm.happen(Event(state.seen, EVICT, detail), engine)

@@ -1,0 +1,264 @@
+"""A working set that does not hold every token: what leaves it, what is kept of that, and what is put back for a turn.
+
+All of it happens between forwards and is decided by events alone (`memory.events`), so that a replay gives the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...memory.events import EVICT, RECALL, TRACK, WITHDRAW, Event
+from ...memory.summary import Kept, choose
+from ...memory.working import Placement
+from .banks import Turn
+from .base import Chunk
+from .slabs import Slab
+
+if TYPE_CHECKING:
+    from .cache import CacheAdapter
+
+
+class Tracking(NamedTuple):
+    """Which attention counts as mass: that of every `stride`-th query, to keys at least `gap` slots before it."""
+
+    stride: int
+    gap: int
+
+
+class WorkingSet:
+    """Placement, summary and mass beside the slabs of one state. `slabs` are the state's own."""
+
+    def __init__(self, adapter: CacheAdapter, slabs: Sequence[Slab]) -> None:
+        self._adapter = adapter
+        self._slabs = slabs
+        self.place = Placement()
+        self.kept: Kept | None = None
+        self.tracking: Tracking | None = None
+        self.segments: list[tuple[int, int, float]] = []
+        self.mass: list[Tensor] = []
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing sets it apart from a cache of every token."""
+        return self.place.whole and self.tracking is None
+
+    def apply(self, event: Event, seen: int, chunks: Sequence[Chunk] = ()) -> None:
+        """Let an event happen after `seen` tokens. `chunks` are what a recall pastes."""
+        if event.kind == TRACK:
+            self.tracking = Tracking(event.detail["stride"], event.detail["gap"])
+        elif event.kind == EVICT:
+            self._evict(event.detail, seen)
+        elif event.kind == RECALL:
+            self._paste(chunks, seen)
+        elif event.kind == WITHDRAW:
+            self._withdraw(seen)
+
+    # room
+
+    def reserve(self, end: int) -> None:
+        """Make room for mass up to slot `end`."""
+        if self.tracking is None:
+            return
+        for number, bank in enumerate(self._adapter.banks):
+            held = self.mass[number] if number < len(self.mass) else None
+            if held is not None and held.shape[-1] >= end:
+                continue
+            grown = torch.zeros(len(bank.layers), bank.heads, end + 256, device=self._adapter.device)
+            if held is not None:
+                grown[..., : held.shape[-1]] = held
+            self.mass[number : number + 1] = [grown]
+
+    def note(self, bank: int, layer: int, mass: Tensor) -> None:
+        """Add mass [heads, entries] that a forward's queries gave to the entries in use."""
+        first, heads = self.place.first, self._adapter.banks[bank].heads
+        mass = mass.view(heads, -1, mass.shape[-1]).sum(1)
+        self.mass[bank][layer, :, first : first + mass.shape[-1]] += mass
+
+    # eviction
+
+    def _evict(self, detail: Mapping[str, Any], seen: int) -> None:
+        place, upto = self.place, int(detail["upto"])
+        self.kept = self._fold(upto, int(detail["sinks"]), int(detail["entries"]))
+        kept, behind = self.kept.count, place.slot(upto)
+        self.place = Placement(behind - kept, kept, upto)
+        if detail["shift"]:
+            self._shift(int(detail["shift"]), seen)
+        self._write_kept()
+
+    def _fold(self, upto: int, sinks: int, entries: int) -> Kept:
+        """Choose among what was kept and the evicted tokens."""
+        start, end = self.place.slot(self.place.oldest), self.place.slot(upto)
+        old = self.kept or self._nothing()
+        first_time = self.place.oldest == 0
+        tokens, slots, scores, indices = [], [], [], []
+        for number, bank in enumerate(self._adapter.banks):
+            fresh = self._scores(number, start, end)
+            if first_time:
+                fresh[..., :sinks] = torch.inf
+            chosen, value = choose(old.scores[number], fresh, entries)
+            shape = (len(bank.layers), bank.heads, end - start)
+            where = torch.arange(start, end, dtype=torch.int32, device=fresh.device).expand(shape)
+            slots.append(torch.cat([old.slots[number], where], -1).gather(-1, chosen))
+            tokens.append(torch.cat([old.tokens[number], where - start + self.place.oldest], -1).gather(-1, chosen))
+            scores.append(value)
+            indices.append(chosen)
+        rows = [self._gather(number, old, indices, start, end) for number in range(len(self._slabs))]
+        return Kept(tuple(tokens), tuple(slots), tuple(scores), tuple(rows), old.folds + 1)
+
+    def _scores(self, bank: int, start: int, end: int) -> Tensor:
+        if self.tracking is not None:
+            return self.mass[bank][..., start:end].clone()
+        layers, heads = len(self._adapter.banks[bank].layers), self._adapter.banks[bank].heads
+        return torch.zeros(layers, heads, end - start, device=self._adapter.device)
+
+    def _gather(self, number: int, old: Kept, indices: Sequence[Tensor], start: int, end: int) -> Tensor:
+        """The chosen entries of a slab's rows, [rows, H, n, D]."""
+        slab = self._slabs[number]
+        if slab.shape.group.window is not None:
+            return old.rows[number]
+        chosen = torch.stack([indices[bank][layer] for bank, layer in self._adapter.owners[number]])
+        candidates = torch.cat([old.rows[number], slab.buffer[:, :, start:end]], dim=2)
+        return candidates.gather(2, chosen[..., None].expand(*chosen.shape, candidates.shape[-1]))
+
+    def _nothing(self) -> Kept:
+        banks, device = self._adapter.banks, self._adapter.device
+        empty = [torch.zeros(len(bank.layers), bank.heads, 0, dtype=torch.int32, device=device) for bank in banks]
+        rows = [slab.buffer[:, :, :0].clone() for slab in self._slabs]
+        return Kept(tuple(empty), tuple(empty), tuple(tensor.float() for tensor in empty), tuple(rows), 0)
+
+    def _write_kept(self) -> None:
+        """Put the kept entries at the slots right before the window, turned there from their own bytes."""
+        kept = self.kept
+        if kept is None:
+            return
+        first, end = self.place.first, self.place.first + kept.count
+        targets = torch.arange(first, end, device=self._adapter.device)
+        for number, slab in enumerate(self._slabs):
+            if slab.shape.group.window is not None:
+                continue
+            out = slab.buffer[:, :, first:end]
+            out.copy_(kept.rows[number])
+            for rows, turn in self._adapter.turned[number]:
+                delta = torch.stack([targets - kept.slots[b][i] for b, i in (self._adapter.owners[number][r] for r in rows)])
+                out[rows] = turn.move(kept.rows[number][rows], delta)
+
+    # moving
+
+    def _shift(self, by: int, seen: int) -> None:
+        """Move the window down by `by` slots. What is kept stays turned as it was and is written anew."""
+        start, end = self.place.slot(self.place.oldest), self.place.slot(seen)
+        self._move_full(start, end, by)
+        self._turn_sliding(0, seen, -by)
+        for mass in self.mass:
+            mass[..., start - by : end - by] = mass[..., start:end].clone()
+            mass[..., end - by :] = 0
+        self.place = Placement(self.place.first - by, self.place.kept, self.place.oldest)
+
+    def _move_full(self, start: int, end: int, by: int) -> None:
+        """The entries at slots [start, end) of layers that attend to everything, `by` slots down."""
+        for number, slab in enumerate(self._slabs):
+            if slab.shape.group.window is None:
+                moved = slab.buffer[:, :, start:end].clone()
+                for rows, turn in self._adapter.turned[number]:
+                    moved[rows] = turn.move(moved[rows], -by)
+                slab.buffer[:, :, start - by : end - by] = moved
+
+    def _turn_sliding(self, start: int, seen: int, by: int) -> None:
+        """Turn what sliding layers hold of tokens [start, seen) by `by` positions: only the distances count for them."""
+        for number, slab in enumerate(self._slabs):
+            if slab.shape.group.window is not None:
+                at = max(start, slab.base)
+                self.turn(number, at, seen - at, by)
+
+    def turn(self, number: int, at: int, count: int, by: int) -> None:
+        """Turn `count` entries of a slab from place `at` on by `by` positions, where they lie."""
+        slab = self._slabs[number]
+        part = slab.buffer[:, :, at - slab.base : at - slab.base + count]
+        for rows, turn in self._adapter.turned[number]:
+            part[rows] = turn.move(part[rows], by)
+
+    # recall
+
+    def _paste(self, chunks: Sequence[Chunk], seen: int) -> None:
+        """Put chunks behind everything, turned to the slots where they lie."""
+        at = start = self.place.slot(seen)
+        self.segments = []
+        for chunk in chunks:
+            self._paste_one(chunk, at)
+            self.segments.append((at, at + chunk.tokens, chunk.bias))
+            at += chunk.tokens
+        for mass in self.mass:
+            mass[..., start:at] = 0
+        self.place = Placement(self.place.first, self.place.kept, self.place.oldest, at - start, seen)
+
+    def _paste_one(self, chunk: Chunk, at: int) -> None:
+        offset = 0
+        for number, slab in enumerate(self._slabs):
+            if slab.shape.group.window is not None:
+                continue
+            size = chunk.tokens * slab.shape.per_token
+            part = tensor_of(chunk.payload[offset : offset + size], slab, chunk.tokens)
+            offset += size
+            out = slab.buffer[:, :, at : at + chunk.tokens]
+            out.copy_(part)
+            for rows, turn in self._adapter.turned[number]:
+                out[rows] = turn.move(part[rows].to(out.device), at - chunk.first)
+
+    def _withdraw(self, seen: int) -> None:
+        """Take what was pasted out again and close the gap: the tokens fed since move down."""
+        place, count = self.place, self.place.recalled
+        if not count:
+            return
+        start, end = place.slot(place.pasted_at), place.slot(seen)
+        self._move_full(start, end, count)
+        self._turn_sliding(place.pasted_at, seen, -count)
+        for mass in self.mass:
+            mass[..., start - count : end - count] = mass[..., start:end].clone()
+            mass[..., end - count :] = 0
+        self.segments = []
+        self.place = Placement(place.first, place.kept, place.oldest)
+
+    # keeping
+
+    def tensors(self, seen: int) -> dict[str, Tensor]:
+        """The mass of the entries in the window by name, for a snapshot."""
+        start, end = self.place.slot(self.place.oldest), self.place.slot(seen)
+        return {f"mass.{i}": mass[..., start:end].clone() for i, mass in enumerate(self.mass)}
+
+    def put_back(self, tensors: Mapping[str, Tensor], kept: Kept | None, tracking: Tracking | None, seen: int) -> None:
+        """What a snapshot kept of it; the placement and the window's entries are there already."""
+        self.kept, self.tracking = kept, tracking
+        self._write_kept()
+        self.mass = []
+        start, end = self.place.slot(self.place.oldest), self.place.slot(seen)
+        self.reserve(end)
+        for number, mass in enumerate(self.mass):
+            mass[..., start:end] = tensors[f"mass.{number}"].to(mass.device)
+
+    def copy_from(self, other: WorkingSet) -> None:
+        """Become an independent twin of `other`; what is kept is never changed in place."""
+        self.place, self.kept, self.tracking = other.place, other.kept, other.tracking
+        self.segments, self.mass = list(other.segments), [mass.clone() for mass in other.mass]
+
+
+def tensor_of(payload: memoryview, slab: Slab, tokens: int) -> Tensor:
+    """A slab's part of an exported payload as [rows, H, tokens, D]."""
+    flat = torch.from_numpy(np.frombuffer(payload, dtype=np.uint8).copy()).view(slab.shape.dtype)
+    return flat.view(slab.shape.rows, slab.shape.heads, tokens, slab.shape.dim)
+
+
+def turned_rows(turns: Sequence[Sequence[Turn | None]]) -> list[list[tuple[list[int], Turn]]]:
+    """For each slab the rows that are turned, those of one rotation together."""
+    found = []
+    for slab in turns:
+        groups: dict[int, tuple[list[int], Turn]] = {}
+        for row, turn in enumerate(slab):
+            if turn is not None:
+                groups.setdefault(id(turn.inv_freq) * 4 + turn.interleaved, ([], turn))[0].append(row)
+        found.append(list(groups.values()))
+    return found
