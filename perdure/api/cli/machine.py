@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...errors import PerdureError
 from .. import wiring
 from . import shapes
 from .boundary import say
@@ -44,7 +45,18 @@ def pull(
     """Bring a model onto this machine. One that is here already is left as it is."""
     with Step(f"pulling {model}") as progress:
         path = wiring.pull_model(model, accept_terms=accept_terms, progress=progress.stage)
+    for companion in wiring.companions(model):
+        _pull_companion(companion)
     print_json({"name": model, "path": str(path)}) if json else typer.echo(f"{model} is ready.")
+
+
+def _pull_companion(name: str) -> None:
+    """Bring what a model is better with; the model works without it, so a failure is said and no more."""
+    try:
+        with Step(f"pulling {name}") as progress:
+            wiring.pull_model(name, progress=progress.stage)
+    except PerdureError as error:
+        say(f"{error} Chatting works without {name}; recall does not.")
 
 
 def models(json: Json = False, debug: Debug = False) -> None:
