@@ -8,16 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..config import CheckpointOptions
+from ..errors import ObjectCorrupt
 from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, WriteTxn
-from . import checkpoints, commits, events, tokenlog, tree
+from . import checkpoints, commits, events, remembering, tokenlog, tree
 from .commits import BLOCK, SNAPSHOT, SUMMARY
 from .events import Event
+from .remembering import NewEpisode
 from .records import Checkpoint, Commit, Message, StateRefs
 
 BOUNDARY = "logits"
 RECIPE = "recipe"
 LAYOUT = "layout"
+TRACE = "trace"
 
 
 class NewBlock(NamedTuple):
@@ -53,7 +56,7 @@ class Draft:
 
     `boundary` is (meta, payload) of the logits object, `logits` the BLAKE3 of the float32 logits. `windows` are the
     blocks of sliding layers, None for a model without; `layout` describes the model's layers. `events` are new ones, or
-    all of them with `base_tokens`.
+    all of them with `base_tokens`. `trace` tells what the turn recalled.
     """
 
     kind: str
@@ -77,6 +80,8 @@ class Draft:
     keep: CheckpointOptions = field(default_factory=CheckpointOptions)
     layout: Mapping[str, Any] | None = None
     events: Sequence[Event] = ()
+    episodes: Sequence[NewEpisode] = ()
+    trace: Mapping[str, Any] | None = None
 
 
 class Committed(NamedTuple):
@@ -111,15 +116,15 @@ class Recorder:
     def put_block(self, block: NewBlock) -> Digest:
         if block.digest is not None and self._txn.has(block.digest):
             return block.digest
-        return self._put_bulk(BLOCK, block.meta, block.payload(), block.lineage)
+        return self.put_bulk(BLOCK, block.meta, block.payload(), block.lineage)
 
     def put_snapshot(self, snapshot: NewSnapshot) -> Checkpoint:
         kept = snapshot.summary
         refs = () if kept is None else (self._put_large(SUMMARY, kept.meta, kept.payload),)
-        digest = self._put_bulk(SNAPSHOT, snapshot.meta, snapshot.payload(), snapshot.lineage, refs)
+        digest = self.put_bulk(SNAPSHOT, snapshot.meta, snapshot.payload(), snapshot.lineage, refs)
         return snapshot.mark._replace(digest=digest)
 
-    def _put_bulk(
+    def put_bulk(
         self, kind: str, meta: Mapping[str, Any], payload: Buffer, lineage: Digest, refs: Sequence[Digest] = ()
     ) -> Digest:
         digest = self._put_large(kind, meta, payload, refs)
@@ -144,6 +149,7 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
     boundary = None
     if draft.boundary is not None:
         boundary = recorder.put(BOUNDARY, draft.boundary[1], meta=draft.boundary[0])
+    remembered = remembering.append(recorder, old.episodes, old.episode_kv, draft.episodes)
     return StateRefs(
         token_log=tree.append(recorder, old.token_log, tokenlog.entries(recorder, draft.runs)),
         blocks=tree.append(recorder, old.blocks, blocks),
@@ -158,13 +164,11 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         windows=old.windows if windows is None else tree.append(recorder, old.windows or tree.empty(recorder), windows),
         layout=_layout(recorder, old.layout, draft),
         checkpoints=_checkpoints(recorder, old.checkpoints, draft),
-        events=_appended(recorder, old.events, events.entries(recorder, draft.events)),
+        events=tree.extended(recorder, old.events, events.entries(recorder, draft.events)),
+        episodes=remembered.episodes,
+        episode_kv=remembered.kv,
+        trace=None if draft.trace is None else recorder.put(TRACE, meta=draft.trace),
     )
-
-
-def _appended(recorder: Recorder, root: Digest | None, entries: Sequence[tree.Entry]) -> Digest | None:
-    """A list that most sessions have nothing in, and then have no root of."""
-    return tree.append(recorder, root or tree.empty(recorder), entries) if entries else root
 
 
 def _layout(recorder: Recorder, old: Digest | None, draft: Draft) -> Digest | None:
@@ -186,6 +190,8 @@ class _Base(NamedTuple):
     checkpoints: tuple[Checkpoint, ...]
     kv_bytes: int
     events: Digest | None = None
+    episodes: Digest | None = None
+    episode_kv: Digest | None = None
 
     @classmethod
     def of(cls, recorder: Recorder, base: Commit | None, draft: Draft) -> _Base:
@@ -203,6 +209,8 @@ class _Base(NamedTuple):
                 state.checkpoints,
                 state.kv_bytes,
                 state.events,
+                state.episodes,
+                state.episode_kv,
             )
         return cls._cut(recorder, state, draft.base_tokens)
 
@@ -219,6 +227,8 @@ class _Base(NamedTuple):
             state.layout,
             tuple(mark for mark in state.checkpoints if mark.position <= end),
             sum(recorder.size(entry.ref) for entry in [*blocks, *windows]),
+            None,
+            *remembering.cut(recorder, state.episodes, end),
         )
 
 
@@ -258,6 +268,25 @@ def root_commit(recorder: Recorder, recipe: Mapping[str, str], seed: int, uid: s
     empty = Commit(b"", (), recorder.put(RECIPE, meta=dict(recipe)), "root", "", author, now_ms(), 0, 0, 0, "")
     complete = replace(empty, state=write_state(recorder, None, draft, (uid, 0)))
     return replace(complete, digest=commits.write(recorder, complete))
+
+
+def remembering_commit(
+    recorder: Recorder,
+    base: Commit,
+    journal: tuple[str, int],
+    new: Sequence[NewEpisode],
+    changes: Mapping[Digest, NewEpisode | None],
+) -> Commit:
+    """A commit on `base` that differs from it in its episodes only; it is not written yet."""
+    if base.state is None:
+        raise ObjectCorrupt(f"Commit {base.short} carries no state.", digest=base.digest)
+    state = base.state
+    found = remembering.Remembered(state.episodes, state.episode_kv)
+    if changes:
+        found = remembering.changed(recorder, state.episodes, changes)
+    found = remembering.append(recorder, found.episodes, found.kv, new)
+    changed = replace(state, episodes=found.episodes, episode_kv=found.kv, journal=journal, trace=None)
+    return replace(base, digest=b"", parents=(base.digest,), kind="memory", reason="", time_ms=now_ms(), metrics={}, state=changed)
 
 
 def now_ms() -> int:

@@ -42,7 +42,12 @@ class Scratch:
     def apply(self, tail: sessionlog.Tail) -> None: ...
 
     def begin_turn(
-        self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]
+        self,
+        messages: Sequence[Message],
+        feed: Sequence[int],
+        keep: int,
+        sampling: Mapping[str, Any],
+        recall: Mapping[str, Any] | None = None,
     ) -> None: ...
 
     def token(self, token: int) -> None: ...

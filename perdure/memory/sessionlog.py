@@ -5,7 +5,8 @@ A `commit` record carries the commit and every small object written with it, so 
 journals alone; only KV is left to be computed again.
 
     {"t": "open", "name", "meta": the ref's meta, "base": [uid, commit] | None, "commit", "records": [record, ...]}
-    {"t": "turn", "messages": [[role, content, time], ...], "feed": u32 bytes, "keep": n, "sampling": {...}, "parent"}
+    {"t": "turn", "messages": [[role, content, time], ...], "feed": u32 bytes, "keep": n, "sampling": {...}, "parent",
+     "recall": {...}}                            what the turn puts back, if anything
     {"t": "tok", "id": n}
     {"t": "drop"}                                the turn was withdrawn: its caller was told that it failed
     {"t": "commit", "commit": digest, "covers": seq, "records": [record, ...]}
@@ -43,6 +44,7 @@ class UnfinishedTurn(NamedTuple):
     tokens: tuple[int, ...]
     first_seq: int
     parent: Digest
+    recall: Mapping[str, Any] | None = None
 
 
 class Tail(NamedTuple):
@@ -155,4 +157,5 @@ def tags(records: Iterable[JournalRecord]) -> dict[str, Mapping[str, Any]]:
 
 def _begun(body: Mapping[str, Any], seq: int) -> UnfinishedTurn:
     messages = tuple((role, content, time_ms) for role, content, time_ms in body["messages"])
-    return UnfinishedTurn(messages, unpack(body["feed"]), body["keep"], body["sampling"], (), seq, body["parent"])
+    feed, recall = unpack(body["feed"]), body.get("recall")
+    return UnfinishedTurn(messages, feed, body["keep"], body["sampling"], (), seq, body["parent"], recall)

@@ -80,6 +80,11 @@ def build(txn: Puts, entries: Sequence[Entry]) -> Digest:
     return append(txn, empty(txn), entries)
 
 
+def extended(txn: Puts, root: Digest | None, entries: Sequence[Entry]) -> Digest | None:
+    """`append` for a list that most sessions have nothing in, and then have no root of."""
+    return append(txn, root or empty(txn), entries) if entries else root
+
+
 def iterate(txn: Gets, root: Digest) -> Iterator[Entry]:
     """All entries in order. Raises ObjectMissing or ObjectCorrupt where a node cannot be read."""
     node = _load(txn, root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from ..stores.base import Digest, Ref, Store, WriteTxn
 from ..stores.journal import Journal, JournalRecord, Seal, read_journal, read_since
 from ..stores.lease import Lease
 from . import commits, gc, names, retelling, sessionlog, tokenlog
-from .draft import Committed, Draft, Recorder, now_ms, recipe_object, write_state
+from .draft import Committed, Draft, Recorder, now_ms, recipe_object, remembering_commit, write_state
 from .records import Commit, Message
+from .remembering import NewEpisode
 
 WAITING = 32
 """Snapshots let go of that may wait to be deleted."""
@@ -76,8 +78,15 @@ class WorkingCopy:
         records, damage = read_journal(self._journal_file)
         return sessionlog.tail(records, self._ref.meta["seq"], damage)
 
-    def begin_turn(self, messages: Sequence[Message], feed: Sequence[int], keep: int, sampling: Mapping[str, Any]) -> None:
-        """Make the user's messages durable before any work starts."""
+    def begin_turn(
+        self,
+        messages: Sequence[Message],
+        feed: Sequence[int],
+        keep: int,
+        sampling: Mapping[str, Any],
+        recall: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make the user's messages durable before any work starts; `recall` is what the turn puts back."""
         body = {
             "t": "turn",
             "messages": [[m.role, m.content, m.time_ms] for m in messages],
@@ -85,6 +94,7 @@ class WorkingCopy:
             "keep": keep,
             "sampling": dict(sampling),
             "parent": self.head.digest,
+            **({} if recall is None else {"recall": dict(recall)}),
         }
         self._log.append(body)
 
@@ -107,6 +117,22 @@ class WorkingCopy:
             written = commits.read(txn, self._write(recorder, draft, covers))
             dropped = self._thin(txn, written, draft.keep.budget_bytes)
             self._move(txn, written.digest, covers, draft.kind, dropped=dropped, seal=list(seal))
+        return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
+
+    def remember(
+        self, new: Sequence[NewEpisode], changes: Mapping[Digest, NewEpisode | None], *, title: str, author: str
+    ) -> Committed:
+        """Commit a change of what is remembered and of nothing else: new episodes, others replaced or (None) removed.
+
+        Raises as `commit` does.
+        """
+        covers, seal = self._log.next_seq - 1, self._log.seal()
+        with self._store.write() as txn:
+            recorder = Recorder(txn)
+            fresh = remembering_commit(recorder, self.head, (self.uid, covers), new, changes)
+            named = replace(fresh, title=title, author=author)
+            written = commits.read(txn, commits.write(recorder, named))
+            self._move(txn, written.digest, covers, "memory", seal=list(seal))
         return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
 
     def _tell(self, written: Commit, covers: int, records: list[bytes]) -> int:

@@ -107,12 +107,33 @@ class ChatFormat:
         if not history and not new:
             raise InvalidInput("There is nothing to answer: give at least one message.")
         writer = _Writer(self, [*history, *new])
-        whole = writer.render(len(history) + len(new), ask=True)
-        find_tail = self._open_tail if tail_is_open else self._closed_tail
-        tail = find_tail(writer, whole, len(history))
+        return self._encode(self._tail(writer, len(history), tail_is_open), writer, first=not history)
+
+    def around(
+        self, history: Sequence[ChatMessage], new: Sequence[ChatMessage], before: str, after: str, *, tail_is_open: bool
+    ) -> tuple[list[int], list[int]]:
+        """`delta` for a last message that reads `before`, something that is put there by other means, `after`.
+
+        Gives the tokens up to that place and those behind it. Raises as `delta` does.
+        """
+        writer = _Writer(self, [*history, *new])
+        writer.contents[-1] = before + writer.gap + after
+        tail = self._tail(writer, len(history), tail_is_open)
+        head, gap, rest = tail.partition(writer.gap)
+        if not gap or writer.gap in rest:
+            raise InvalidInput("The model's chat template does not write a message as it is, so nothing can be put into it.")
+        return self._encode(head, writer, first=not history), self._encode(rest, writer, first=False)
+
+    def text(self, text: str) -> list[int]:
+        """The tokens of a plain text within a conversation."""
+        return self._plain(text, first=False)
+
+    def _tail(self, writer: _Writer, fed: int, tail_is_open: bool) -> str:
+        whole = writer.render(len(writer.roles), ask=True)
+        tail = (self._open_tail if tail_is_open else self._closed_tail)(writer, whole, fed)
         if tail is None:
             raise TemplateRewrites(self._encode(whole, writer, first=True))
-        return self._encode(tail, writer, first=not history)
+        return tail
 
     def ends(self, messages: Sequence[ChatMessage], whole: Sequence[int], since: int) -> list[int]:
         """Where the messages numbered `since` and higher end in the tokens of the whole conversation, `whole`."""
@@ -213,7 +234,7 @@ class _Writer:
         self._render = chat._render
         used = {char for m in messages for char in m.content + m.role if ord(char) in STAND_INS}
         free = (chr(code) for code in STAND_INS if chr(code) not in used)
-        self.mark = next(free)
+        self.mark, self.gap = next(free), next(free)
         typed = sorted({name for m in messages for name in chat._control.findall(m.content + "\n" + m.role)})
         self.restore = {next(free): name for name in typed}
         hide = {name: char for char, name in self.restore.items()}

@@ -1,0 +1,96 @@
+"""The list of episodes that a commit remembers: added to, cut, edited.
+
+An entry is [end, pinned, digest of the KV], where `end` is the last token of the conversation that the episode is of (0 for
+a document), and refers to the episode; a second list refers to the KV, so that it can be reached without opening them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+from ..stores.base import Buffer, Digest
+from . import episodes, tree
+from .episodes import Episode
+
+
+class NewEpisode(NamedTuple):
+    """An episode to remember, and (meta, payload) of its KV unless the store has that already or there is none."""
+
+    episode: Episode
+    kv: tuple[Mapping[str, Any], Callable[[], Buffer]] | None = None
+
+
+class Remembered(NamedTuple):
+    """The roots of both lists; None where there is nothing."""
+
+    episodes: Digest | None
+    kv: Digest | None
+
+
+class Entry(NamedTuple):
+    """One remembered episode of a commit."""
+
+    digest: Digest
+    end: int
+    pinned: bool
+    kv: Digest | None
+
+
+class Writes(tree.Puts, Protocol):
+    """What writing episodes needs of a transaction (`draft.Recorder`)."""
+
+    def put_bulk(self, kind: str, meta: Mapping[str, Any], payload: Buffer, lineage: Digest) -> Digest: ...
+
+
+KV = "kv-block"
+
+
+def append(txn: Writes, root: Digest | None, kv: Digest | None, new: Sequence[NewEpisode]) -> Remembered:
+    """Both lists with new episodes behind them."""
+    entries = [_stored(txn, item) for item in new]
+    return Remembered(tree.extended(txn, root, _listed(entries)), tree.extended(txn, kv, _kv(entries)))
+
+
+def cut(txn: tree.Puts, root: Digest | None, end: int) -> Remembered:
+    """Both lists without the episodes of what was said after token `end`."""
+    return rebuilt(txn, [entry for entry in read(txn, root) if entry.end <= end])
+
+
+def changed(txn: Writes, root: Digest | None, changes: Mapping[Digest, NewEpisode | None]) -> Remembered:
+    """Both lists with some episodes replaced, or removed where the change is None."""
+    entries: list[Entry] = []
+    for entry in read(txn, root):
+        change = changes.get(entry.digest, entry)
+        if isinstance(change, NewEpisode):
+            entries.append(_stored(txn, change))
+        elif change is not None:
+            entries.append(entry)
+    return rebuilt(txn, entries)
+
+
+def rebuilt(txn: tree.Puts, entries: Sequence[Entry]) -> Remembered:
+    return Remembered(tree.extended(txn, None, _listed(entries)), tree.extended(txn, None, _kv(entries)))
+
+
+def read(txn: tree.Gets, root: Digest | None) -> Iterator[Entry]:
+    """The entries of a list of episodes, oldest first."""
+    for (end, pinned, kv), ref in () if root is None else tree.iterate(txn, root):
+        yield Entry(ref, end, pinned, kv or None)
+
+
+def _stored(txn: Writes, new: NewEpisode) -> Entry:
+    episode = new.episode
+    if new.kv is not None:
+        meta, payload = new.kv
+        episode = replace(episode, kv=txn.put_bulk(KV, meta, payload(), episode.lineage))
+    return Entry(episodes.put(txn, episode), episode.end, episode.pinned, episode.kv)
+
+
+def _listed(entries: Iterable[Entry]) -> list[tree.Entry]:
+    return [tree.Entry([entry.end, entry.pinned, entry.kv or b""], entry.digest) for entry in entries]
+
+
+def _kv(entries: Iterable[Entry]) -> list[tree.Entry]:
+    return [tree.Entry(0, entry.kv) for entry in entries if entry.kv is not None]
