@@ -2,19 +2,30 @@
 
 from .attention import attend, attend_reference
 from .combine import merge, merge_reference, shares, shares_reference
+from .infini import Features, elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
+from .mass import mass, mass_reference
 from .rope import rotate, rotate_, rotate_reference
 from .segments import attend_segments, attend_segments_reference
 
 __all__ = [
+    "Features",
     "attend",
     "attend_reference",
     "attend_segments",
     "attend_segments_reference",
+    "elu_plus_one",
+    "gate",
+    "mass",
+    "mass_reference",
     "merge",
     "merge_reference",
+    "retrieve",
+    "retrieve_reference",
     "rotate",
     "rotate_",
     "rotate_reference",
     "shares",
     "shares_reference",
+    "update",
+    "update_reference",
 ]

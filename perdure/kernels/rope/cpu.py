@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 16  # numbers turned at once: their float32 copies stay in the cache of one core
+_CHUNK = 1 << 18  # numbers turned at once: fewer are slower, more leave the cache of one core
 
 
 def rotate(keys: Tensor, delta: int | Tensor, inv_freq: Tensor, *, interleaved: bool = False, start: int = 0) -> Tensor:

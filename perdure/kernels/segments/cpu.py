@@ -1,7 +1,7 @@
 """The CPU path: one flash call with the biases in its mask, then the segments' keys once more for their shares.
 
-A flash call per source with a merge, or a call per segment for its share, costs more from three segments on, and the
-scores of the segments' keys gathered once cost the least at one token, which is how most forwards are.
+A flash call per source with a merge takes 1.25 to 2.7 times as long at one token, which is how most forwards are. At 32
+tokens it takes longer too, except by up to a sixteenth less where the segments are hundreds of keys in runs of 128.
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""The readable definition of Infini-attention's memory (Munkhdalai et al. 2024, arXiv 2404.07143, eqs. 3-5)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .features import FLOOR, Features, elu_plus_one
+
+
+def update_reference(
+    memory: Tensor, norm: Tensor, keys: Tensor, values: Tensor, rule: str = "linear", features: Features = elu_plus_one
+) -> tuple[Tensor, Tensor]:
+    """The memory after one more block of T keys and values, the given one unchanged.
+
+    memory [Hkv, F, Dv] and norm [Hkv, F] in float32, F the number of features (D unless the map changes it), both zero
+    at the start; keys [Hkv, T, D] without positions, values [Hkv, T, Dv]. Rule "linear" adds the values, and adding
+    blocks in any order gives the same memory; "delta" adds of each value what the memory, as it was before the block,
+    does not already give back for its key. Computed in float64. Returns memory and norm in float32.
+    """
+    m, z, v = memory.double(), norm.double(), values.double()
+    written = features(keys.double())
+    if rule == "delta":
+        v = v - (written @ m) / (written @ z.unsqueeze(-1)).clamp_min(FLOOR)
+    elif rule != "linear":
+        raise ValueError(f"no rule {rule!r} for the memory: linear or delta")
+    return (m + written.transpose(-1, -2) @ v).float(), (z + written.sum(1)).float()
+
+
+def retrieve_reference(query: Tensor, memory: Tensor, norm: Tensor, features: Features = elu_plus_one) -> Tensor:
+    """What each query reads: a mean of the values, weighted by the products of the query's and the keys' features.
+
+    query [Hq, T, D] without positions, Hq a multiple of Hkv; memory and norm as `update` gives them. The sum of weights
+    is taken for 1e-6 where it is smaller. Computed in float64. Returns [Hq, T, Dv] in float32.
+    """
+    group = query.shape[0] // memory.shape[0]
+    read = features(query.double())
+    m, z = (state.double().repeat_interleave(group, 0) for state in (memory, norm))
+    return ((read @ m) / (read @ z.unsqueeze(-1)).clamp_min(FLOOR)).float()
