@@ -14,8 +14,8 @@ from ..stores.base import Buffer, Digest, Object, WriteTxn
 from . import checkpoints, commits, events, remembering, tokenlog, tree
 from .commits import BLOCK, SNAPSHOT, SUMMARY
 from .events import Event
-from .remembering import NewEpisode
 from .records import Checkpoint, Commit, Message, StateRefs
+from .remembering import NewEpisode
 
 BOUNDARY = "logits"
 RECIPE = "recipe"
@@ -286,7 +286,9 @@ def remembering_commit(
         found = remembering.changed(recorder, state.episodes, changes)
     found = remembering.append(recorder, found.episodes, found.kv, new)
     changed = replace(state, episodes=found.episodes, episode_kv=found.kv, journal=journal, trace=None)
-    return replace(base, digest=b"", parents=(base.digest,), kind="memory", reason="", time_ms=now_ms(), metrics={}, state=changed)
+    return replace(
+        base, digest=b"", parents=(base.digest,), kind="memory", reason="", time_ms=now_ms(), metrics={}, state=changed
+    )
 
 
 def now_ms() -> int:

@@ -17,7 +17,7 @@ from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
 from ..stores.lmdb import LmdbStore
 from ..stores.walk import walk
-from . import catchup, commits, names, reach, retelling, tree
+from . import catchup, commits, names, reach, remembering, retelling, tree
 from .records import Commit, FsckReport, Problem
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _roots(txn: ReadTxn) -> list[Digest]:
 
 
 def _computed(txn: ReadTxn) -> set[Digest]:
-    """Every KV block and snapshot that some branch or tag refers to, present or not."""
+    """Every KV block, snapshot and summary that some branch or tag refers to, present or not."""
     found: set[Digest] = set()
     for root in _roots(txn):
         try:
@@ -175,6 +175,8 @@ def _computed(txn: ReadTxn) -> set[Digest]:
                 found.update(digest for _, _, digest in commits.window_list(txn, commit))
                 found.update(mark.digest for mark in commits.checkpoints(commit))
                 found.update(reach.snapshots(txn, commit))
+                root = commit.state.episodes if commit.state else None
+                found.update(filter(None, (entry.kv for entry in remembering.read(txn, root))))
         except (ObjectMissing, ObjectCorrupt):
             continue
     return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
-from . import commits, names, prefix, revisions, tokenlog
+from . import commits, episodes, names, prefix, remembering, revisions, tokenlog
+from .episodes import Episode
 from .events import Event
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
@@ -156,6 +157,36 @@ class Reader:
         """What happened to a commit's working set between its forwards."""
         with self.store.read() as txn:
             return commits.events(txn, commit)
+
+    def remembered(self, commit: Commit, start: int = 0) -> list[remembering.Entry]:
+        """What a commit remembers, from number `start` on, oldest first, without opening the episodes."""
+        with self.store.read() as txn:
+            return list(remembering.read(txn, commit.state.episodes if commit.state else None, start))
+
+    def episodes(self, digests: Iterable[Digest]) -> list[Episode]:
+        """Episodes by their objects' digests. Raises ObjectMissing or ObjectCorrupt."""
+        with self.store.read() as txn:
+            return [episodes.get(txn, digest) for digest in digests]
+
+    def payload(self, digest: Digest | None) -> tuple[Mapping[str, Any], bytes] | None:
+        """(meta, payload) of a stored object; None where it is damaged or not there."""
+        try:
+            with self.store.read() as txn:
+                item = None if digest is None else txn.get(digest)
+                return None if item is None else (dict(item.meta), bytes(item.payload))
+        except (ObjectMissing, ObjectCorrupt):
+            return None
+
+    def find(self, lineage: Digest) -> Digest | None:
+        """The object that was computed under a lineage id, if the store has it."""
+        with self.store.read() as txn:
+            digest = txn.find(lineage)
+            return digest if digest is not None and txn.has(digest) else None
+
+    def trace(self, commit: Commit) -> Mapping[str, Any] | None:
+        """What the commit's turn recalled, and why; None where it recalled nothing."""
+        found = self.payload(commit.state.trace if commit.state else None)
+        return None if found is None else found[0]
 
     def layers(self, commit: Commit) -> list[LayerKind]:
         """What the layers of the commit's model keep; nothing for a session that is still empty."""

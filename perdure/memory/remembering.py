@@ -1,7 +1,7 @@
 """The list of episodes that a commit remembers: added to, cut, edited.
 
-An entry is [end, pinned, digest of the KV], where `end` is the last token of the conversation that the episode is of (0 for
-a document), and refers to the episode; a second list refers to the KV, so that it can be reached without opening them.
+An entry is [id, end, pinned, digest of the KV], where `end` is the last token of the conversation that the episode is of
+(0 for a document), and refers to the episode; a second list refers to the KV, which is reached without opening them so.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     """One remembered episode of a commit."""
 
     digest: Digest
+    id: str
     end: int
     pinned: bool
     kv: Digest | None
@@ -74,10 +75,10 @@ def rebuilt(txn: tree.Puts, entries: Sequence[Entry]) -> Remembered:
     return Remembered(tree.extended(txn, None, _listed(entries)), tree.extended(txn, None, _kv(entries)))
 
 
-def read(txn: tree.Gets, root: Digest | None) -> Iterator[Entry]:
-    """The entries of a list of episodes, oldest first."""
-    for (end, pinned, kv), ref in () if root is None else tree.iterate(txn, root):
-        yield Entry(ref, end, pinned, kv or None)
+def read(txn: tree.Gets, root: Digest | None, start: int = 0) -> Iterator[Entry]:
+    """The entries of a list of episodes from number `start` on, oldest first."""
+    for (name, end, pinned, kv), ref in () if root is None else tree.iterate(txn, root, start):
+        yield Entry(ref, name, end, pinned, kv or None)
 
 
 def _stored(txn: Writes, new: NewEpisode) -> Entry:
@@ -85,11 +86,11 @@ def _stored(txn: Writes, new: NewEpisode) -> Entry:
     if new.kv is not None:
         meta, payload = new.kv
         episode = replace(episode, kv=txn.put_bulk(KV, meta, payload(), episode.lineage))
-    return Entry(episodes.put(txn, episode), episode.end, episode.pinned, episode.kv)
+    return Entry(episodes.put(txn, episode), episode.id, episode.end, episode.pinned, episode.kv)
 
 
 def _listed(entries: Iterable[Entry]) -> list[tree.Entry]:
-    return [tree.Entry([entry.end, entry.pinned, entry.kv or b""], entry.digest) for entry in entries]
+    return [tree.Entry([entry.id, entry.end, entry.pinned, entry.kv or b""], entry.digest) for entry in entries]
 
 
 def _kv(entries: Iterable[Entry]) -> list[tree.Entry]:

@@ -23,6 +23,7 @@ class Scratch:
 
     SLOTS = 64
     name = None
+    uid = ""
 
     def __init__(self, store: Store, recipe: Mapping[str, str]) -> None:
         self._store = store

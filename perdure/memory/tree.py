@@ -85,14 +85,16 @@ def extended(txn: Puts, root: Digest | None, entries: Sequence[Entry]) -> Digest
     return append(txn, root or empty(txn), entries) if entries else root
 
 
-def iterate(txn: Gets, root: Digest) -> Iterator[Entry]:
-    """All entries in order. Raises ObjectMissing or ObjectCorrupt where a node cannot be read."""
+def iterate(txn: Gets, root: Digest, start: int = 0) -> Iterator[Entry]:
+    """All entries from number `start` on. Raises ObjectMissing or ObjectCorrupt where a node cannot be read."""
     node = _load(txn, root)
-    if node.level:
-        for child in node.children:
-            yield from iterate(txn, child)
-    else:
-        yield from (Entry(value, ref) for value, ref in zip(node.values, node.children, strict=True))
+    if not node.level:
+        yield from (Entry(value, ref) for value, ref in list(zip(node.values, node.children, strict=True))[start:])
+        return
+    for child, size in zip(node.children, node.counts, strict=True):
+        if start < size:
+            yield from iterate(txn, child, start)
+        start = max(0, start - size)
 
 
 def nodes(txn: Gets, root: Digest) -> Iterator[Digest]:

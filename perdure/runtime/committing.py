@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..memory.checkpoints import TURN
 from ..memory.draft import Draft
 from ..memory.records import Message
+from .archive import archived
 from .encoding import pack_boundary
 from .turn import Turn
 from .warm import additions
@@ -14,12 +15,13 @@ from .warm import additions
 if TYPE_CHECKING:
     from .session import Session
 
-COUNTED = ("restored", "reused", "prefilled", "replayed", "generated")
+COUNTED = ("restored", "reused", "recalled", "prefilled", "replayed", "generated")
 
 
 def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Draft:
     """The turn's messages, tokens, blocks, snapshots and boundary, on top of the session's head or of a part of it."""
     warm = session.warm
+    remembered = archived(session)
     session.mark(TURN)
     added = additions(warm, session.recipe.digest, session.engine, session.checkpoints.codec)
     boundary = warm.boundary
@@ -47,4 +49,6 @@ def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Dr
         metrics={name: getattr(cost, name) for name in COUNTED},
         base_tokens=warm.committed if replaces else None,
         events=warm.events if replaces else warm.events[warm.told :],
+        episodes=remembered,
+        trace=turn.trace,
     )

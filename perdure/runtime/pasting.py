@@ -1,24 +1,44 @@
-"""What a recall pastes: the KV of episodes, from the store."""
+"""What a recall pastes: the KV of episodes, from the store or, where that lost it, encoded again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..memory.events import Event
-from ..memory.records import Commit
+from ..memory.commits import BLOCK
+from ..memory.episodes import Episode
+from ..memory.events import RECALL, Event
 from ..memory.repository import Repository
+from ..memory.tokenlog import unpack
+from ..stores.base import Digest
+from .alone import Alone
 from .engine import Engine
 from .state.base import Chunk
 
 
 class Pastes:
-    """The chunks that the recalls of a commit's history pasted."""
+    """The chunks that recalls pasted, by their events. `recipe` is that of the session's state."""
 
-    def __init__(self, repository: Repository, engine: Engine, commit: Commit) -> None:
+    def __init__(self, repository: Repository, engine: Engine, recipe: Digest) -> None:
         self._repository = repository
         self._engine = engine
-        self._commit = commit
+        self._recipe = recipe
 
     def chunks(self, event: Event) -> Sequence[Chunk]:
-        """What a recall pasted; nothing for other events."""
-        return []
+        """What a recall pasted; nothing for other events. Raises ObjectMissing for an episode that is gone."""
+        if event.kind != RECALL:
+            return ()
+        chosen = event.detail["chunks"]
+        found = self._repository.episodes([digest for digest, _, _ in chosen])
+        alone = Alone(self._engine, self._recipe, unpack(event.detail["header"]))
+        pairs = zip(chosen, found, strict=True)
+        pasted = [self._chunk(episode, used, bias, alone) for (_, used, bias), episode in pairs]
+        alone.close()
+        return pasted
+
+    def _chunk(self, episode: Episode, used: int, bias: float, alone: Alone) -> Chunk:
+        stored = self._repository.payload(episode.kv)
+        if stored is None:
+            stored = alone.encode(episode.tokens)
+            if episode.kv is not None:
+                self._repository.heal(stored[0], stored[1], episode.kv, episode.lineage, BLOCK)
+        return Chunk(stored[1], len(episode.tokens), int(stored[0]["start"]), used, bias)

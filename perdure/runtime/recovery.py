@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..memory.records import Message
 from ..memory.sessionlog import UnfinishedTurn
+from .recollection import Recollection
 from .turn import Cost, Plan, Turn, moved_spans, plan, settings_from
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def _plan_again(session: Session, unfinished: UnfinishedTurn, messages: list[Mes
     warm, keep, feed = session.warm, unfinished.keep, unfinished.feed
     wrote_again = bool(warm.messages) and keep < warm.messages[-1].end
     spans = moved_spans(session, messages, [*warm.tokens[:keep], *feed], keep) if wrote_again else ()
-    return Plan(keep, feed, keep < warm.state.seen, spans)
+    stored = unfinished.recall
+    recall = None if stored is None else Recollection.from_record(stored)
+    return Plan(keep, feed, keep < warm.state.seen, spans, recall, 0 if stored is None else stored["at"])
 
 
 def _replay(session: Session, turn: Turn, tokens: list[int]) -> str:

@@ -46,7 +46,8 @@ class Restoration:
         self._forwards = list(spans(self._runs))
         every = repository.events(commit)
         self._events = every if position is None else events.crop(every, self._end)
-        self._script = Script(self._log, self._events, Pastes(repository, engine, commit).chunks)
+        recipe = repository.recipe(commit).digest if self._events else b""
+        self._script = Script(self._log, self._events, Pastes(repository, engine, recipe).chunks)
         self.bytes = 0
         self.replayed = 0
         self.notes: list[str] = []

@@ -10,7 +10,7 @@ from types import TracebackType
 import torch
 
 from ..config import CheckpointOptions, MemoryOptions, Sampling
-from ..errors import InvalidInput, SessionNotFound
+from ..errors import InvalidInput, ModelNotFound, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
 from ..memory.records import SessionInfo
@@ -19,7 +19,10 @@ from ..memory.working import Budget, budget
 from ..places import default_cache, default_store
 from . import attention
 from .catalogue import DEFAULT_MODEL, find
+from .encoder import SentenceEncoder
+from .encoder import load as load_encoder
 from .engine import Engine
+from .memories import Memories
 from .models import LoadedModel, load, quiet, resolve
 from .records import ModelInfo
 from .selftest import self_test
@@ -28,6 +31,11 @@ from .state.families import adapter_for
 from .state.repairs import repair
 
 Progress = Callable[[str, int, int], None]
+
+
+def no_encoder() -> SentenceEncoder:
+    """Stands for the sentence encoder where none was given."""
+    raise ModelNotFound("No sentence encoder was given, so nothing can be searched.")
 
 
 class Runtime:
@@ -42,12 +50,14 @@ class Runtime:
         threads: int | None,
         checkpoints: CheckpointOptions | None = None,
         memory: MemoryOptions | None = None,
+        encoder: Callable[[], SentenceEncoder] = no_encoder,
     ) -> None:
         self.loaded = loaded
         self.repository = repository
         self.sampling = sampling
         self.checkpoints = checkpoints or CheckpointOptions()
         self.memory = memory or MemoryOptions()
+        self.memories = Memories(repository, encoder)
         self.threads_are_free = threads is None
         self.engine, self.notes = make_engine(loaded)
         self.recipe = self._recipe(loaded)
@@ -104,6 +114,7 @@ class Runtime:
         for session in list(self._open):
             session.close()
         self._open.clear()
+        self.memories.close()
         self.repository.close()
 
     def __enter__(self) -> Runtime:
@@ -134,6 +145,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     sampling: Sampling | None = None,
     checkpoints: CheckpointOptions | None = None,
     memory: MemoryOptions | None = None,
+    encoder: SentenceEncoder | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> Runtime:
@@ -142,8 +154,8 @@ def open(  # noqa: A001 - the public name is perdure.open
     `model` is a catalogue name, a pulled hub id or a folder; `store` None is the user's data directory, `cache` None the
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
     computed with; `checkpoints` says how many snapshots of recurrent states are kept, `memory` what happens when a
-    conversation outgrows its window. Raises ModelNotFound, InvalidInput
-    or a StoreError.
+    conversation outgrows its window, and `encoder` (None: the one that was pulled) finds what is recalled then. Raises
+    ModelNotFound, InvalidInput or a StoreError.
     """
     place = cache or default_cache()
     folder = resolve(str(model), place)
@@ -152,7 +164,15 @@ def open(  # noqa: A001 - the public name is perdure.open
         loaded = load_model(
             folder, model_name(str(model), folder), dtype=dtype, threads=threads, cache=place, progress=progress
         )
-        return Runtime(loaded, repository, sampling or Sampling(), threads=threads, checkpoints=checkpoints, memory=memory)
+        return Runtime(
+            loaded,
+            repository,
+            sampling or Sampling(),
+            threads=threads,
+            checkpoints=checkpoints,
+            memory=memory,
+            encoder=(lambda: load_encoder(place)) if encoder is None else (lambda: encoder),
+        )
     except BaseException:
         repository.close()
         raise

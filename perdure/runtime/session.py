@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,18 +17,25 @@ from ..memory import events
 from ..memory.checkpoints import TURN
 from ..memory.recipe import Recipe
 from ..memory.records import Commit, Message, Problem
+from ..memory.remembering import NewEpisode
 from ..memory.repository import Repository
 from ..memory.scratch import Scratch
 from ..memory.tokenlog import crop, spans
 from ..memory.working import Budget
 from ..memory.workingcopy import WorkingCopy
+from ..stores.base import Digest
+from .alone import Alone
+from .archive import make_alone
 from .committing import draft_of
 from .engine import Engine, Script
+from .memories import Memories, View
 from .models import LoadedModel
 from .pasting import Pastes
+from .recollection import recollect
 from .records import ModelInfo, Receipt, Reply
 from .recovery import recover
 from .restoration import Restoration
+from .session_memory import SessionMemory
 from .stream import Stream
 from .turn import Cost, Plan, Turn, plan, settings_dict
 from .verify import verify
@@ -61,6 +68,8 @@ class Session:
         self.copy = copy
         self.notes: list[str] = []
         self._debt = Cost()
+        self._alone: Alone | None = None
+        self._view: View | None = None
         self.recipe, self.engine = self._execution()
 
     @property
@@ -154,9 +163,9 @@ class Session:
             cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
-            made = plan(self, said)
+            made = plan(self, said, recollect(self, said))
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
-            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings))
+            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), made.recall_record())
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))
         except BaseException:
             self._turn_lock.release()
@@ -192,7 +201,8 @@ class Session:
         began = time.perf_counter()
         parent, cost = self.head.hex, turn.cost
         try:
-            written = self.copy.commit(draft_of(self, kind, said, turn)).bytes_written
+            draft = draft_of(self, kind, said, turn)
+            written = self.copy.commit(draft).bytes_written
         except BaseException:
             self._cool()
             raise
@@ -200,6 +210,8 @@ class Session:
         warm.messages = [*warm.messages, *said]
         warm.tip = self.head.state.lineage if self.head.state else warm.tip
         warm.saved()
+        if self._view is not None and not turn.rewrites:
+            self._view = self._runtime.memories.view(self.head, self._view)
         self._as_text = self._stale = False
         cost.commit_ms = 1e3 * (time.perf_counter() - began)
         cost.bytes_written = written
@@ -221,11 +233,44 @@ class Session:
             self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
 
     @property
+    def memories(self) -> Memories | None:
+        """What finds memories; None where nothing is to be recalled."""
+        return None if self._runtime.memory.recall == "off" else self._runtime.memories
+
+    @property
+    def view(self) -> View:
+        """What this session may recall."""
+        if self._view is None or self._view.root != (self.head.state.episodes if self.head.state else None):
+            self._view = self._runtime.memories.view(self.head)
+        return self._view
+
+    @property
+    def alone(self) -> Alone | None:
+        """Encodes pieces of text for this session's memory; None where no KV of them is kept."""
+        if self._alone is None:
+            self._alone = make_alone(self)
+        return self._alone
+
+    @property
+    def memory(self) -> SessionMemory:
+        """What this session remembers beyond its window: searched, added to, edited."""
+        return SessionMemory(self)
+
+    @property
+    def pastes(self) -> Pastes:
+        """Reads what recalls paste."""
+        return Pastes(self.repository, self.engine, self.recipe.digest)
+
+    def system_message(self) -> Message | None:
+        """The system prompt, once the conversation has begun."""
+        first = self.warm.messages[:1]
+        return first[0] if first and first[0].role == "system" else None
+
+    @property
     def budget(self) -> Budget | None:
         """How large the working set may become; None for a model whose keys cannot be moved."""
-        first = self.warm.messages[:1]
-        system = next((message.end for message in first if message.role == "system"), 0)
-        return self._runtime.budget(system)
+        system = self.system_message()
+        return self._runtime.budget(0 if system is None else system.end)
 
     def rewind(self, tokens: int) -> int:
         """Go back to where a forward ended within the present state; returns how many tokens were computed again."""
@@ -251,7 +296,7 @@ class Session:
             warm.state.happened = len(kept)
             return 0
         warm.state.crop(0)
-        script = Script(self._warm.tokens, kept, Pastes(self.repository, self.engine, self.head).chunks)
+        script = Script(self._warm.tokens, kept, self.pastes.chunks)
         self.engine.replay(warm.state, script, spans(self._warm.runs))
         return tokens
 
@@ -286,6 +331,21 @@ class Session:
             raise InvalidInput("An ephemeral session has no branch to fork from; open a named session.")
         self.repository.fork(self.name, name, at)
         return self._runtime.session(name, create=False)
+
+    def amend(self, new: Sequence[NewEpisode], changes: Mapping[Digest, NewEpisode | None], title: str) -> Commit:
+        """Commit a change of what is remembered. Raises SessionBusy while a turn is in progress."""
+        if not isinstance(self.copy, WorkingCopy):
+            raise InvalidInput("An ephemeral session keeps nothing, so it remembers nothing; open a named session.")
+        if not self._turn_lock.acquire(blocking=False):
+            raise SessionBusy(f"Session {self.name!r} is answering; wait for that answer or cancel it.")
+        try:
+            self._enter()
+            base = None if changes else self.view
+            written = self.copy.remember(new, changes, title=title, author=self._runtime.author).commit
+            self._view = self._runtime.memories.view(written, base)
+            return written
+        finally:
+            self._turn_lock.release()
 
     def reset(self, rev: str) -> None:
         """Go back (or elsewhere) to a revision. The reflog remembers where the branch was."""
@@ -327,6 +387,9 @@ class Session:
 
     def _cool(self) -> None:
         """Forget the working state and give its memory back."""
+        if self._alone is not None:
+            self._alone.close()
+            self._alone = None
         if self._warm is not None:
             self._warm.state.release()
             self._warm = None
@@ -402,6 +465,7 @@ class Session:
             self._debt.replayed += restoration.replayed
             self.notes.extend(restoration.notes)
         warm.messages = self.messages()
+        warm.archived = max((entry.end for entry in self.repository.remembered(self.head)), default=0)
         self._debt.restore_ms += 1e3 * (time.perf_counter() - began)
         return warm
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,14 @@ from ..config import PREFILL_GRID, Sampling
 from ..errors import PromptTooLong
 from ..memory.checkpoints import GRID, PROMPT
 from ..memory.draft import now_ms
+from ..memory.events import WITHDRAW, Event
 from ..memory.records import Message
-from ..memory.tokenlog import DECODE, chunk_start
+from ..memory.tokenlog import DECODE, Span, chunk_start
 from .answer import Answer
+from .archive import CONTEXT
+from .attending import Attention
 from .chat import TemplateRewrites
+from .recollection import QUESTION, Recollection
 from .records import Chunk, Receipt
 from .reuse import Taking
 from .room import make_room
@@ -24,12 +28,17 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+ANSWER_ROOM = 128
+"""Tokens of an answer for which room is made before memories are put back, so that most answers move nothing."""
+
+
 @dataclass(slots=True)
 class Cost:
     """What a turn has cost so far; becomes its receipt."""
 
     restored: int = 0
     reused: int = 0
+    recalled: int = 0
     prefilled: int = 0
     replayed: int = 0
     generated: int = 0
@@ -45,17 +54,46 @@ class Cost:
 class Plan:
     """`keep` tokens of the state stay, then `feed` is absorbed. `rewrites`: the log before `keep` is cropped.
 
-    `moved` are spans of messages, the last ones of those before and the new ones, where `feed` writes old ones again.
+    Memories are put back after `at` tokens of `feed`. `moved` are spans of messages, the last ones of those before and the
+    new ones, where `feed` writes old ones again.
     """
 
     keep: int
     feed: tuple[int, ...]
     rewrites: bool
     moved: tuple[tuple[int, int], ...] = ()
+    recall: Recollection | None = None
+    at: int = 0
+
+    def recall_record(self) -> dict[str, Any] | None:
+        """What the journal keeps of the recall."""
+        return None if self.recall is None else {"at": self.at, **self.recall.to_record()}
 
 
-def plan(session: Session, messages: Sequence[Message]) -> Plan:
-    """Which tokens answer `messages` after what the session holds. Raises PromptTooLong before anything changes."""
+def plan(session: Session, messages: Sequence[Message], recall: Recollection | None = None) -> Plan:
+    """Which tokens answer `messages` after what the session holds, and after what of the feed memories are put back.
+
+    Raises PromptTooLong before anything changes.
+    """
+    if recall is not None:
+        try:
+            return _plan_recall(session, messages, recall)
+        except TemplateRewrites:
+            session.notes.append("Nothing was recalled: the template writes earlier messages anew.")
+    return _plan_plainly(session, messages)
+
+
+def _plan_recall(session: Session, messages: Sequence[Message], recall: Recollection) -> Plan:
+    """The last message asks its question of the memories before it."""
+    warm, chat = session.warm, session.loaded.chat
+    asks = QUESTION + messages[-1].content
+    before, after = chat.around(warm.messages, messages, CONTEXT, asks, tail_is_open=bool(warm.messages))
+    if recall.mode == "text":
+        return Plan(warm.state.seen, (*before, *recall.tokens, *after), False, (), recall, len(before))
+    return Plan(warm.state.seen, (*before, *after), False, (), recall, len(before))
+
+
+def _plan_plainly(session: Session, messages: Sequence[Message]) -> Plan:
     warm, chat = session.warm, session.loaded.chat
     if warm.messages and not warm.state.seen:
         # Only the text of the conversation is at hand, so all of it is fed.
@@ -113,6 +151,7 @@ class Turn:
         self.answer = Answer(session.loaded, settings)
         self.cost = cost
         self.receipt: Receipt | None = None
+        self._attention = Attention()
 
     def run(self, cancelled: Callable[[], bool]) -> Generator[Chunk]:
         """Prefill, then decode. Every token is in the journal before it is yielded."""
@@ -145,11 +184,13 @@ class Turn:
         if not warm.state.seen:
             self._reuse(feed)
         end = self._plan.keep + len(feed)
-        for span in engine.forwards(warm.state.seen, end):
+        for span in self._forwards(warm.state.seen, end):
             if cancelled():
                 return False
             part = feed[span.start - self._plan.keep : span.end - self._plan.keep]
             make_room(self._session, len(part))
+            if self._pastes and span.start == self._plan.keep + self._plan.at:
+                self._paste(end - span.start)
             if span.end == end:
                 warm.boundary = engine.feed(warm.state, part)
             else:
@@ -162,6 +203,41 @@ class Turn:
         self.cost.prefill_ms += 1e3 * (time.perf_counter() - began)
         self._prefilled = True
         return True
+
+    @property
+    def _pastes(self) -> bool:
+        return self._plan.recall is not None and self._plan.recall.mode == "kv"
+
+    def _forwards(self, start: int, end: int) -> Iterator[Span]:
+        """The forwards of the prompt, cut where memories are put back."""
+        middle = self._plan.keep + self._plan.at
+        if self._pastes and start < middle:
+            yield from self._session.engine.forwards(start, middle)
+            start = middle
+        yield from self._session.engine.forwards(start, end)
+
+    def _paste(self, coming: int) -> None:
+        """Put the memories back, where there is room for them and for what follows."""
+        session, recall = self._session, self._plan.recall
+        if recall is None:
+            return
+        make_room(session, coming + ANSWER_ROOM)
+        event = recall.event(session.warm.state.seen)
+        chunks = session.pastes.chunks(event)
+        session.warm.happen(event, session.engine, chunks)
+        self.cost.recalled += sum(chunk.used for chunk in chunks)
+
+    def _withdraw(self) -> None:
+        """Take the memories out again, at the end of the turn."""
+        warm = self._session.warm
+        if warm.state.place.recalled:
+            warm.happen(Event(warm.state.seen, WITHDRAW, {}), self._session.engine)
+
+    @property
+    def trace(self) -> dict[str, Any] | None:
+        """What the turn recalled and why, and what attention it received."""
+        recall = self._plan.recall
+        return None if recall is None else {**recall.trace, **self._attention.account(recall)}
 
     def take(self, token: int) -> str:
         """Add a sampled token to the answer; it is fed to the model by `feed_last`, unless it ended the answer."""
@@ -179,6 +255,7 @@ class Turn:
         warm = self._session.warm
         make_room(self._session, 1)
         warm.boundary = self._session.engine.decode(warm.state, self._unfed)
+        self._attention.note(warm.state)
         warm.fed(DECODE, [self._unfed])
         self._mark_on_grid()
         self._unfed = None
@@ -194,6 +271,7 @@ class Turn:
             self.receipt = self._session.withdraw_turn(self)
             return self.receipt
         self.feed_last()
+        self._withdraw()
         self.answer.flush()
         said = [*self._messages, Message("assistant", self.answer.text, time_ms=now_ms())]
         self.receipt = self._session.commit_turn(kind, self._placed(said), self)

@@ -10,7 +10,6 @@ from ..memory.records import Checkpoint, Commit, Problem
 from ..memory.tokenlog import spans, tokens
 from .encoding import block_digest, snapshot_digest
 from .engine import Engine, Script
-from .pasting import Pastes
 from .state.base import FULL, Group, State
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def _replay(session: Session, progress: Callable[[int, int], None] | None) -> li
     engine, head = session.engine, session.head
     runs = session.repository.runs(head)
     forwards = list(spans(runs))
-    script = Script(tokens(runs), session.repository.events(head), Pastes(session.repository, engine, head).chunks)
+    script = Script(tokens(runs), session.repository.events(head), session.pastes.chunks)
     boundaries = _boundaries(session, head)
     marks = {mark.position: mark for mark in session.repository.present(head)}
     state = engine.adapter.new(0 if script.events else head.tokens, whole=True)

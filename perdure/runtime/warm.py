@@ -70,6 +70,8 @@ class Warm:
     told: int = 0
     """How many of the events are in the branch."""
     captured: list[Captured] = field(default_factory=list)
+    archived: int = 0
+    """Messages up to this token are remembered as episodes."""
 
     @property
     def tokens(self) -> list[int]:

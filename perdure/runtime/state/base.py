@@ -19,6 +19,7 @@ from ...memory.events import Event
 from ...memory.records import LayerKind
 from ...memory.summary import Kept
 from ...memory.working import WHOLE, Placement
+from ...stores.base import Buffer
 
 FULL = "full"
 WINDOW = "window"
@@ -72,12 +73,13 @@ class Snapshot:
 class Chunk(NamedTuple):
     """KV to paste: what `State.export` gave for `tokens` tokens whose first stood at position `first`.
 
-    `bias` is added to the attention scores of its keys.
+    The first `used` of them are pasted; `bias` is added to the attention scores of their keys.
     """
 
-    payload: memoryview
+    payload: Buffer
     tokens: int
     first: int
+    used: int
     bias: float
 
 

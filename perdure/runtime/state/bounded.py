@@ -190,21 +190,21 @@ class WorkingSet:
         self.segments = []
         for chunk in chunks:
             self._paste_one(chunk, at)
-            self.segments.append((at, at + chunk.tokens, chunk.bias))
-            at += chunk.tokens
+            self.segments.append((at, at + chunk.used, chunk.bias))
+            at += chunk.used
         for mass in self.mass:
             mass[..., start:at] = 0
         self.place = Placement(self.place.first, self.place.kept, self.place.oldest, at - start, seen)
 
     def _paste_one(self, chunk: Chunk, at: int) -> None:
-        offset = 0
+        offset, payload = 0, memoryview(chunk.payload)
         for number, slab in enumerate(self._slabs):
             if slab.shape.group.window is not None:
                 continue
             size = chunk.tokens * slab.shape.per_token
-            part = tensor_of(chunk.payload[offset : offset + size], slab, chunk.tokens)
+            part = tensor_of(payload[offset : offset + size], slab, chunk.tokens)[:, :, : chunk.used]
             offset += size
-            out = slab.buffer[:, :, at : at + chunk.tokens]
+            out = slab.buffer[:, :, at : at + chunk.used]
             out.copy_(part)
             for rows, turn in self._adapter.turned[number]:
                 out[rows] = turn.move(part[rows].to(out.device), at - chunk.first)

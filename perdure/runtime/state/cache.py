@@ -82,7 +82,7 @@ class CacheState(State):
     def apply(self, event: Event, chunks: Sequence[Chunk] = ()) -> None:
         if not self._adapter.movable:
             raise RuntimeError("the keys of this family cannot be moved")
-        pasted = sum(chunk.tokens for chunk in chunks)
+        pasted = sum(chunk.used for chunk in chunks)
         for slab in self._slabs:
             slab.reserve(self._end(slab) + (0 if slab.shape.group.window else pasted), self._end(slab))
         self._set.apply(event, self.seen, chunks)

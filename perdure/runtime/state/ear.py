@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ...kernels import attend_segments
+from ...kernels import attend_segments, mass
 from .bounded import WorkingSet
 
 
@@ -45,15 +45,3 @@ class Ear:
             found = mass(query, key, lse, scale, stride=tracking.stride, gap=tracking.gap)
             self._set.note(*self._heard[layer], found)
         return out
-
-
-def mass(query: Tensor, key: Tensor, lse: Tensor, scale: float, *, stride: int, gap: int) -> Tensor:
-    n, t, group = key.shape[2], query.shape[2], query.shape[1] // key.shape[1]
-    rows = [r for r in range(t) if (n - t + r) % stride == 0]
-    if not rows:
-        return torch.zeros(key.shape[1], n)
-    q = query[0, :, rows].view(key.shape[1], group * len(rows), -1)
-    scores = (q @ key[0].transpose(-1, -2)).float() * scale - lse[0, :, rows].view(key.shape[1], -1, 1)
-    at = torch.tensor(rows) + n - t
-    near = (at[:, None] - torch.arange(n)[None] < gap).repeat(group, 1)
-    return scores.exp().masked_fill(near, 0).sum(1)

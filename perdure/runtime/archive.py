@@ -1,0 +1,136 @@
+"""From messages that left the window to episodes: cut into pieces, embedded, encoded alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from ..errors import ModelNotFound
+from ..memory import episodes
+from ..memory.chunking import split
+from ..memory.draft import now_ms
+from ..memory.episodes import Episode
+from ..memory.records import Message
+from ..memory.remembering import NewEpisode
+from ..stores.base import Digest
+from .alone import Alone
+
+if TYPE_CHECKING:
+    from .session import Session
+
+Vector = NDArray[np.float32]
+
+CONTEXT = "Context:"
+"""What introduces memories in a message, and stands before a piece that is encoded alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a text is from; see `Episode` for the fields."""
+
+    role: str
+    name: str
+    turn: int
+    start: int
+    end: int
+    origin: Digest
+    time_ms: int
+
+
+def archived(session: Session) -> list[NewEpisode]:
+    """The episodes of what has left the window since the last commit. Nothing where nothing is to be recalled."""
+    if session.memories is None or session.name is None or session.budget is None:
+        return []
+    waiting = due(session)
+    try:
+        found = [new for source, text in waiting for new in remember(session, source, pieces_of(session, text))]
+    except ModelNotFound as error:
+        session.notes.append(f"What left the window cannot be recalled. {error}")
+        return []
+    if waiting:
+        session.warm.archived = waiting[-1][0].end
+    return found
+
+
+def due(session: Session) -> list[tuple[Source, str]]:
+    """What was said in messages that have left the window since the last time."""
+    warm, oldest = session.warm, session.warm.state.place.oldest
+    turn, found = 0, []
+    for message in warm.messages:
+        turn += message.role == "user"
+        if message.end > oldest:
+            break
+        if message.end > warm.archived and message.role != "system" and message.content.strip():
+            found.append((_source(session, message, turn), message.content))
+    return found
+
+
+def _source(session: Session, message: Message, turn: int) -> Source:
+    origin = session.head.digest
+    return Source(message.role, session.copy.uid, turn, message.start, message.end, origin, message.time_ms)
+
+
+def pieces_of(session: Session, text: str) -> list[str]:
+    """A text in pieces of an episode's size, blank ones left out."""
+    return [piece for piece in split(text, session.loaded.chat.count) if piece.strip()]
+
+
+def remember(session: Session, source: Source, pieces: Sequence[str], first: int = 0, parts: int = 0) -> list[NewEpisode]:
+    """Pieces of one text as episodes, ready to be committed; they are numbers `first` and up of `parts` (0: all of them)."""
+    vectors = session.runtime.memories.encoder.encode(pieces)
+    count = parts or len(pieces)
+    return [_new(session, source, piece, first + i, count, vectors[i]) for i, piece in enumerate(pieces)]
+
+
+def _new(session: Session, source: Source, piece: str, part: int, parts: int, vector: Vector) -> NewEpisode:
+    alone = session.alone
+    tokens = tuple(session.loaded.chat.text(f" {piece.strip()}\n"))
+    lineage = alone.lineage(tokens) if alone is not None else b""
+    known = session.repository.find(lineage) if lineage else None
+    episode = Episode(
+        id=identity(source, part, piece),
+        text=piece,
+        role=source.role,
+        source=source.name,
+        turn=source.turn,
+        start=source.start,
+        end=source.end,
+        part=part,
+        parts=parts,
+        origin=source.origin,
+        time_ms=source.time_ms or now_ms(),
+        encoder=session.runtime.memories.encoder.identity,
+        embedding=episodes.pack_vector(vector),
+        lineage=lineage,
+        tokens=tokens,
+        kv=known,
+    )
+    if known is not None or alone is None:
+        return NewEpisode(episode)
+    meta, payload = alone.encode(tokens)
+    return NewEpisode(episode, (meta, lambda: payload))
+
+
+def identity(source: Source, part: int, piece: str) -> str:
+    """16 hex digits that name an episode for good."""
+    about = f"{source.name}\0{source.turn}\0{source.start}\0{part}\0{piece}"
+    return blake3(about.encode()).digest(8).hex()
+
+
+def header(session: Session) -> list[int]:
+    """The tokens before a piece that is encoded alone: the system prompt, if any, and the words before memories."""
+    first = session.system_message()
+    system: Sequence[Message] = [] if first is None else [first]
+    return session.loaded.chat.around((), [*system, Message("user", "")], CONTEXT, "", tail_is_open=False)[0]
+
+
+def make_alone(session: Session) -> Alone | None:
+    """The encoder of pieces for a session, or None where no KV is to be kept of them."""
+    if session.budget is None or session.runtime.memory.recall != "kv":
+        return None
+    return Alone(session.engine, session.recipe.digest, header(session))

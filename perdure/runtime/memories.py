@@ -1,0 +1,136 @@
+"""What can be recalled: the episodes of a store, searched by what they mean and by their words."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import ObjectCorrupt, ObjectMissing
+from ..memory.episodes import Episode, pack_vector
+from ..memory.recall import THRESHOLD, Branch, Hit, Library, Query, ids_of
+from ..memory.records import Commit
+from ..memory.remembering import Entry
+from ..memory.repository import Repository
+from ..stores.base import Digest
+from ..stores.slots import Ids
+from .encoder import SentenceEncoder
+
+FOLDER = "index"
+"""Below the store: the search indexes, which are made anew from the episodes where they are missing or damaged."""
+
+
+class View(NamedTuple):
+    """What one commit may recall: the list's root, its entries, and their numbers in the index, ascending."""
+
+    root: Digest | None
+    entries: list[Entry]
+    ids: Ids
+
+    @property
+    def branch(self) -> Branch:
+        return Branch(self.root, self.ids)
+
+
+class Match(NamedTuple):
+    """One episode that a search looked at, and how it did."""
+
+    episode: Episode
+    hit: Hit
+
+
+class Memories:
+    """The searchable episodes of one store. Thread safe. The encoder is loaded when it is first needed."""
+
+    def __init__(self, repository: Repository, load_encoder: Callable[[], SentenceEncoder]) -> None:
+        self._repository = repository
+        self._load_encoder = load_encoder
+        self._lock = threading.RLock()
+        self._library: Library | None = None
+        self._unsaved = False
+        self._added: set[Digest | None] = set()
+
+    @cached_property
+    def encoder(self) -> SentenceEncoder:
+        """Turns texts into vectors. Raises ModelNotFound where it is not on this machine."""
+        return self._load_encoder()
+
+    def view(self, commit: Commit, base: View | None = None) -> View:
+        """What a commit may recall; `base` is the view of a commit whose list this one's only adds to."""
+        root = commit.state.episodes if commit.state else None
+        if base is not None and base.root == root:
+            return base
+        known = base or View(None, [], np.empty(0, np.int64))
+        fresh = self._repository.remembered(commit, len(known.entries))
+        ids = np.union1d(known.ids, ids_of(entry.digest for entry in fresh))
+        return View(root, [*known.entries, *fresh], ids)
+
+    def everything(self, commits: Iterable[Commit]) -> View:
+        """What any of the commits may recall."""
+        entries = {entry.digest: entry for commit in commits for entry in self._repository.remembered(commit)}
+        return View(b"".join(sorted(entries))[:4096], list(entries.values()), ids_of(entries))
+
+    def search(self, view: View, question: str, k: int = 8, threshold: float = THRESHOLD) -> list[Match]:
+        """Every episode worth looking at, best first; `hit.dropped` says why one is not recalled."""
+        hits = self.hits(view, question, k, threshold)
+        found = self._repository.episodes([hit.digest for hit in hits])
+        return [Match(episode, hit) for episode, hit in zip(found, hits, strict=True)]
+
+    def hits(self, view: View, question: str, k: int, threshold: float) -> list[Hit]:
+        """The same without the episodes themselves."""
+        if not view.entries:
+            return []
+        vector = self.encoder.encode([question])[0]
+        with self._lock:
+            self._add(view)
+            return self._shelf.explain(Query(question, vector, view.branch), k, threshold)
+
+    def forget(self, digests: Sequence[Digest]) -> None:
+        """Episodes that were removed or changed leave the index, unless another branch still has them."""
+        with self._lock:
+            if self._library is not None and self._library.remove(digests):
+                self._unsaved = True
+            self._added.clear()
+
+    def close(self) -> None:
+        """Write the index beside the store, if there is anything new in it."""
+        with self._lock:
+            if self._library is not None and self._unsaved:
+                folder = self._repository.path / FOLDER
+                folder.mkdir(exist_ok=True)
+                self._library.save(folder)
+                self._unsaved = False
+
+    @property
+    def _shelf(self) -> Library:
+        if self._library is None:
+            with contextlib.suppress(ObjectMissing, ObjectCorrupt):
+                folder = self._repository.path / FOLDER
+                self._library = Library.load(folder, self.encoder.identity, self.encoder.dim)
+        if self._library is None:
+            self._library = Library(self.encoder.identity, self.encoder.dim)
+        return self._library
+
+    def _add(self, view: View) -> None:
+        """Take in what the index lacks of a view."""
+        if view.root in self._added:
+            return
+        missing = self._shelf.missing(entry.digest for entry in view.entries)
+        if missing:
+            self._shelf.sync(self._ours(missing))
+            self._unsaved = True
+        self._added.add(view.root)
+
+    def _ours(self, digests: Sequence[Digest]) -> Iterator[tuple[Digest, Episode]]:
+        """The episodes, those of another encoder with vectors of ours."""
+        for digest, episode in zip(digests, self._repository.episodes(digests), strict=True):
+            if episode.encoder == self.encoder.identity:
+                yield digest, episode
+            else:
+                vector = pack_vector(self.encoder.encode([episode.text])[0])
+                yield digest, replace(episode, encoder=self.encoder.identity, embedding=vector)

@@ -1,0 +1,133 @@
+"""A session's memory beyond its window, for people and programs: read, searched, added to, edited, forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import InvalidInput, RevisionNotFound
+from ..memory.draft import now_ms
+from ..memory.episodes import Episode
+from ..memory.records import Commit
+from ..memory.remembering import Entry, NewEpisode
+from .archive import Source, pieces_of, remember
+from .memories import Match
+
+if TYPE_CHECKING:
+    from .session import Session
+
+AT_ONCE = 32
+"""Pieces of a document that are committed together: what is remembered by then stays when the rest is cancelled."""
+
+DOCUMENT = "document"
+
+
+class Added(NamedTuple):
+    """What a document became: episodes, their tokens, and the commit that remembers them. `whole`: nothing was left out."""
+
+    episodes: int
+    tokens: int
+    commit: Commit
+    whole: bool
+
+
+class SessionMemory:
+    """The episodes of one session. Changes are commits: they can be forked, reset and undone like turns."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __len__(self) -> int:
+        return len(self._session.view.entries)
+
+    def page(self, start: int = 0, limit: int | None = None) -> Sequence[Episode]:
+        """Episodes in the order in which they were remembered."""
+        end = None if limit is None else start + limit
+        return self._session.repository.episodes([entry.digest for entry in self._session.view.entries[start:end]])
+
+    def get(self, name: str) -> Episode:
+        """One episode by its id. Raises RevisionNotFound."""
+        return self._session.repository.episodes([self._entry(name).digest])[0]
+
+    def search(self, question: str, k: int = 8, threshold: float | None = None) -> list[Match]:
+        """Episodes worth looking at, best first; `hit.dropped` says why one would not be recalled."""
+        if not question.strip():
+            raise InvalidInput("There is nothing to search for; give some words.")
+        session = self._session
+        chosen = session.runtime.memory.threshold if threshold is None else threshold
+        return session.runtime.memories.search(session.view, question, k, chosen)
+
+    def add(
+        self,
+        parts: Iterable[tuple[str, str]],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Added:
+        """Remember documents, (title, text) each, without saying them in the conversation.
+
+        `progress(done, total)` counts pieces. What was remembered when `cancelled` says so stays.
+        """
+        session = self._session
+        documents = [(title, pieces_of(session, text)) for title, text in parts]
+        total = sum(len(pieces) for _, pieces in documents)
+        if not total:
+            raise InvalidInput("There is no text to remember.")
+        done = tokens = 0
+        for title, pieces in documents:
+            source = self._source(title)
+            for first in range(0, len(pieces), AT_ONCE):
+                if cancelled():
+                    return Added(done, tokens, session.head, False)
+                new = remember(session, source, pieces[first : first + AT_ONCE], first, len(pieces))
+                session.amend(new, {}, f"remember {title}"[:72])
+                done, tokens = done + len(new), tokens + sum(len(item.episode.tokens) for item in new)
+                if progress is not None:
+                    progress(done, total)
+        return Added(done, tokens, session.head, True)
+
+    def edit(self, name: str, text: str) -> Episode:
+        """Replace an episode's text; its id stays. It is embedded and encoded anew. Raises RevisionNotFound."""
+        old = self.get(name)
+        if not text.strip():
+            raise InvalidInput("An episode cannot become empty; remove it instead.")
+        source = Source(old.role, old.source, old.turn, old.start, old.end, old.origin, old.time_ms)
+        pieces = pieces_of(self._session, text)
+        if len(pieces) != 1:
+            raise InvalidInput(f"The text is too long for one episode: it would become {len(pieces)}. Shorten it.")
+        new = remember(self._session, source, pieces)
+        kept = replace(new[0].episode, id=old.id, part=old.part, parts=old.parts, pinned=old.pinned)
+        self._change(old, NewEpisode(kept, new[0].kv), f"edit {name}")
+        return self.get(name)
+
+    def pin(self, name: str, pinned: bool = True) -> Episode:
+        """Have an episode recalled in every turn, or no longer. Raises RevisionNotFound."""
+        old = self.get(name)
+        self._change(old, NewEpisode(replace(old, pinned=pinned)), f"{'pin' if pinned else 'unpin'} {name}")
+        return self.get(name)
+
+    def remove(self, name: str) -> Episode:
+        """Forget an episode: from this commit on the session has none of it. Raises RevisionNotFound."""
+        old = self.get(name)
+        self._change(old, None, f"forget {name}")
+        return old
+
+    def _change(self, old: Episode, new: NewEpisode | None, title: str) -> None:
+        self._session.amend((), {old.digest: new}, title)
+        self._session.runtime.memories.forget([old.digest])
+
+    def _entry(self, name: str) -> Entry:
+        found = [entry for entry in self._session.view.entries if entry.id.startswith(name.lower())]
+        if len(found) != 1 or len(name) < 4:
+            what = "There is no" if not found else "There are several"
+            raise RevisionNotFound(
+                f"{what} memory {name[:40]!r} in session {self._session.name!r}; `perdure search` finds them."
+            )
+        return found[0]
+
+    def _source(self, title: str) -> Source:
+        return Source(DOCUMENT, title, 0, 0, 0, self._session.head.digest, now_ms())
+
+    def __iter__(self) -> Iterator[Episode]:
+        return iter(self.page())
