@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -103,18 +103,13 @@ def _sound(found: Object) -> bool:
 
 
 def vector(episode: Episode) -> NDArray[np.float32]:
-    """The sentence vector, [d] float32."""
+    """The sentence vector, float32 [d]."""
     return np.frombuffer(episode.embedding, dtype="<f2").astype(np.float32)
 
 
 def pack_vector(values: NDArray[np.float32]) -> bytes:
     """A sentence vector as `Episode.embedding` keeps it."""
     return values.astype("<f2").tobytes()
-
-
-def pinned(episode: Episode, yes: bool = True) -> Episode:
-    """The same episode, exempt from eviction or not; it is not stored yet."""
-    return replace(episode, pinned=yes, digest=b"")
 
 
 def terms(text: str) -> list[str]:

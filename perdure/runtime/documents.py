@@ -90,18 +90,18 @@ def _undecodable(data: bytes, name: str, encoding: str) -> str:
 
 
 def _pages(data: bytes, name: str) -> Iterator[Part]:
-    from pypdf.errors import PyPdfError
+    from pypdf.errors import DependencyError
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
         reader = _open(data, name)
         for number, page in enumerate(reader.pages, 1):
             yield Part(f"{name}, page {number}", page.extract_text().replace("\0", ""))
-    except InvalidInput:
+    except (InvalidInput, MemoryError):
         raise
-    except MemoryError:
-        raise
-    except (PyPdfError, Exception) as error:
+    except DependencyError as error:
+        raise InvalidInput(f"{name} is encrypted in a way that cannot be read here; save it without a password.") from error
+    except Exception as error:
         # pypdf lets errors of every kind through where a file contradicts itself.
         raise InvalidInput(f"{name} is a broken PDF ({_sentence(error)}); open it in a viewer and save it anew.") from error
 

@@ -99,14 +99,14 @@ class Lexicon:
         """
         with self._lock:
             rows = self._candidates(terms, k, allowed)
-            found = self._score(terms, rows)
-            best = np.argsort(-found.scores, kind="stable")[:k]
-            return Found(found.ids[best], found.scores[best], found.overlap[best])
+            scores, overlap = self._score(terms, rows)
+            best = np.argsort(-scores, kind="stable")[:k]
+            return Found(self._slots.ids[rows[best]], scores[best], overlap[best])
 
     def score(self, terms: Collection[str], ids: Ids) -> Found:
         """The scores of these texts, in this order; 0 where an id is not there."""
         with self._lock:
-            return self._score(terms, self._slots.find(ids))._replace(ids=ids)
+            return Found(ids, *self._score(terms, self._slots.find(ids)))
 
     def save(self, path: Path) -> None:
         """Write the index to a file, whole or not at all. Raises StoreFull, StoreUnreadable or StoreError."""
@@ -155,7 +155,7 @@ class Lexicon:
         best = np.argpartition(-scores[rows], wanted)[:wanted] if len(rows) > wanted else np.arange(len(rows))
         return np.asarray(rows[best], dtype=np.int64)
 
-    def _score(self, terms: Collection[str], rows: Ids) -> Found:
+    def _score(self, terms: Collection[str], rows: Ids) -> tuple[Scores, Scores]:
         scores, overlap, most = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32), 0.0
         for term in set(terms):
             postings = self._postings(term)
@@ -164,7 +164,7 @@ class Lexicon:
             scores[held] += self._bm25(_Postings(postings.rows, counts), rows[held])
             overlap[held] += idf
             most += idf
-        return Found(self._slots.ids[rows], scores, overlap / np.float32(most or 1))
+        return scores, overlap / np.float32(most or 1)
 
     def _idf(self, texts: int) -> float:
         """How telling a term is that so many texts hold: removed ones count until the next merge."""

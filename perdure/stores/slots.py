@@ -87,9 +87,10 @@ class Slots:
         """For each row whether the selector has it. Remembered for as long as the selector lives."""
         known = self._masks.get(selector)
         if known is None or len(known) != self._used:
-            rows = self.find(selector.ids)
             known = np.zeros(self._used, dtype=np.bool_)
-            known[rows[rows >= 0]] = True
+            known[self._rows[_held(self._sorted, selector.ids)]] = True
+            late = np.sort(np.fromiter(self._tail, dtype=np.int64, count=len(self._tail)))
+            known[[self._tail[number] for number in late[_held(late, selector.ids)].tolist()]] = True
             self._masks[selector] = known
         return known
 
@@ -98,3 +99,14 @@ class Slots:
         order = order[np.count_nonzero(self.ids == GONE) :]
         self._sorted, self._rows = self.ids[order], order
         self._tail.clear()
+
+
+def _held(known: Ids, wanted: Ids) -> Ids:
+    """Where in `known` the values are that `wanted` has too; both ascending. The shorter is looked up in the longer."""
+    if not len(known) or not len(wanted):
+        return np.empty(0, dtype=np.int64)
+    if len(known) < len(wanted):
+        at = np.minimum(np.searchsorted(wanted, known), len(wanted) - 1)
+        return np.flatnonzero(wanted[at] == known)
+    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.asarray(at[known[at] == wanted], dtype=np.int64)

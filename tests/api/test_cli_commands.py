@@ -14,6 +14,7 @@ from perdure import places
 from perdure.api import wiring
 from perdure.api.cli import app
 from perdure.api.cli.output import age, size, visible
+from perdure.errors import ModelNotFound
 from perdure.memory.records import Problem
 
 from .fakes_cli import TIME, FakeRuntime, after, family, install
@@ -242,6 +243,23 @@ def test_pulled_models_are_the_whole_folders_of_the_cache(monkeypatch: pytest.Mo
         (tmp_path / "models" / name).mkdir(parents=True)
         (tmp_path / "models" / name / "config.json").write_text("{}")
     assert [(model.name, model.bytes) for model in wiring.pulled_models()] == [("owner/small", 2), ("tiny", 2)]
+
+
+def test_the_encoder_comes_with_the_embedded_model(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    asked: list[str] = []
+
+    def pull_model(name: str, **_: object) -> Path:
+        asked.append(name)
+        if len(asked) == 4:
+            raise ModelNotFound("There is no network.")
+        return Path(name)
+
+    monkeypatch.setattr(wiring, "pull_model", pull_model)
+    assert run("pull", "smollm2").stderr == ""
+    result = run("pull", "smollm2")
+    assert asked == ["smollm2", "all-minilm-l6-v2"] * 2
+    assert result.exit_code == 0
+    assert result.stderr == "perdure: There is no network. Chatting works without all-minilm-l6-v2; recall does not.\n"
 
 
 def test_a_model_with_terms_is_pulled_only_when_they_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
