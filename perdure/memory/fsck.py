@@ -176,7 +176,7 @@ def _computed(txn: ReadTxn) -> set[Digest]:
                 found.update(mark.digest for mark in commits.checkpoints(commit))
                 found.update(reach.snapshots(txn, commit))
                 root = commit.state.episodes if commit.state else None
-                found.update(filter(None, (entry.kv for entry in remembering.read(txn, root))))
+                found.update(entry.kv or b"" for entry in remembering.read(txn, root))
         except (ObjectMissing, ObjectCorrupt):
             continue
     return found
