@@ -154,8 +154,8 @@ class Session:
     ) -> Stream:
         """Say something and read the answer as it is made. The message is on disk when this returns.
 
-        Without `recall` nothing that left the window is put back for this turn. Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch
-        with nothing changed.
+        Without `recall` nothing that left the window is put back for this turn. Settings that are None come from the
+        runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch with nothing changed.
         """
         said = _messages(message)
         given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
