@@ -9,8 +9,8 @@ from ..memory.events import EVICT, TRACK, WITHDRAW, Event
 if TYPE_CHECKING:
     from .session import Session
 
-STRIDE, LONG = 2, 1024
-"""Attention mass is counted of every second query; of half as many where blocks of so many tokens are counted."""
+STRIDE = 4
+"""Attention mass is counted of every fourth query."""
 
 
 def make_room(session: Session, incoming: int) -> None:
@@ -21,8 +21,7 @@ def make_room(session: Session, incoming: int) -> None:
     state, engine = warm.state, session.engine
     wants_mass = budget.entries and engine.adapter.hears
     if wants_mass and not state.bounded and state.place.entries(state.seen) + incoming > budget.window:
-        stride = STRIDE if budget.block < LONG else 2 * STRIDE
-        warm.happen(Event(state.seen, TRACK, {"stride": stride, "window": budget.window, "block": budget.block}), engine)
+        warm.happen(Event(state.seen, TRACK, {"stride": STRIDE, "window": budget.window, "block": budget.block}), engine)
     upto = budget.due(state.place, state.seen, incoming)
     if upto is None:
         return

@@ -24,7 +24,7 @@ def choose(old: Tensor, new: Tensor, count: int) -> tuple[Tensor, Tensor]:
     scores = torch.cat([old * DECAY ** (new.shape[-1] / PER), new], dim=-1)
     sinks = int(torch.isinf(scores[0, 0]).sum())
     wanted = min(count + sinks, scores.shape[-1])
-    # topk breaks ties as it likes; a stable sort keeps the later one, on every machine
-    order = torch.sort(scores.flip(-1), dim=-1, descending=True, stable=True).indices[..., :wanted]
-    indices = (scores.shape[-1] - 1 - order).sort(dim=-1).values
+    # Marked and counted off, which is a tenth of sorting the chosen ones. Ties fall as topk has them: on one build alike.
+    chosen = torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, scores.topk(wanted, dim=-1, sorted=False).indices, True)
+    indices = chosen.nonzero()[:, -1].view(*scores.shape[:-1], wanted)
     return indices, scores.gather(-1, indices)

@@ -128,7 +128,10 @@ class WorkingSet:
             return old.rows[number]
         chosen = torch.stack([indices[bank][layer] for bank, layer in self._adapter.owners[number]])
         candidates = torch.cat([old.rows[number], slab.buffer[:, :, start:end]], dim=2)
-        return candidates.gather(2, chosen[..., None].expand(*chosen.shape, candidates.shape[-1]))
+        rows, heads, count, dim = candidates.shape
+        offsets = torch.arange(rows * heads, device=chosen.device).view(rows, heads, 1) * count
+        # Whole entries by number: a gather along the tokens would look at every number of every entry.
+        return candidates.view(-1, dim).index_select(0, (chosen + offsets).view(-1)).view(rows, heads, -1, dim)
 
     def _nothing(self) -> Kept:
         banks, device = self._adapter.banks, self._adapter.device
