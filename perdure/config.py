@@ -90,7 +90,7 @@ class MemoryOptions:
 
     `recall` says how evicted messages come back when they matter: "kv" (their stored KV), "text" (computed again) or
     "off". At most `recall_tokens` tokens (None: an eighth of the context, at most 1,024) come back in a turn, of episodes
-    whose similarity is at least `threshold`.
+    whose score is at least `threshold`.
     """
 
     window: int | None = None
@@ -101,7 +101,7 @@ class MemoryOptions:
     summary: int | None = None
     recall: str = "kv"
     recall_tokens: int | None = None
-    threshold: float = 0.35
+    threshold: float = 0.40
 
     def __post_init__(self) -> None:
         _require_blocks("window", self.window)
@@ -121,7 +121,7 @@ class MemoryOptions:
         if self.recall_tokens is not None and self.recall_tokens < 1:
             raise InvalidInput(f"recall_tokens is {self.recall_tokens}; give at least 1, or recall off.")
         if not 0.0 <= self.threshold <= 1.0:
-            raise InvalidInput(f"threshold is {self.threshold}; give a similarity from 0 to 1.")
+            raise InvalidInput(f"threshold is {self.threshold}; give a score from 0 to 1.")
 
 
 BACKENDS = ("heavy-hitters", "infini", "none")
