@@ -66,7 +66,8 @@ class Hit(NamedTuple):
 
     `similarity` is the cosine with the question, `words` the share of the question's words that it holds, weighed by how
     telling each is, `bm25` its lexical score and `score` what the order goes by: similarity + WORDS_WEIGHT * words, or the
-    mean of that for both wordings of a question. The ranks count from 1 in the list of each search; 0: not in it. `dropped` says why it is not recalled; empty: it is.
+    mean of that over both wordings of a question. The ranks count from 1 in the list of each search; 0: not in it.
+    `dropped` says why it is not recalled; empty: it is.
     """
 
     digest: Digest
@@ -184,7 +185,7 @@ class Library:
         asked = [Wording(query.text, query.vector), *([query.wider] if query.wider else [])]
         near = [self._vectors.search(wording.vector, CANDIDATES, allowed) for wording in asked]
         found = [self._words.search(terms(wording.text), CANDIDATES, allowed) for wording in asked]
-        ids = np.unique(np.concatenate([part.ids for part in (*near, *found)]))
+        ids = np.unique(np.concatenate([*(part.ids for part in near), *(part.ids for part in found)]))
         scores = np.mean([self._scores(wording, ids) for wording in asked], axis=0)
         return list(self._hits(asked[0], ids, scores, near[0], found[0]))
 
