@@ -66,7 +66,7 @@ class Summary(NamedTuple):
 class Episodic(NamedTuple):
     """The episodic tier. `nbytes` is the size of the stored KV; the times are of what was said first and last (0: none)."""
 
-    count: int
+    memories: int
     pinned: int
     tokens: int
     nbytes: int
@@ -120,7 +120,7 @@ def episodic(txn: ReadTxn, commit: Commit) -> Episodic:
     found = [episodes.get(txn, entry.digest) for entry in entries]
     times = [episode.time_ms for episode in found]
     return Episodic(
-        count=len(found),
+        memories=len(found),
         pinned=sum(entry.pinned for entry in entries),
         tokens=sum(len(episode.tokens) for episode in found),
         nbytes=sum(txn.size(kv) for kv in {entry.kv for entry in entries if entry.kv is not None} if txn.has(kv)),

@@ -63,7 +63,7 @@ def test_inspect_tells_of_every_tier(read: Command) -> None:
     assert shape["working"]["evictions"] > 1
     assert shape["summary"]["entries"] == 32
     assert sum(part["entries"] for part in shape["summary"]["histogram"]) == 32 * 4
-    assert shape["episodic"]["count"] == sum(shape["episodic"]["roles"].values())
+    assert shape["episodic"]["memories"] == sum(shape["episodic"]["roles"].values())
 
 
 def test_inspect_shows_one_tier_as_it_was(read: Command) -> None:
@@ -71,9 +71,9 @@ def test_inspect_shows_one_tier_as_it_was(read: Command) -> None:
     assert FACT in output(read("inspect", "alice", "--tier", "episodic"))
     assert "sinks" in output(read("inspect", "alice", "--tier", "working"))
     first = json.loads(output(read("inspect", "alice", "--at", "@turn:1", "--tier", "episodic", "--json")))
-    assert (first["turn"], first["memories"], first["episodic"]["count"]) == (1, [], 0)
+    assert (first["turn"], first["listed"], first["episodic"]["memories"]) == (1, [], 0)
     assert "working" not in first
-    shown = json.loads(output(read("inspect", "alice", "--tier", "episodic", "--json")))["memories"]
+    shown = json.loads(output(read("inspect", "alice", "--tier", "episodic", "--json")))["listed"]
     assert shown[0]["text"] == FACT
     assert "nothing yet" in output(read("inspect", "alice", "--at", "@turn:1"))
 
@@ -218,7 +218,7 @@ def test_ctrl_c_keeps_what_was_remembered(write: Command, tmp_path: Path, monkey
     assert f"Interrupted. alice took in {session_memory.AT_ONCE} memories" in result.stdout
     rest = shape(write("remember", "ports.md", "-s", "alice", "--json"))
     assert rest["whole"]
-    assert shape(write("inspect", "alice", "--json"))["episodic"]["count"] == rest["memories"] + session_memory.AT_ONCE
+    assert shape(write("inspect", "alice", "--json"))["episodic"]["memories"] == rest["memories"] + session_memory.AT_ONCE
 
 
 def test_a_receipt_says_what_was_recalled(opens: Opens, write: Command) -> None:

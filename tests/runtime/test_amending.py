@@ -28,7 +28,7 @@ def test_every_tier_is_reported_as_the_state_has_it(opens: Opens) -> None:
         assert sum(part.entries for part in summary.histogram) == 32 * 2 * 2
         assert summary.histogram[-1].end == working.oldest
         assert summary.histogram[0].start == 0
-        assert episodic.count == len(session.memory)
+        assert episodic.memories == len(session.memory)
         assert set(episodic.roles) == {"user", "assistant"}
         assert episodic.nbytes > episodic.tokens * 128
         assert 0 < episodic.oldest_ms <= episodic.newest_ms

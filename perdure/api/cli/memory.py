@@ -56,7 +56,7 @@ def inspect(
         report = history.inspect(commit)
     if json:
         chosen = {name: shape for name, shape in reports.memory(report).items() if tier in (None, name)}
-        listed = {"memories": [reports.episode(each) for each in shown]} if tier == "episodic" else {}
+        listed = {"listed": [reports.episode(each) for each in shown]} if tier == "episodic" else {}
         print_json({**shapes.commit(commit), **chosen, **listed})
         return
     stdout().print(facts(commit, tier_facts(report, tier)))

@@ -51,11 +51,11 @@ def _working(tier: Working) -> Iterator[Fact]:
 
 
 def _episodic(tier: Episodic) -> Iterator[Fact]:
-    if not tier.count:
+    if not tier.memories:
         yield "episodic", "nothing yet: what leaves the window and what `perdure remember` reads comes here"
         return
     roles = ", ".join(f"{count} {role}" for role, count in tier.roles.items())
-    counts = f"{memories(tier.count)} ({roles}), {tier.pinned} pinned"
+    counts = f"{memories(tier.memories)} ({roles}), {tier.pinned} pinned"
     yield "episodic", counts
     yield "", f"{tier.tokens} tokens, {size(tier.nbytes)} of KV"
     yield "", f"the oldest {age(tier.oldest_ms)}, the newest {age(tier.newest_ms)}"
