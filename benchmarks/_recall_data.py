@@ -75,6 +75,13 @@ class Fact:
             raise TypeError("A key has no pronoun; ask for the follow-up of a fact about a person.")
         return self._question(self.relation.follow)
 
+    def in_two_sentences(self) -> tuple[str, str]:
+        """Who it is about, then what is true of them: the second sentence has only a pronoun."""
+        if not isinstance(self.relation, Relation):
+            raise TypeError("A key has no pronoun; only a fact about a person is told in two sentences.")
+        first = "I had dinner with {kin} {name} last week.".format(**self.words)
+        return first, f"{self.words['They']} {self.relation.which.format(**self.words)}."
+
     def _question(self, ask: Ask) -> Question:
         text, prefix = ask
         return Question(text.format(**self.words), ((prefix.format(**self.words), self.value),), (self.number,))
@@ -207,9 +214,10 @@ def _facts(draw: random.Random, count: int, people: int, style: int) -> list[Fac
     relations = RELATIONS[style]
     order = draw.sample(relations, len(relations))
     values = {relation.statement: draw.sample(relation.values, len(relation.values)) for relation in relations}
+    shift = 1 if people % len(order) == 0 else 0
     found = []
     for number, person in enumerate(owners):
-        relation = order[number % len(order)]
+        relation = order[(number + shift * (number // people)) % len(order)]
         value = values[relation.statement].pop()
         words = person.words(value)
         found.append(Fact(number, relation.statement.format(**words), value, person, relation, words))
@@ -259,7 +267,7 @@ def _which(first: Fact, second: Fact) -> Question:
         raise TypeError("Only people can be told apart by name.")
     names = sorted((first.person.name, second.person.name))
     trait = first.relation.which.format(**first.words)
-    return Question(f"Which of {names[0]} and {names[1]} {trait}?", (("It is", first.person.name),), (first.number,))
+    return Question(f"Which of {names[0]} and {names[1]} {trait}?", (("The answer is", first.person.name),), (first.number,))
 
 
 def _same_person(fact: Fact, other: Fact) -> bool:

@@ -175,8 +175,8 @@ def _computed(txn: ReadTxn) -> set[Digest]:
                 found.update(digest for _, _, digest in commits.window_list(txn, commit))
                 found.update(mark.digest for mark in commits.checkpoints(commit))
                 found.update(reach.snapshots(txn, commit))
-                root = commit.state.episodes if commit.state else None
-                found.update(entry.kv or b"" for entry in remembering.read(txn, root))
+                listed = commit.state.episodes if commit.state else None
+                found.update(entry.kv or b"" for entry in remembering.read(txn, listed))
         except (ObjectMissing, ObjectCorrupt):
             continue
     return found

@@ -17,8 +17,9 @@ class Ear:
     `heard` maps a layer to (bank, number in it).
     """
 
-    def __init__(self, working: WorkingSet, heard: Mapping[int, tuple[int, int]]) -> None:
+    def __init__(self, working: WorkingSet, heard: Mapping[int, tuple[int, int]], seen: int) -> None:
         self._set = working
+        self._tracking = working.listening(seen)
         self._heard = heard
         first = working.place.first
         self._segments = [(start - first, end - first, bias) for start, end, bias in working.segments]
@@ -40,8 +41,9 @@ class Ear:
         out, lse, shares = attend_segments(query, key, value, scale, self._segments)
         if self._segments:
             self._shares.append(shares[:, 0])
-        tracking = self._set.tracking
+        tracking = self._tracking
         if tracking is not None:
-            found = mass(query, key, lse, scale, stride=tracking.stride, gap=tracking.gap)
-            self._set.note(*self._heard[layer], found)
+            window = key[:, :, self._set.place.kept :]
+            found = mass(query, window, lse, scale, tracking.stride, 1, tracking.block)
+            self._set.note(*self._heard[layer], found[:, : tracking.block])
         return out
