@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ObjectCorrupt, ObjectMissing
-from ..stores.base import Digest, ReadTxn
+from ..stores.base import Digest, Object, ReadTxn
 from . import commits, episodes, remembering
 from .events import EVICT, RECALL, Event
 from .records import Commit, LayerKind
@@ -49,14 +49,15 @@ class Bin(NamedTuple):
 class Summary(NamedTuple):
     """The summary tier, as the snapshot after `position` tokens keeps it. `digest` None: nothing is stored.
 
-    `entries` are those of each layer and KV head, sinks left out; `distinct` tokens have one somewhere. `folds` counts the
-    evictions that made it, `nbytes` is its size, sinks included.
+    `entries` are those of each layer and KV head, sinks left out; `distinct` tokens have one somewhere, and `folded` others
+    went into a memory of fixed size. `folds` counts the evictions that made it, `nbytes` is its size, sinks included.
     """
 
     backend: str
     position: int
     entries: int
     distinct: int
+    folded: int
     folds: int
     nbytes: int
     digest: Digest | None
@@ -83,7 +84,7 @@ class Memory(NamedTuple):
     summary: Summary
 
 
-EMPTY = Summary("none", 0, 0, 0, 0, 0, None, ())
+EMPTY = Summary("none", 0, 0, 0, 0, 0, 0, None, ())
 
 
 def working(commit: Commit, events: Sequence[Event], layers: Iterable[LayerKind]) -> Working:
@@ -101,8 +102,10 @@ def working(commit: Commit, events: Sequence[Event], layers: Iterable[LayerKind]
     return Working(commit.tokens, oldest, window, first, kept - first, entries, len(evictions), recalls, nbytes)
 
 
-def summary(txn: ReadTxn, commit: Commit, tier: Working) -> Summary:
+def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working) -> Summary:
     """The summary tier in the newest snapshot of a commit that has one and is still stored."""
+    evictions = [event.detail for event in events if event.kind == EVICT]
+    backend = evictions[-1].get("backend", "heavy-hitters" if tier.summary else "none") if evictions else "none"
     for mark in reversed(commits.checkpoints(commit)):
         try:
             refs = txn.get(mark.digest).refs
@@ -110,7 +113,7 @@ def summary(txn: ReadTxn, commit: Commit, tier: Working) -> Summary:
         except (ObjectMissing, ObjectCorrupt):
             continue
         if stored is not None:
-            return _summary(mark.position, stored.digest, stored.meta, bytes(stored.payload), tier)
+            return _summary(mark.position, stored, backend, tier)
     return EMPTY
 
 
@@ -130,15 +133,22 @@ def episodic(txn: ReadTxn, commit: Commit) -> Episodic:
     )
 
 
-def _summary(position: int, digest: Digest, meta: Mapping[str, Any], payload: bytes, tier: Working) -> Summary:
-    tokens = [each for name, each in _tensors(meta, payload, digest) if name.startswith("tokens.")]
+def _summary(position: int, stored: Object, backend: str, tier: Working) -> Summary:
+    tokens = [each for name, each in _tensors(stored) if name.startswith("tokens.")]
     kept = np.concatenate([each.ravel() for each in tokens]) if tokens else np.empty(0, np.int32)
     others = kept[kept >= tier.sinks]
-    backend = str(meta.get("backend", "heavy-hitters" if others.size else "none"))
     entries = max((each.shape[-1] for each in tokens), default=0) - tier.sinks
-    bins = tuple(_bins(others, tier.oldest))
-    distinct = len(np.unique(others))
-    return Summary(backend, position, max(0, entries), distinct, meta.get("folds", 0), len(payload), digest, bins)
+    return Summary(
+        backend=backend,
+        position=position,
+        entries=max(0, entries),
+        distinct=len(np.unique(others)),
+        folded=sum(end - start for start, end in stored.meta.get("memory", {}).get("spans", ())),
+        folds=stored.meta["folds"],
+        nbytes=len(stored.payload),
+        digest=stored.digest,
+        histogram=tuple(_bins(others, tier.oldest)),
+    )
 
 
 def _bins(tokens: NDArray[np.int32], end: int) -> Iterator[Bin]:
@@ -149,14 +159,15 @@ def _bins(tokens: NDArray[np.int32], end: int) -> Iterator[Bin]:
         yield Bin(start, stop, int(((tokens >= start) & (tokens < stop)).sum()))
 
 
-def _tensors(meta: Mapping[str, Any], payload: bytes, digest: Digest) -> Iterator[tuple[str, NDArray[np.int32]]]:
+def _tensors(stored: Object) -> Iterator[tuple[str, NDArray[np.int32]]]:
     """The int32 tensors of a summary by name; of the others only the sizes matter here."""
-    at = 0
-    for name, dtype, shape in meta["tensors"]:
+    at, payload = 0, bytes(stored.payload)
+    for name, dtype, shape in stored.meta["tensors"]:
         count = int(np.prod(shape, dtype=np.int64))
         size = count * (2 if dtype == "bfloat16" else np.dtype(dtype).itemsize)
         if at + size > len(payload):
-            raise ObjectCorrupt(f"Summary {digest.hex()[:12]} is shorter than its header says.", digest=digest)
+            what = f"Summary {stored.digest.hex()[:12]} is shorter than its header says."
+            raise ObjectCorrupt(what, digest=stored.digest)
         if dtype == "int32":
             yield name, np.frombuffer(payload, dtype="<i4", count=count, offset=at).reshape(shape)
         at += size

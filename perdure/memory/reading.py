@@ -196,9 +196,10 @@ class Reader:
     def inspect(self, commit: Commit) -> inspecting.Memory:
         """What each tier of memory holds at a commit. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
-            working = inspecting.working(commit, commits.events(txn, commit), _layers(txn, commit))
-            episodic = inspecting.episodic(txn, commit)
-            return inspecting.Memory(working, episodic, inspecting.summary(txn, commit, working))
+            happened = commits.events(txn, commit)
+            working = inspecting.working(commit, happened, _layers(txn, commit))
+            summary = inspecting.summary(txn, commit, happened, working)
+            return inspecting.Memory(working, inspecting.episodic(txn, commit), summary)
 
     def present(self, commit: Commit) -> list[Checkpoint]:
         """Those of the commit's snapshots that the store still has, oldest first."""

@@ -234,6 +234,8 @@ def test_files_are_uploaded_as_forms(own: Api) -> None:
         ({"json": {"text": "x", "name": ""}}, 422, "name"),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 400, "JSON"),
         ({"content": b"\xff", "headers": {"Content-Type": "application/json"}}, 400, "JSON"),
+        ({"content": b"hello", "headers": {"Content-Type": "text/plain"}}, 422, "application/json"),
+        ({"content": b"hello"}, 422, "application/json"),
         ({"files": {"file": ("a.bin", b"\0\1\2\3")}}, 422, "a.bin"),
         ({"files": {"file": ("a.pdf", b"no pdf")}}, 422, "a.pdf"),
         ({"files": {"other": (None, b"x")}}, 422, "no file"),
@@ -247,6 +249,13 @@ def test_documents_that_cannot_be_read_are_refused(api: Api, sent: dict[str, Any
     assert sentence in response.json()["detail"]
 
 
+def test_pages_of_other_sites_cannot_send_forms(own: Api) -> None:
+    url, form = "/v1/sessions/alice/ingest?create=true", {"file": ("a.txt", b"Oslo has a tram.")}
+    for origin in ("https://example.org", "null", "http://127.0.0.1:1"):
+        refused(own.post(url, files=form, headers={"Origin": origin}), 403, "cross_origin")
+    ok(own.post(url, files=form, headers={"Origin": str(own.base_url).rstrip("/")}))
+
+
 def test_a_form_keeps_every_byte() -> None:
     content = bytes(range(256)) * 40 + b"\r\n--\r\n\n\r"
     request = httpx.Request("POST", "http://x", files={"file": ("a.bin", content, "text/plain; charset=utf-16")})
@@ -258,6 +267,8 @@ def test_a_form_keeps_every_byte() -> None:
 def test_documents_have_a_limit_of_their_own(own: Api) -> None:
     refused(own.post("/v1/memory/search", content=b"x" * 60_000), 413, "body_too_large", "accepts 50000")
     refused(own.post("/v1/sessions/alice/ingest", content=b"x" * 110_000), 413, "body_too_large", "accepts 100000")
+    unsized = (b"x" * 10_000 for _ in range(11))
+    refused(own.post("/v1/sessions/alice/ingest", content=unsized), 413, "body_too_large")
     ok(own.post("/v1/sessions/alice/ingest?create=true", json={"text": " " * 60_000 + "x"}), 202)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LEVELS = "▁▂▃▄▅▆▇█"
 WIDE = 72
+MOST = 16
 BAR = 40
 
 Fact = tuple[str, str]
@@ -67,6 +68,8 @@ def _summary(tier: Summary) -> Iterator[Fact]:
         return
     yield "summary", f"{tier.backend}, {size(tier.nbytes)}, after {_many(tier.folds, 'eviction')}"
     yield "", f"{tier.entries} entries for each layer and head, of {tier.distinct} different tokens"
+    if tier.folded:
+        yield "", f"{tier.folded} other tokens in a memory of fixed size"
     yield "", f"object {tier.digest.hex()[:10]}, as of token {tier.position}"
 
 
@@ -122,8 +125,10 @@ def told_text(story: Told) -> Text:
         styled(f"recalled {_recalled(story)}, put {where} ({story.mode})"),
         *(line for item in reversed(story.chosen) for line in _chosen(item)),
         styled("considered, best first", "dim"),
-        *(_considered(item) for item in story.considered),
+        *(_considered(item) for item in story.considered[:MOST]),
     ]
+    if len(story.considered) > MOST:
+        lines.append(styled(f"and {len(story.considered) - MOST} more, which --json lists", "dim"))
     return Text("\n").join(lines)
 
 

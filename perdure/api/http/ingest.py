@@ -8,6 +8,7 @@ from email.message import Message
 from email.parser import HeaderParser
 from pathlib import PurePath
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from .. import wiring
 from .hub import Hub, hub
 from .jobs import Job
-from .problems import ParameterError
+from .problems import CrossOrigin, ParameterError
 from .schemas import IngestRequest
 from .sessions import must_exist
 
@@ -35,6 +36,7 @@ async def ingest(name: str, request: Request, hub: SharedHub, create: bool = Fal
     The body is JSON ({"text", "name"} or {"messages", "name"}) or a form with files. With `create` the session may be new.
     While it lasts the session answers nothing else; what was remembered when a job is cancelled stays.
     """
+    _refuse_other_sites(request)
     data, kind = await request.body(), request.headers.get("content-type", "")
     parts = await asyncio.to_thread(documents, data, kind)
     if not create:
@@ -62,12 +64,22 @@ def cancel_job(name: str, hub: SharedHub) -> dict[str, Any]:
     return job.body()
 
 
+def _refuse_other_sites(request: Request) -> None:
+    """Forms are the one thing that a page of any site may send here unasked, and nobody is to be told lies that way."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise CrossOrigin(f"Documents are not taken from pages of {origin[:80]}; send them from a program on this machine.")
+
+
 def documents(data: bytes, kind: str) -> Parts:
     """The documents in a request's body, (title, text) each. Raises InvalidInput naming the one that cannot be read."""
-    if kind.partition(";")[0].strip().lower() == "multipart/form-data":
+    sort = kind.partition(";")[0].strip().lower()
+    if sort == "multipart/form-data":
         parts = [part for title, content in files(data, kind) for part in wiring.parse_document(content, title)]
-    else:
+    elif sort == "application/json":
         parts = _told(data).parts()
+    else:
+        raise ParameterError("Send JSON (application/json) or a form with files (multipart/form-data).", param="/")
     if not any(text.strip() for _, text in parts):
         raise ParameterError("There is no text to remember; send some.", param="/text")
     return parts
@@ -79,9 +91,9 @@ def files(data: bytes, kind: str) -> Iterator[tuple[str, bytes]]:
     found = [(title, content) for head, content in sections if (title := head.get_filename())]
     if not found:
         raise ParameterError("The form holds no file; send at least one.", param="/file")
-    fields = {_field(head): content.decode("utf-8", "replace").strip() for head, content in sections}
+    names = [content.decode("utf-8", "replace").strip() for head, content in sections if _field(head) == "name"]
     for title, content in found:
-        yield (fields.get("name") if len(found) == 1 else "") or PurePath(title).name, content
+        yield (names[0] if names and len(found) == 1 else "") or PurePath(title).name, content
 
 
 def _sections(data: bytes, kind: str) -> Iterator[tuple[Message, bytes]]:

@@ -51,6 +51,13 @@ class PreconditionFailed(PerdureError):
     status = 412
 
 
+class CrossOrigin(PerdureError):
+    """A page of another site sent this."""
+
+    code = "cross_origin"
+    status = 403
+
+
 class Unavailable(PerdureError):
     """The server is stopping."""
 
