@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from blake3 import blake3
 
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..memory.episodes import Episode, pack_vector
@@ -73,7 +74,7 @@ class Memories:
     def everything(self, commits: Iterable[Commit]) -> View:
         """What any of the commits may recall."""
         entries = {entry.digest: entry for commit in commits for entry in self._repository.remembered(commit)}
-        return View(b"".join(sorted(entries))[:4096], list(entries.values()), ids_of(entries))
+        return View(blake3(b"".join(sorted(entries))).digest(), list(entries.values()), ids_of(entries))
 
     def search(self, view: View, question: str, k: int = 8, threshold: float = THRESHOLD) -> list[Match]:
         """Every episode worth looking at, best first; `hit.dropped` says why one is not recalled."""
