@@ -253,7 +253,7 @@ def test_the_options_reach_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = FakeRuntime(family())
     install(monkeypatch, runtime)
     flags = [*FLAGS, "--summary-backend", "none", "--recall", "text", "--recall-threshold", "0.5"]
-    wanted = MemoryOptions(128, 128, None, 4, "none", 32, "text", None, 0.5)
+    wanted = MemoryOptions(window=128, block=128, sinks=4, backend="none", summary=32, recall="text", threshold=0.5)
     for words in (["chat", "hello"], ["serve"]):
         assert CliRunner().invoke(app, [*words, *flags]).exit_code == 0
         assert runtime.memory_options.pop() == wanted
