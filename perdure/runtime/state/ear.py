@@ -28,7 +28,7 @@ class Ear:
 
     @property
     def shares(self) -> Tensor | None:
-        """The attention that each pasted chunk received from the last token, [chunks, layers, heads, 1]; None without any."""
+        """The attention that each pasted chunk received from the last token, [chunks, layers, heads, 1]; None without."""
         return torch.stack(self._shares, dim=1) if self._shares else None
 
     def concerns(self, layer: int | None) -> bool:
