@@ -25,8 +25,8 @@ from perdure.memory.tokenlog import tokens
 from perdure.runtime.models import LoadedModel
 from perdure.runtime.runtime import Runtime, load_model
 from perdure.runtime.session import Session
-from perdure.testing.encoder import HashedWords
 from perdure.stores import faults
+from perdure.testing.encoder import HashedWords
 
 PROMPTS = (
     "Hello.",
