@@ -16,6 +16,7 @@ from perdure.config import MemoryOptions
 from perdure.runtime import session_memory
 from perdure.runtime.session import Session
 from perdure.testing.encoder import HashedWords
+from perdure.testing.families import tiny_model
 
 from ..conftest import Opens
 from .fakes_cli import FakeRuntime, family, install
@@ -200,6 +201,18 @@ def test_a_file_that_holds_no_text_is_named(write: Command, tmp_path: Path, cont
     assert "odd.txt" in result.stderr
     assert sentence in result.stderr
     assert write("ls").stdout == ""
+
+
+def test_a_model_that_cannot_recall_is_named(write: Command, tmp_path: Path) -> None:
+    (tmp_path / "tram.md").write_text("The mayor of Oslo owns a tram.")
+    folder = str(tiny_model("mamba", tmp_path / "mamba"))
+    result = write("remember", "tram.md", "-s", "alice", "-m", folder)
+    assert result.exit_code == 0
+    assert "answers recall nothing" in result.stderr
+    assert shape(write("search", "mayor of Oslo", "--json"))["memories"][0]["kv"] is None
+    assert shape(write("inspect", "alice", "--json"))["episodic"]["bytes"] == 0
+    assert "answers recall nothing" in write("remember", "tram.md", "-s", "bob", "--recall", "off").stderr
+    assert "answers recall" not in write("remember", "tram.md", "-s", "carol", *FLAGS).stderr
 
 
 def test_ctrl_c_keeps_what_was_remembered(write: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

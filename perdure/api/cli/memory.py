@@ -123,6 +123,9 @@ def remember(
         with closing(opened), Step(f"remembering {title}") as progress, cancelled_by_ctrl_c(enough.set):
             opened.acquire()
             added = opened.memory.add(parts, progress=progress, cancelled=enough.is_set)
+            recalls = opened.budget is not None and opened.memories is not None
+    if not recalls:
+        say(f"{session} can be searched for it, but answers recall nothing: {model} cannot, or --recall is off.")
     if json:
         print_json({"session": session, **shapes.added(added)})
     else:
