@@ -44,9 +44,9 @@ class Scores:
             self.right.setdefault(key, []).extend(found)
 
 
-def opened(model: str, store: Path, cache: Path | None) -> Runtime:
+def opened(model: str, store: Path, cache: Path | None, episode_tokens: int = 64) -> Runtime:
     """A runtime with the small window that recall is measured with."""
-    options = MemoryOptions(window=WINDOW, block=BLOCK, summary=SUMMARY)
+    options = MemoryOptions(window=WINDOW, block=BLOCK, summary=SUMMARY, episode_tokens=episode_tokens)
     return open_runtime(model, store, threads=1, memory=options, sampling=GREEDY, cache=cache)
 
 

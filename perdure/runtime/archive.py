@@ -77,7 +77,8 @@ def _source(session: Session, message: Message, turn: int) -> Source:
 
 def pieces_of(session: Session, text: str) -> list[str]:
     """A text in pieces of an episode's size, blank ones left out."""
-    return [piece for piece in split(text, session.loaded.chat.count) if piece.strip()]
+    limit = session.runtime.memory.episode_tokens
+    return [piece for piece in split(text, session.loaded.chat.count, limit) if piece.strip()]
 
 
 def remember(session: Session, source: Source, pieces: Sequence[str], first: int = 0, parts: int = 0) -> list[NewEpisode]:

@@ -237,8 +237,11 @@ class Session:
         return Receipt(session, self.head.hex, parent, **asdict(cost), finish_reason=reason, notes=tuple(notes))
 
     def mark(self, kind: str) -> None:
-        """Take a snapshot of a recurrent state at this position (called by the turn); of a bounded one at turn ends."""
-        if kind == TURN or self.engine.adapter.fixed:
+        """Take a snapshot of a recurrent state at this position (called by the turn); of a bounded one at turn ends.
+
+        None is taken while memories are pasted: they are not part of what is kept.
+        """
+        if kind == TURN or (self.engine.adapter.fixed and not self.warm.state.place.recalled):
             self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
 
     @property
