@@ -89,7 +89,7 @@ def test_search_finds_in_all_sessions_or_in_one(read: Command) -> None:
     assert len(every) > len(found)
     assert "is below" in every[-1]["dropped"]
     text = output(read("search", "pangolin of Tamsin", "--explain"))
-    assert "left out: its similarity" in text
+    assert "left out: its score" in text
     nothing = read("search", "zeppelin")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
     assert "near enough" in nothing.stderr
@@ -134,7 +134,7 @@ def test_trace_tells_what_was_recalled_and_why(read: Command) -> None:
         (["remember", "a", "--window", "5", "-s", "alice"], 2, "multiple of 64"),
         (["chat", "hi", "--summary-backend", "magic"], 2, "magic"),
         (["chat", "hi", "--recall", "maybe"], 2, "maybe"),
-        (["chat", "hi", "--recall-threshold", "7"], 2, "similarity from 0 to 1"),
+        (["chat", "hi", "--recall-threshold", "7"], 2, "score from 0 to 1"),
         (["chat", "hi", "--window", "256", "--memory-bytes", "9"], 2, "not both"),
         (["serve", "--sinks", "-1"], 2, "from 0 to 4096"),
     ],
@@ -257,7 +257,7 @@ def test_memory_is_at_hand_in_a_conversation(opens: Opens, write: Command, tmp_p
     assert "alice took in 1 memory, " in result.stderr
     assert "The mayor of Oslo owns a tram." in result.stdout
     assert "near enough" in result.stderr
-    assert "considered, best first" in result.stdout
+    assert "considered, in this order" in result.stdout
     assert write("chat", "-s", "alice", "--lines", input="/remember nothing.txt").exit_code == 2
     assert write("chat", "-s", "alice", "--lines", input="/search").exit_code == 2
 
@@ -265,8 +265,8 @@ def test_memory_is_at_hand_in_a_conversation(opens: Opens, write: Command, tmp_p
 def test_the_options_reach_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = FakeRuntime(family())
     install(monkeypatch, runtime)
-    flags = [*FLAGS, "--summary-backend", "none", "--recall", "text", "--recall-threshold", "0.5"]
-    wanted = MemoryOptions(128, 128, None, 4, "none", 32, "text", None, 0.5)
+    flags = [*FLAGS, "--summary-backend", "none", "--recall", "text", "--recall-threshold", "0.5", "--episode-tokens", "16"]
+    wanted = MemoryOptions(128, 128, None, 4, "none", 32, 16, "text", None, 0.5)
     for words in (["chat", "hello"], ["serve"]):
         assert CliRunner().invoke(app, [*words, *flags]).exit_code == 0
         assert runtime.memory_options.pop() == wanted
