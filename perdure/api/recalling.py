@@ -91,8 +91,8 @@ class Told(NamedTuple):
     @property
     def best(self) -> Chosen:
         """The recalled memory that fitted the question best."""
-        order = [item.digest for item in self.considered]
-        return min(self.chosen, key=lambda item: order.index(item.digest))
+        scores = {item.digest: item.score for item in self.considered}
+        return max(self.chosen, key=lambda item: scores.get(item.digest, 0.0))
 
 
 def search(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from perdure.config import MemoryOptions
 from perdure.runtime import session_memory
 from perdure.runtime.session import Session
 from perdure.testing.encoder import HashedWords
+from perdure.testing.families import tiny_model
 
 from ..conftest import Opens
 from .fakes_cli import FakeRuntime, family, install
@@ -88,7 +90,7 @@ def test_search_finds_in_all_sessions_or_in_one(read: Command) -> None:
     assert len(every) > len(found)
     assert "is below" in every[-1]["dropped"]
     text = output(read("search", "pangolin of Tamsin", "--explain"))
-    assert "left out: its similarity" in text
+    assert "left out: its score" in text
     nothing = read("search", "zeppelin")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
     assert "near enough" in nothing.stderr
@@ -133,7 +135,7 @@ def test_trace_tells_what_was_recalled_and_why(read: Command) -> None:
         (["remember", "a", "--window", "5", "-s", "alice"], 2, "multiple of 64"),
         (["chat", "hi", "--summary-backend", "magic"], 2, "magic"),
         (["chat", "hi", "--recall", "maybe"], 2, "maybe"),
-        (["chat", "hi", "--recall-threshold", "7"], 2, "similarity from 0 to 1"),
+        (["chat", "hi", "--recall-threshold", "7"], 2, "score from 0 to 1"),
         (["chat", "hi", "--window", "256", "--memory-bytes", "9"], 2, "not both"),
         (["serve", "--sinks", "-1"], 2, "from 0 to 4096"),
     ],
@@ -202,6 +204,18 @@ def test_a_file_that_holds_no_text_is_named(write: Command, tmp_path: Path, cont
     assert write("ls").stdout == ""
 
 
+def test_a_model_that_cannot_recall_is_named(write: Command, tmp_path: Path) -> None:
+    (tmp_path / "tram.md").write_text("The mayor of Oslo owns a tram.")
+    folder = str(tiny_model("mamba", tmp_path / "mamba"))
+    result = write("remember", "tram.md", "-s", "alice", "-m", folder)
+    assert result.exit_code == 0
+    assert "answers recall nothing" in result.stderr
+    assert shape(write("search", "mayor of Oslo", "--json"))["memories"][0]["kv"] is None
+    assert shape(write("inspect", "alice", "--json"))["episodic"]["bytes"] == 0
+    assert "answers recall nothing" in write("remember", "tram.md", "-s", "bob", "--recall", "off").stderr
+    assert "answers recall" not in write("remember", "tram.md", "-s", "carol", *FLAGS).stderr
+
+
 def test_ctrl_c_keeps_what_was_remembered(write: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ports.md").write_text(ports(400))
     amend = Session.amend
@@ -244,7 +258,7 @@ def test_memory_is_at_hand_in_a_conversation(opens: Opens, write: Command, tmp_p
     assert "alice took in 1 memory, " in result.stderr
     assert "The mayor of Oslo owns a tram." in result.stdout
     assert "near enough" in result.stderr
-    assert "considered, best first" in result.stdout
+    assert "considered, in this order" in result.stdout
     assert write("chat", "-s", "alice", "--lines", input="/remember nothing.txt").exit_code == 2
     assert write("chat", "-s", "alice", "--lines", input="/search").exit_code == 2
 
@@ -252,8 +266,9 @@ def test_memory_is_at_hand_in_a_conversation(opens: Opens, write: Command, tmp_p
 def test_the_options_reach_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = FakeRuntime(family())
     install(monkeypatch, runtime)
-    flags = [*FLAGS, "--summary-backend", "none", "--recall", "text", "--recall-threshold", "0.5"]
-    wanted = MemoryOptions(window=128, block=128, sinks=4, backend="none", summary=32, recall="text", threshold=0.5)
+    flags = [*FLAGS, "--summary-backend", "none", "--recall", "text", "--recall-threshold", "0.5", "--episode-tokens", "16"]
+    small = MemoryOptions(window=128, block=128, sinks=4, backend="none", summary=32)
+    wanted = replace(small, episode_tokens=16, recall="text", threshold=0.5)
     for words in (["chat", "hello"], ["serve"]):
         assert CliRunner().invoke(app, [*words, *flags]).exit_code == 0
         assert runtime.memory_options.pop() == wanted

@@ -32,7 +32,7 @@ Of = Annotated[str, typer.Option("--session", "-s", metavar="SESSION", help="The
 Threshold = Annotated[
     float | None,
     typer.Option(
-        "--threshold", metavar="X", min=0, max=1, show_default=False, help="Leave out what is less similar; else 0.35."
+        "--threshold", metavar="X", min=0, max=1, show_default=False, help="Leave out what scores less; else 0.40."
     ),
 ]
 Best = Annotated[int, typer.Option("-k", metavar="N", min=1, max=1000, help="Show at most N.")]
@@ -123,6 +123,9 @@ def remember(
         with closing(opened), Step(f"remembering {title}") as progress, cancelled_by_ctrl_c(enough.set):
             opened.acquire()
             added = opened.memory.add(parts, progress=progress, cancelled=enough.is_set)
+            recalls = opened.budget is not None and opened.memories is not None
+    if not recalls:
+        say(f"{session} can be searched for it, but answers recall nothing: {model} cannot, or --recall is off.")
     if json:
         print_json({"session": session, **shapes.added(added)})
     else:

@@ -37,11 +37,15 @@ OPTIONS: Mapping[str, Any] = {
     "summary": Annotated[
         int | None, _option("--summary-entries", "N", "Entries that the summary keeps for each layer and head.")
     ],
+    "episode_tokens": Annotated[
+        int | None, _option("--episode-tokens", "TOKENS", "The largest piece that is remembered as one; without it 64.")
+    ],
     "recall": Annotated[
         str | None, _option("--recall", "MODE", "How what left comes back: kv (as stored), text (computed again) or off.")
     ],
     "threshold": Annotated[
-        float | None, _option("--recall-threshold", "X", "Recall what is at least so similar, from 0 to 1; without it 0.35.")
+        float | None,
+        _option("--recall-threshold", "X", "Recall what scores so much at least, 0 to 1; without it 0.40."),
     ],
 }
 """By the name that each has in `MemoryOptions`; None leaves that one's default."""

@@ -104,9 +104,9 @@ def found_text(found: Sequence[Found], *, explain: bool) -> Text:
 
 def _found(item: Found, *, explain: bool) -> Iterator[Text]:
     hit, episode = item.hit, item.episode
-    head = Text.assemble((episode.id, "yellow"), f"  similarity {hit.similarity:.3f}")
+    head = Text.assemble((episode.id, "yellow"), f"  score {hit.score:.3f}")
     if explain:
-        ranks = f"  words {hit.words:.3f}  bm25 {hit.bm25:.2f}  score {hit.score:.3f}"
+        ranks = f"  similarity {hit.similarity:.3f}  words {hit.words:.3f}  bm25 {hit.bm25:.2f}"
         head.append(f"{ranks}  rank {hit.vector_rank or '-'} by meaning, {hit.word_rank or '-'} by words")
     head.append(f"  {visible(', '.join(item.sessions))}", "bold cyan")
     head.append(f"  {visible(_origin(episode))}  {age(episode.time_ms)}", "dim")
@@ -124,7 +124,7 @@ def told_text(story: Told) -> Text:
         Text.assemble((commit.short, "yellow"), f"  turn {commit.turn}: ", visible(short(story.query))),
         styled(f"recalled {_recalled(story)}, put {where} ({story.mode})"),
         *(line for item in reversed(story.chosen) for line in _chosen(item)),
-        styled("considered, best first", "dim"),
+        styled("considered, in this order", "dim"),
         *(_considered(item) for item in story.considered[:MOST]),
     ]
     if len(story.considered) > MOST:
