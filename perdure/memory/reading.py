@@ -177,6 +177,17 @@ class Reader:
         except (ObjectMissing, ObjectCorrupt):
             return None
 
+    def holes(self, commit: Commit) -> bool:
+        """Whether a KV block of a commit is not there, read or unread; whether its bytes are sound is not looked at."""
+        with self.store.read() as txn:
+            places = [*commits.block_list(txn, commit), *commits.window_list(txn, commit)]
+            return not all(txn.has(digest) for _, _, digest in places)
+
+    def lost(self, entries: Iterable[remembering.Entry]) -> list[remembering.Entry]:
+        """Those remembered episodes whose KV is not there."""
+        with self.store.read() as txn:
+            return [entry for entry in entries if entry.kv is not None and not txn.has(entry.kv)]
+
     def find(self, lineage: Digest) -> Digest | None:
         """The object that was computed under a lineage id, if the store has it."""
         with self.store.read() as txn:

@@ -36,9 +36,6 @@ class Restoration:
     tokens were computed again, `notes` say what was mended.
     """
 
-    damaged = False
-    """Whether something that was needed could not be read."""
-
     def __init__(self, repository: Repository, engine: Engine, commit: Commit, position: int | None = None) -> None:
         self._repository = repository
         self._engine = engine
@@ -60,9 +57,9 @@ class Restoration:
         snapshot = self._nearest(self._end) if self._needs_snapshot else None
         start, happened = self._start(snapshot)
         state = self._engine.adapter.new()
-        if self._load(state, start, snapshot.place if snapshot else WHOLE, happened):
+        bad = self._load(state, start, snapshot.place if snapshot else WHOLE, happened)
+        if bad or self._has_holes(start):
             state.release()
-            self.damaged = True
             if self._events:
                 return self._warm(self._again())
             state = self._whole(start, happened)
@@ -74,6 +71,13 @@ class Restoration:
                 f"{self._end - start} tokens were computed again."
             )
         return self._warm(state)
+
+    def _has_holes(self, start: int) -> bool:
+        """Whether a head lacks blocks that its state does not need, which a repair left to be computed again."""
+        if not self._events or self._end < self._commit.tokens:
+            return False
+        # A head always has its snapshot. Where that is gone, what nobody has read since may be damaged too.
+        return self._repository.holes(self._commit) or (start < self._end and bool(self._all_damage()))
 
     def cut(self, state: State) -> Warm:
         """The same from a state in memory that can forget what came after the position."""

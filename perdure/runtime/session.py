@@ -466,7 +466,6 @@ class Session:
 
     def _restore(self) -> Warm:
         began = time.perf_counter()
-        restoration = None
         if self._stale or not self.head.tokens:
             warm = Warm(self.engine.adapter.new(), [], [], 0, b"", 0)
             if self._stale:
@@ -480,8 +479,9 @@ class Session:
         warm.messages = self.messages()
         remembered = self.repository.remembered(self.head)
         warm.archived = max((entry.end for entry in remembered), default=0)
-        if remembered and restoration is not None and restoration.damaged:
-            self.pastes.mend(remembered, self.notes, header(self.loaded.chat, warm.messages))
+        lost = [] if self._stale else self.repository.lost(remembered)
+        if lost:
+            self.notes.append(self.pastes.mend(lost, header(self.loaded.chat, warm.messages)))
         self._debt.restore_ms += 1e3 * (time.perf_counter() - began)
         return warm
 
