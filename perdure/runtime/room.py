@@ -30,5 +30,6 @@ def make_room(session: Session, incoming: int) -> None:
     shift = budget.shift(state.place, state.seen, upto, incoming)
     warm.capture(state.seen if shift else upto, engine)
     entries = budget.entries if engine.adapter.hears else 0
-    detail = {"upto": upto, "sinks": budget.sinks, "entries": entries, "shift": shift}
+    named = session.summary.detail
+    detail = {"upto": upto, "sinks": budget.sinks, "entries": entries, "shift": shift, **named}
     warm.happen(Event(state.seen, EVICT, detail), engine)

@@ -24,7 +24,7 @@ from ...memory.events import TRACK, Event
 from ...memory.records import LayerKind
 from ...memory.working import WHOLE, Placement
 from ..attention import KEYWORD
-from .banks import FAR, NEAR, Turn, banks_of, learn_turns, owners
+from .banks import FAR, NEAR, Turn, banks_of, key_turns, learn_turns, owners
 from .base import Chunk, Group, Snapshot, State, StateAdapter
 from .bounded import Tracking, WorkingSet, turned_rows
 from .codec import put_together, take_apart
@@ -102,8 +102,9 @@ class CacheState(State):
 
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         extra: dict[str, Any] = {}
-        if self._set.tracking is not None or (self._set.segments and self._adapter.hears):
-            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard)
+        set_ = self._set
+        if set_.tracking is not None or (self._adapter.hears and (set_.segments or set_.reader() is not None)):
+            self._ear = extra[KEYWORD] = Ear(set_, self._adapter.heard, self.position)
         return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
 
     def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:
@@ -282,6 +283,7 @@ class CacheAdapter(StateAdapter):
         self.banks = banks_of(self.plans, shapes)
         self.owners = owners(self.banks, shapes)
         self.turned: list[list[tuple[list[int], Turn]]] = [[] for _ in shapes]
+        self.key_turns = key_turns(self.banks, self.turned)
         self.kept_layers = [i for i, plan in enumerate(self.plans) if plan.linear or plan.opaque]
         self.fixed = bool(self.kept_layers) or self._keeps_extra
         self.batch_select = all(hasattr(layer, "batch_select_indices") for layer in trial.layers)
@@ -359,6 +361,7 @@ class CacheAdapter(StateAdapter):
         turns = learn_turns(model, self._one_token(model, NEAR), self._one_token(model, FAR))
         if turns is not None:
             self.turned, self.movable = turned_rows(turns), True
+            self.key_turns = key_turns(self.banks, self.turned)
 
     def _one_token(self, model: Any, position: int) -> list[Tensor]:
         """What a token without a past leaves in each slab when it stands at `position`, [rows, H, D]."""
