@@ -28,7 +28,8 @@ BOUNDING = frozenset({TRACK, EVICT})
 class Event(NamedTuple):
     """Something that happened after `position` tokens of the log and before the next forward.
 
-    "track": from here on attention mass is counted, of every `stride`-th query to keys `gap` slots away at least.
+    "track": from here on, whenever the window holds `window` tokens or more, the attention mass of its `block` oldest is
+    counted, of every `stride`-th query.
     "evict": tokens before `upto` left the window; `sinks` of the first and `entries` others are kept, and all keys were
     moved down by `shift` slots then. "recall": chunks were pasted, each [episode's object, tokens, additive score].
     "withdraw": they were taken out again.

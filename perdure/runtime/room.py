@@ -9,8 +9,8 @@ from ..memory.events import EVICT, TRACK, WITHDRAW, Event
 if TYPE_CHECKING:
     from .session import Session
 
-STRIDE, GAP = 4, 64
-"""Attention mass is counted of every fourth query, to keys at least 64 slots before it."""
+STRIDE = 4
+"""Attention mass is counted of every fourth query."""
 
 
 def make_room(session: Session, incoming: int) -> None:
@@ -20,8 +20,8 @@ def make_room(session: Session, incoming: int) -> None:
         return
     state, engine = warm.state, session.engine
     wants_mass = budget.entries and engine.adapter.hears
-    if wants_mass and not state.bounded and state.place.entries(state.seen) + incoming > budget.window:
-        warm.happen(Event(state.seen, TRACK, {"stride": STRIDE, "gap": GAP}), engine)
+    if wants_mass and not state.tracks and state.place.entries(state.seen) + incoming > budget.window:
+        warm.happen(Event(state.seen, TRACK, {"stride": STRIDE, "window": budget.window, "block": budget.block}), engine)
     upto = budget.due(state.place, state.seen, incoming)
     if upto is None:
         return

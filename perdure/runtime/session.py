@@ -123,10 +123,18 @@ class Session:
         top_k: int | None = None,
         seed: int | None = None,
         stop: Sequence[str] | None = None,
+        recall: bool = True,
     ) -> Reply:
         """Say something and wait for the whole answer. Raises as `stream` does."""
         stream = self.stream(
-            message, max_tokens=max_tokens, temperature=temperature, top_p=top_p, top_k=top_k, seed=seed, stop=stop
+            message,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            top_k=top_k,
+            seed=seed,
+            stop=stop,
+            recall=recall,
         )
         with stream:
             for _ in stream:
@@ -143,20 +151,21 @@ class Session:
         top_k: int | None = None,
         seed: int | None = None,
         stop: Sequence[str] | None = None,
+        recall: bool = True,
     ) -> Stream:
         """Say something and read the answer as it is made. The message is on disk when this returns.
 
-        Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch
-        with nothing changed.
+        Without `recall` nothing that left the window is put back for this turn. Settings that are None come from the
+        runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch with nothing changed.
         """
         said = _messages(message)
         given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if stop is not None:
             changes["stop"] = tuple(stop)
-        return self._begin(said, replace(self._runtime.sampling, **changes))
+        return self._begin(said, replace(self._runtime.sampling, **changes), recall)
 
-    def _begin(self, said: list[Message], settings: Sampling) -> Stream:
+    def _begin(self, said: list[Message], settings: Sampling, recall: bool) -> Stream:
         if not self._turn_lock.acquire(blocking=False):
             raise SessionBusy(f"Session {self.name!r} is answering already; wait for that answer or cancel it.")
         try:
@@ -164,7 +173,7 @@ class Session:
             cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
-            made = plan(self, said, recollect(self, said))
+            made = plan(self, said, recollect(self, said) if recall else None)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
             self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), made.recall_record())
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))

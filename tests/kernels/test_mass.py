@@ -82,3 +82,11 @@ def test_what_is_not_counted_is_not_read() -> None:
     skipped = torch.arange(64, 80) % 8 != 0
     query[:, :, skipped], lse[:, :, skipped] = float("nan"), float("nan")
     assert torch.equal(mass(query, sliced, lse, 0.25, 8, 12), expected)
+
+
+@pytest.mark.parametrize("upto", [1, 40, 64, 200, 500])
+def test_of_the_oldest_only(upto: int) -> None:
+    query, key, lse = inputs(9, 3, 32, 160, 64, torch.float32)
+    found = mass(query, key, lse, 0.125, 2, 1, upto)
+    assert near(found, mass_reference(query, key, lse, 0.125, 2, 1, upto))
+    assert not found[:, upto:].any()

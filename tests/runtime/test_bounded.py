@@ -154,7 +154,7 @@ def test_moving_all_keys_down_changes_nothing_but_rounding(opens: Opens) -> None
         for moved in (False, True):
             state = engine.adapter.new()
             engine.prefill(state, tokens[:256])
-            engine.happen(state, Event(256, "track", {"stride": 1, "gap": 1}))
+            engine.happen(state, Event(256, "track", {"stride": 1, "window": 128, "block": 128}))
             engine.prefill(state, tokens[256:])
             engine.happen(state, Event(384, "evict", {"upto": 256, "sinks": 4, "entries": 48, "shift": 0}))
             if moved:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-def mass(query: Tensor, key: Tensor, lse: Tensor, scale: float, stride: int, gap: int) -> Tensor:
+def mass(query: Tensor, key: Tensor, lse: Tensor, scale: float, stride: int, gap: int, upto: int | None = None) -> Tensor:
     """Same contract as `mass_reference`; relative error <= 2e-6, whatever the dtype of query and key.
 
     Rows that are not sampled and keys that no sampled row counts are not read.
@@ -23,7 +23,7 @@ def mass(query: Tensor, key: Tensor, lse: Tensor, scale: float, stride: int, gap
     rows = slice(slots[0] - (n - t), None, stride)
     packed = query[0, :, rows].float().reshape(kv_heads, -1, query.shape[3])
     sums = lse[0, :, rows].float().reshape(kv_heads, -1, 1)
-    counted = slots[-1] - gap + 1
+    counted = slots[-1] - gap + 1 if upto is None else min(upto, slots[-1] - gap + 1)
     keys = key[0, :, :counted].float().transpose(-1, -2)
     probabilities = torch.baddbmm(sums, packed, keys, beta=-1.0, alpha=scale).exp_()
     _drop_near(probabilities, slots, gap)
@@ -35,6 +35,8 @@ def _drop_near(probabilities: Tensor, slots: range, gap: int) -> None:
     """Put 0 where a key lies less than `gap` before a row; keys that every row counts are not looked at."""
     by_all = max(0, slots[0] - gap + 1)
     last = torch.tensor(slots, device=probabilities.device).sub_(gap).unsqueeze(-1)
+    if by_all >= probabilities.shape[2]:
+        return
     near = torch.arange(by_all, probabilities.shape[2], device=probabilities.device) > last
     by_row = probabilities.view(probabilities.shape[0], -1, len(slots), probabilities.shape[2])
     by_row[..., by_all:].masked_fill_(near, 0.0)

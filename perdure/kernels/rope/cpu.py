@@ -36,8 +36,14 @@ def rotate_(keys: Tensor, delta: int | Tensor, inv_freq: Tensor, *, interleaved:
 
 
 def _cos_sin(delta: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
-    angle = delta.unsqueeze(-1) * frequencies
-    return angle.cos().float(), angle.sin().float()
+    """cos and sin [..., R / 2] of integral deltas; of each that occurs often only once, out of a table."""
+    low, high = (int(delta.min()), int(delta.max())) if delta.numel() else (0, 0)
+    if high - low >= delta.numel():
+        angle = delta.unsqueeze(-1) * frequencies
+        return angle.cos().float(), angle.sin().float()
+    table = torch.arange(low, high + 1, dtype=torch.float64, device=delta.device).unsqueeze(-1) * frequencies
+    numbers = (delta - low).long()
+    return table.cos().float()[numbers], table.sin().float()[numbers]
 
 
 def _turn(first: Tensor, second: Tensor, cos: Tensor, sin: Tensor) -> None:

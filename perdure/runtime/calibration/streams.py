@@ -121,8 +121,8 @@ class Streams:
         budget = self._budget
         if summary is None:
             return
-        if budget.entries and not state.bounded and state.place.entries(state.seen) + incoming > budget.window:
-            state.apply(Event(state.seen, TRACK, {"stride": 4, "gap": 64}))
+        if budget.entries and not state.tracks and state.place.entries(state.seen) + incoming > budget.window:
+            state.apply(Event(state.seen, TRACK, {"stride": 4, "window": budget.window, "block": budget.block}))
         upto = budget.due(state.place, state.seen, incoming)
         if upto is not None:
             shift = budget.shift(state.place, state.seen, upto, incoming)

@@ -117,6 +117,11 @@ class State(ABC):
         return False
 
     @property
+    def tracks(self) -> bool:
+        """Whether attention mass is counted."""
+        return False
+
+    @property
     def shares(self) -> Tensor | None:
         """The attention that pasted chunks received in the last forward that had some, [chunks, layers, heads, T]."""
         return None

@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 
 class Tracking(NamedTuple):
-    """Which attention counts as mass: that of every `stride`-th query, to keys at least `gap` slots before it."""
+    """Which attention counts as mass: once the window holds `window` tokens, that of every `stride`-th query to its
+    `block` oldest, which are the next to leave.
+    """
 
     stride: int
-    gap: int
+    window: int
+    block: int
 
 
 class WorkingSet:
@@ -52,7 +55,8 @@ class WorkingSet:
     def apply(self, event: Event, seen: int, chunks: Sequence[Chunk] = ()) -> None:
         """Let an event happen after `seen` tokens. `chunks` are what a recall pastes."""
         if event.kind == TRACK:
-            self.tracking = Tracking(event.detail["stride"], event.detail["gap"])
+            self.tracking = Tracking(event.detail["stride"], event.detail["window"], event.detail["block"])
+            self.mass = self._no_mass()
         elif event.kind == EVICT:
             self._evict(event.detail, seen)
         elif event.kind == RECALL:
@@ -60,32 +64,30 @@ class WorkingSet:
         elif event.kind == WITHDRAW:
             self._withdraw(seen)
 
-    # room
+    # mass
 
-    def reserve(self, end: int) -> None:
-        """Make room for mass up to slot `end`."""
-        if self.tracking is None:
-            return
-        for number, bank in enumerate(self._adapter.banks):
-            held = self.mass[number] if number < len(self.mass) else None
-            if held is not None and held.shape[-1] >= end:
-                continue
-            grown = torch.zeros(len(bank.layers), bank.heads, end + 256, device=self._adapter.device)
-            if held is not None:
-                grown[..., : held.shape[-1]] = held
-            self.mass[number : number + 1] = [grown]
+    def listening(self, seen: int) -> Tracking | None:
+        """What is counted in a forward after `seen` tokens, if anything."""
+        tracking = self.tracking
+        return tracking if tracking is not None and seen - self.place.oldest >= tracking.window else None
 
     def note(self, bank: int, layer: int, mass: Tensor) -> None:
-        """Add mass [heads, entries] that a forward's queries gave to the entries in use."""
-        first, heads = self.place.first, self._adapter.banks[bank].heads
-        mass = mass.view(heads, -1, mass.shape[-1]).sum(1)
-        self.mass[bank][layer, :, first : first + mass.shape[-1]] += mass
+        """Add mass [heads, block] that a forward's queries gave to the oldest tokens of the window."""
+        heads = self._adapter.banks[bank].heads
+        self.mass[bank][layer, :, : mass.shape[-1]] += mass.view(heads, -1, mass.shape[-1]).sum(1)
+
+    def _no_mass(self) -> list[Tensor]:
+        if self.tracking is None:
+            return []
+        block, device = self.tracking.block, self._adapter.device
+        return [torch.zeros(len(bank.layers), bank.heads, block, device=device) for bank in self._adapter.banks]
 
     # eviction
 
     def _evict(self, detail: Mapping[str, Any], seen: int) -> None:
         place, upto = self.place, int(detail["upto"])
         self.kept = self._fold(detail, upto)
+        self.mass = self._no_mass()
         kept, behind = self.kept.count, place.slot(upto)
         self.place = Placement(behind - kept, kept, upto)
         if detail["shift"]:
@@ -147,10 +149,13 @@ class WorkingSet:
         return None if memory is None else self._adapter.summaries.made(memory).reader(memory)
 
     def _scores(self, bank: int, start: int, end: int) -> Tensor:
-        if self.tracking is not None:
-            return self.mass[bank][..., start:end].clone()
+        """The mass of the entries at slots [start, end); of those beyond the block that is counted it is not known."""
         layers, heads = len(self._adapter.banks[bank].layers), self._adapter.banks[bank].heads
-        return torch.zeros(layers, heads, end - start, device=self._adapter.device)
+        found = torch.zeros(layers, heads, end - start, device=self._adapter.device)
+        if self.tracking is not None:
+            known = min(self.tracking.block, end - start)
+            found[..., :known] = self.mass[bank][..., :known]
+        return found
 
     def _gather(self, number: int, old: Kept, indices: Sequence[Tensor], start: int, end: int) -> Tensor:
         """The chosen entries of a slab's rows, [rows, H, n, D]."""
@@ -159,7 +164,10 @@ class WorkingSet:
             return old.rows[number]
         chosen = torch.stack([indices[bank][layer] for bank, layer in self._adapter.owners[number]])
         candidates = torch.cat([old.rows[number], slab.buffer[:, :, start:end]], dim=2)
-        return candidates.gather(2, chosen[..., None].expand(*chosen.shape, candidates.shape[-1]))
+        rows, heads, count, dim = candidates.shape
+        offsets = torch.arange(rows * heads, device=chosen.device).view(rows, heads, 1) * count
+        # Whole entries by number: a gather along the tokens would look at every number of every entry.
+        return candidates.view(-1, dim).index_select(0, (chosen + offsets).view(-1)).view(rows, heads, -1, dim)
 
     def _nothing(self) -> Kept:
         banks, device = self._adapter.banks, self._adapter.device
@@ -196,9 +204,6 @@ class WorkingSet:
         start, end = self.place.slot(self.place.oldest), self.place.slot(seen)
         self._move_full(start, end, by)
         self._turn_sliding(0, seen, -by)
-        for mass in self.mass:
-            mass[..., start - by : end - by] = mass[..., start:end].clone()
-            mass[..., end - by :] = 0
         self.place = Placement(self.place.first - by, self.place.kept, self.place.oldest)
 
     def _move_full(self, start: int, end: int, by: int) -> None:
@@ -234,8 +239,6 @@ class WorkingSet:
             self._paste_one(chunk, at)
             self.segments.append((at, at + chunk.used, chunk.bias))
             at += chunk.used
-        for mass in self.mass:
-            mass[..., start:at] = 0
         self.place = Placement(self.place.first, self.place.kept, self.place.oldest, at - start, seen)
 
     def _paste_one(self, chunk: Chunk, at: int) -> None:
@@ -259,28 +262,21 @@ class WorkingSet:
         start, end = place.slot(place.pasted_at), place.slot(seen)
         self._move_full(start, end, count)
         self._turn_sliding(place.pasted_at, seen, -count)
-        for mass in self.mass:
-            mass[..., start - count : end - count] = mass[..., start:end].clone()
-            mass[..., end - count :] = 0
         self.segments = []
         self.place = Placement(place.first, place.kept, place.oldest)
 
     # keeping
 
-    def tensors(self, seen: int) -> dict[str, Tensor]:
-        """The mass of the entries in the window by name, for a snapshot."""
-        start, end = self.place.slot(self.place.oldest), self.place.slot(seen)
-        return {f"mass.{i}": mass[..., start:end].clone() for i, mass in enumerate(self.mass)}
+    def tensors(self) -> dict[str, Tensor]:
+        """The mass that was counted by name, for a snapshot."""
+        return {f"mass.{i}": mass.clone() for i, mass in enumerate(self.mass)}
 
-    def put_back(self, tensors: Mapping[str, Tensor], kept: Kept | None, tracking: Tracking | None, seen: int) -> None:
+    def put_back(self, tensors: Mapping[str, Tensor], kept: Kept | None, tracking: Tracking | None) -> None:
         """What a snapshot kept of it; the placement and the window's entries are there already."""
         self.kept, self.tracking = kept, tracking
         self._write_kept()
-        self.mass = []
-        start, end = self.place.slot(self.place.oldest), self.place.slot(seen)
-        self.reserve(end)
-        for number, mass in enumerate(self.mass):
-            mass[..., start:end] = tensors[f"mass.{number}"].to(mass.device)
+        count = len(self._adapter.banks) if tracking is not None else 0
+        self.mass = [tensors[f"mass.{number}"].to(self._adapter.device).clone() for number in range(count)]
 
     def copy_from(self, other: WorkingSet) -> None:
         """Become an independent twin of `other`; what is kept is never changed in place."""

@@ -71,6 +71,10 @@ class CacheState(State):
         return not self._set.plain
 
     @property
+    def tracks(self) -> bool:
+        return self._set.tracking is not None
+
+    @property
     def length(self) -> int:
         """How many entries a layer reads that attends to everything."""
         return self.place.entries(self.seen)
@@ -102,9 +106,9 @@ class CacheState(State):
 
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         extra: dict[str, Any] = {}
-        set_ = self._set
-        if set_.tracking is not None or (self._adapter.hears and (set_.segments or set_.reader() is not None)):
-            self._ear = extra[KEYWORD] = Ear(set_, self._adapter.heard, self.position)
+        self._ear = None
+        if self._adapter.heard and (self._set.segments or self._set.listening(self.seen) or self._set.reader()):
+            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard, self.seen)
         return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
 
     def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:
@@ -133,7 +137,6 @@ class CacheState(State):
         more = tokens - self.seen
         for slab in self._slabs:
             slab.reserve(self._end(slab) + more, self._end(slab))
-        self._set.reserve(self.position + more)
 
     def _where(self, slab: Slab, token: int) -> int:
         return self.place.slot(token) if slab.shape.group.window is None else token
@@ -180,7 +183,7 @@ class CacheState(State):
         if self.place.recalled:
             raise RuntimeError("a state is not to be kept while memories are pasted into it")
         meta["tracking"] = None if self._set.tracking is None else list(self._set.tracking)
-        return Snapshot(self.seen, tensors | self._set.tensors(self.seen), meta, self.place, self._set.kept)
+        return Snapshot(self.seen, tensors | self._set.tensors(), meta, self.place, self._set.kept)
 
     def put_back(self, snapshot: Snapshot) -> None:
         self._adapter.require_fit(snapshot)
@@ -193,7 +196,7 @@ class CacheState(State):
         if "tracking" in snapshot.meta:
             tracked = snapshot.meta["tracking"]
             tracking = None if tracked is None else Tracking(*tracked)
-            self._set.put_back(snapshot.tensors, snapshot.summary, tracking, self.seen)
+            self._set.put_back(snapshot.tensors, snapshot.summary, tracking)
 
     def _read_layer(self, index: int, tensors: dict[str, Tensor]) -> Any:
         layer = self.container.layers[index]
@@ -284,6 +287,7 @@ class CacheAdapter(StateAdapter):
         self.owners = owners(self.banks, shapes)
         self.turned: list[list[tuple[list[int], Turn]]] = [[] for _ in shapes]
         self.key_turns = key_turns(self.banks, self.turned)
+        self.heard: dict[int, tuple[int, int]] = {}
         self.kept_layers = [i for i, plan in enumerate(self.plans) if plan.linear or plan.opaque]
         self.fixed = bool(self.kept_layers) or self._keeps_extra
         self.batch_select = all(hasattr(layer, "batch_select_indices") for layer in trial.layers)
@@ -376,7 +380,7 @@ class CacheAdapter(StateAdapter):
         """Which layers' attention comes by our ear: all that attend to everything, or it is of no use."""
         places = {index: (b, i) for b, bank in enumerate(self.banks) for i, index in enumerate(bank.layers)}
         state = self.new(len(TRIAL_TOKENS))
-        state.apply(Event(0, TRACK, {"stride": 1, "gap": 1}))
+        state.apply(Event(0, TRACK, {"stride": 1, "window": 0, "block": 1}))
         self.heard = places
         with torch.inference_mode():
             state.reserve(len(TRIAL_TOKENS))

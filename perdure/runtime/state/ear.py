@@ -15,13 +15,14 @@ from .bounded import WorkingSet
 class Ear:
     """One forward's listener. `layers` are those whose attention came by.
 
-    `heard` maps a layer to (bank, number in it); `position` is that of the first query.
+    `heard` maps a layer to (bank, number in it); `seen` is how many tokens came before.
     """
 
-    def __init__(self, working: WorkingSet, heard: Mapping[int, tuple[int, int]], position: int) -> None:
+    def __init__(self, working: WorkingSet, heard: Mapping[int, tuple[int, int]], seen: int) -> None:
         self._set = working
+        self._tracking = working.listening(seen)
         self._heard = heard
-        self._position = position
+        self._position = working.place.slot(seen)
         first = working.place.first
         self._segments = [(start - first, end - first, bias) for start, end, bias in working.segments]
         self._reader: Reader | None = working.reader()
@@ -37,8 +38,9 @@ class Ear:
         """Whether a layer attends to everything, so that memory concerns it."""
         if layer is None or layer not in self._heard:
             return False
-        wanted = bool(self._segments) or self._set.tracking is not None
-        return wanted or (self._reader is not None and self._reader.concerns(*self._heard[layer]))
+        return bool(self._segments or self._tracking) or (
+            self._reader is not None and self._reader.concerns(*self._heard[layer])
+        )
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """The layer's attention [B, Hq, T, Dv], recalled keys scored higher, the memory mixed in; its mass is noted."""
@@ -46,13 +48,15 @@ class Ear:
         out, lse, shares = attend_segments(query, key, value, scale, self._segments)
         if self._segments:
             self._shares.append(shares[:, 0])
-        tracking = self._set.tracking
+        tracking = self._tracking
         if tracking is not None:
-            found = mass(query, key, lse, scale, stride=tracking.stride, gap=tracking.gap)
-            self._set.note(*self._heard[layer], found)
+            window = key[:, :, self._set.place.kept :]
+            found = mass(query, window, lse, scale, tracking.stride, 1, tracking.block)
+            self._set.note(*self._heard[layer], found[:, : tracking.block])
         return self._mixed(layer, query, out)
 
     def _mixed(self, layer: int, query: Tensor, local: Tensor) -> Tensor:
+        """With the memory's share."""
         bank, number = self._heard[layer]
         if self._reader is None or not self._reader.concerns(bank, number):
             return local
