@@ -220,10 +220,11 @@ def test_gradients_are_those_of_small_changes(loaded: LoadedModel) -> None:
 @pytest.mark.parametrize("maps", [False, True])
 def test_calibrating_improves_or_leaves_all_gates_closed(loaded: LoadedModel, tmp_path: Path, maps: bool) -> None:
     stages: list[str] = []
-    wanted = replace(QUICK, maps=maps, target="text" if maps else "full attention")
+    wanted = replace(QUICK, maps=maps, target="text" if maps else "full-attention")
     outcome = calibrate(loaded, tmp_path, [TEXT], wanted, lambda stage, done, total: stages.append(stage))
     assert {"training", "choosing gates"} <= set(stages)
     assert (outcome.file is None) == (outcome.confirmed is None or not outcome.confirmed.sure)
+    assert (outcome.confirmed is None) == (outcome.remembered is None)
     assert (outcome.file is None) == (outcome.open == 0) == (not list(tmp_path.rglob("*.safetensors")))
     assert not any(parameter.grad is not None for parameter in loaded.model.parameters())
 

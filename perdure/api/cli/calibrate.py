@@ -24,6 +24,9 @@ def calibrate(
         list[Path] | None, typer.Option("--text", help="Plain text to learn from; give it several times.")
     ] = None,
     tokens: Annotated[int, typer.Option("--tokens", min=1, help="How much of the text to use.")] = 49_152,
+    target: Annotated[
+        str, typer.Option("--target", help="What to foretell: what full attention foretells (full-attention), or text.")
+    ] = "full-attention",
     rule: Annotated[str, typer.Option("--rule", help="How the memory is written: linear or delta.")] = "linear",
     maps: Annotated[bool, typer.Option("--maps/--no-maps", help="Learn maps of keys and queries beside the gates.")] = True,
     window: Annotated[int, typer.Option("--window", help="Tokens that stay exact while it learns.")] = 512,
@@ -36,22 +39,20 @@ def calibrate(
         raise InvalidInput("There is no text to learn from; give some with --text FILE, any plain text will do.")
     texts = [_read(file) for file in text]
     with Step(f"calibrating {model}") as progress:
-        outcome = _learn(model, texts, tokens, rule, maps, window, block, progress)
+        outcome = _learn(model, texts, progress, rule=rule, maps=maps, tokens=tokens, target=target, setting=(window, block))
     print_json(_shape(outcome)) if json else _tell(outcome)
 
 
-def _learn(
-    model: str, texts: list[str], tokens: int, rule: str, maps: bool, window: int, block: int, progress: Step
-) -> Outcome:
+def _learn(model: str, texts: list[str], progress: Step, *, setting: tuple[int, int], **wanted: Any) -> Outcome:
     from ...runtime.calibration import Setting, Wanted, calibrate
     from ...runtime.models import resolve
     from ...runtime.runtime import load_model, model_name
 
-    wanted = Wanted(rule, maps, tokens, setting=Setting(window, block))
+    what = Wanted(**wanted, setting=Setting(*setting))
     cache = wiring.cache_path()
     folder = resolve(model, cache)
     loaded = load_model(folder, model_name(model, folder), cache=cache)
-    return calibrate(loaded, cache, texts, wanted, progress.stage)
+    return calibrate(loaded, cache, texts, what, progress.stage)
 
 
 def _read(file: Path) -> str:
@@ -69,6 +70,9 @@ def _tell(outcome: Outcome) -> None:
         say(f"{_perplexities(outcome)}, which may be luck. All gates stay closed; nothing was written.")
     else:
         typer.echo(f"{outcome.open} of {outcome.gates} gates are open. {_perplexities(outcome)}.")
+        if outcome.remembered is not None:
+            kept, error = outcome.remembered.mean, outcome.remembered.error
+            typer.echo(f"Against the memory of another text the loss is {-kept:+.4f} (standard error {error:.4f}).")
         typer.echo(f"Written to {outcome.file}")
 
 
@@ -92,4 +96,5 @@ def _shape(outcome: Outcome) -> dict[str, Any]:
         "perplexity_after": None if gain is None else math.exp(gain.after),
         "loss_gain": None if gain is None else gain.mean,
         "standard_error": None if gain is None else gain.error,
+        "remembered": None if outcome.remembered is None else outcome.remembered.mean,
     }

@@ -54,14 +54,18 @@ class Wanted:
 
 
 class Outcome(NamedTuple):
-    """`file` is None where all gates stay closed. `open` of `gates` are open; gains are over the window alone."""
+    """`file` is None where all gates stay closed. `open` of `gates` are open.
+
+    `chosen` and `confirmed` are gains over the window alone, `remembered` that over the memory of another text.
+    """
 
     file: Path | None
     candidate: str
     open: int
     gates: int
-    chosen: Gain | None
-    confirmed: Gain | None
+    chosen: Gain | None = None
+    confirmed: Gain | None = None
+    remembered: Gain | None = None
 
 
 class Pieces(NamedTuple):
@@ -91,14 +95,15 @@ def calibrate(loaded: LoadedModel, cache: Path, texts: Sequence[str], wanted: Wa
     best = choose(streams, pieces.choose, learned, wanted.setting, told)
     gates = sum(part.numel() for part in learned.gates)
     if best is None:
-        return Outcome(None, "none", 0, gates, None, None)
-    told = _counted(progress, "confirming", 2 * len(pieces.confirm))
-    gain = confirm(streams, pieces.confirm, best[0].calibration, wanted.setting, told)
+        return Outcome(None, "none", 0, gates)
+    told = _counted(progress, "confirming", 3 * len(pieces.confirm) + 1)
+    stranger = pieces.choose[0]
+    gain, remembered = confirm(streams, pieces.confirm, stranger, best[0].calibration, wanted.setting, told)
     if not gain.sure:
-        return Outcome(None, best[0].name, 0, gates, best[1], gain)
+        return Outcome(None, best[0].name, 0, gates, best[1], gain, remembered)
     calibrations = Calibrations(cache, fingerprint(loaded.recipe), adapter.banks)
-    file = calibrations.write(Stored(best[0].calibration, about(wanted, best[0].name, gain)))
-    return Outcome(file, best[0].name, _open(best[0].calibration), gates, best[1], gain)
+    file = calibrations.write(Stored(best[0].calibration, about(wanted, best[0].name, gain, remembered)))
+    return Outcome(file, best[0].name, _open(best[0].calibration), gates, best[1], gain, remembered)
 
 
 def cut(texts: Sequence[Sequence[int]], wanted: Wanted) -> Pieces:
@@ -119,7 +124,7 @@ def cut(texts: Sequence[Sequence[int]], wanted: Wanted) -> Pieces:
     return Pieces(pieces[: -2 * held], pieces[-2 * held : -held], pieces[-held:])
 
 
-def about(wanted: Wanted, candidate: str, gain: Gain) -> dict[str, Any]:
+def about(wanted: Wanted, candidate: str, gain: Gain, remembered: Gain) -> dict[str, Any]:
     """How a calibration was made, as plain values for its file."""
     setting = wanted.setting
     return {
@@ -132,6 +137,8 @@ def about(wanted: Wanted, candidate: str, gain: Gain) -> dict[str, Any]:
         "loss_before": gain.before,
         "loss_after": gain.after,
         "standard_error": gain.error,
+        "remembered": remembered.mean,
+        "remembered_standard_error": remembered.error,
     }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...memory.summary import Calibration, Infini, SinksOnly, Summary
+from ...memory.summary import Calibration, Gone, Infini, Memory, Reader, SinksOnly, Summary
 from .streams import STEP, Setting, Streams
 
 SURE = 2.0
@@ -71,10 +71,49 @@ def choose(
     return best if best[1].mean > 0 else None
 
 
-def confirm(streams: Streams, texts: Sequence[Sequence[int]], chosen: Calibration, setting: Setting, told: Told) -> Gain:
-    """What a calibration gains over the window alone on texts that neither training nor the choice has seen."""
+def confirm(
+    streams: Streams,
+    texts: Sequence[Sequence[int]],
+    stranger: Sequence[int],
+    chosen: Calibration,
+    setting: Setting,
+    told: Told,
+) -> tuple[Gain, Gain]:
+    """What a calibration gains over the window alone on texts that neither training nor the choice has seen.
+
+    The second gain is the control: over the same with the memory of another text, `stranger`, which is what remembering
+    is worth. What is left of the first without it is the model fitted to the kind of text, by gates that any memory feeds.
+    """
     before = _run(streams, texts, SinksOnly(), setting, told)
-    return _gain(before, _run(streams, texts, Infini(chosen), setting, told))
+    after = _run(streams, texts, Infini(chosen), setting, told)
+    tape = _Taped(chosen)
+    _run(streams, [stranger], tape, setting, told)
+    parts = [_run(streams, [text], _Strange(chosen, tape.tape), setting, told) for text in texts]
+    return _gain(before, after), _gain(torch.cat(parts), after)
+
+
+class _Taped(Infini):
+    """Keeps the memory after each fold."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__(calibration)
+        self.tape: list[Memory] = []
+
+    def fold(self, memory: Memory | None, gone: Gone) -> Memory | None:
+        made = super().fold(memory, gone)
+        self.tape += [] if made is None else [made]
+        return made
+
+
+class _Strange(_Taped):
+    """Reads what another text had after as many folds."""
+
+    def __init__(self, calibration: Calibration, other: Sequence[Memory]) -> None:
+        super().__init__(calibration)
+        self._other = other
+
+    def reader(self, memory: Memory) -> Reader | None:
+        return super().reader(self._other[min(len(self.tape), len(self._other)) - 1])
 
 
 CANDIDATES = 5

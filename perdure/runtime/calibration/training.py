@@ -19,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, what of it is done and its total."""
 
 
-FULL, TEXT = "full attention", "text"
+FULL, TEXT = "full-attention", "text"
 TARGETS = (FULL, TEXT)
 """What is to be foretold: what the model foretells with full attention, or the token that came."""
 
