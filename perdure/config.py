@@ -86,7 +86,8 @@ class MemoryOptions:
     `window` tokens stay exact at least (None: half of the model's context), and `block` more before that many are evicted
     at once (None: half the window); `budget_bytes` gives the size of both, with the summary, in bytes of KV instead. The
     first `sinks` tokens are never evicted (None: the system prompt, at least 4). `backend` says how evicted KV is
-    summarised ("heavy-hitters", "infini" or "none"), `summary` how many entries a layer and KV head keeps of it.
+    summarised ("heavy-hitters", "infini" or "none"), `summary` how many entries a layer and KV head keeps of it. "infini" is
+    a memory of fixed size that a model must be calibrated for (`perdure calibrate`); until then it is "none".
 
     `recall` says how evicted messages come back when they matter: "kv" (their stored KV), "text" (computed again) or
     "off". At most `recall_tokens` tokens (None: an eighth of the context, at most 1,024) come back in a turn, of episodes

@@ -28,7 +28,7 @@ class Rates(NamedTuple):
     """Adam's learning rates. No weight decay: it would open gates."""
 
     gates: float = 0.1
-    maps: float = 2e-3
+    maps: float = 1e-2
 
 
 def train(
