@@ -129,6 +129,19 @@ def test_a_memory_made_with_other_numbers_is_dropped() -> None:
     assert memory.maker == other.digest != one.digest
 
 
+@pytest.mark.parametrize("rule", ["linear", "delta"])
+def test_an_eviction_of_nothing_but_sinks_folds_nothing(rule: str) -> None:
+    numbers = calibration(rule, maps=True)
+    empty = Gone((gone(0).keys[0][:, :, :0],), (gone(0).values[0][:, :, :0],), 0, TOKENS)
+    memory = Infini(numbers).fold(None, empty)
+    assert memory is not None
+    assert memory.spans == ()
+    assert Infini(numbers).reader(memory) is None
+    again = Infini(numbers).fold(memory, gone(1))
+    assert again is not None
+    assert again.spans == ((TOKENS, 2 * TOKENS),)
+
+
 def test_closed_gates_fold_nothing() -> None:
     closed = Infini(Calibration("linear", (torch.zeros(LAYERS, HEADS),)))
     assert not closed.folds
