@@ -86,7 +86,8 @@ class MemoryOptions:
     `window` tokens stay exact at least (None: half of the model's context), and `block` more before that many are evicted
     at once (None: half the window); `budget_bytes` gives the size of both, with the summary, in bytes of KV instead. The
     first `sinks` tokens are never evicted (None: the system prompt, at least 4). `backend` says how evicted KV is
-    summarised ("heavy-hitters", "infini" or "none"), `summary` how many entries a layer and KV head keeps of it.
+    summarised ("heavy-hitters", "infini" or "none"), `summary` how many entries a layer and KV head keeps of it. "infini" is
+    a memory of fixed size that a model must be calibrated for (`perdure calibrate`); until then it is "none".
 
     Messages that leave the window, and documents, are remembered in episodes of at most `episode_tokens` tokens. `recall`
     says how they come back when they matter: "kv" (their stored KV), "text" (computed again) or "off". At most

@@ -65,7 +65,7 @@ def test_every_command_and_option_has_help(name: str) -> None:
     assert "--debug" in options
     assert name == "serve" or "--json" in options
     assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify", "remember", "memory"})
-    assert ("--store" in options) == (name not in {"pull", "models", "bench"})
+    assert ("--store" in options) == (name not in {"pull", "models", "bench", "calibrate"})
 
 
 def test_the_reference_is_fresh() -> None:

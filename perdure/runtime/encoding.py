@@ -93,7 +93,7 @@ def pack_summary(kept: Kept) -> NewSummary:
     """What a state keeps of evicted tokens as an object of its own: many snapshots share it."""
     tensors = {path: tensor.cpu() for path, tensor in kept.to_tensors().items()}
     table = [[path, _name(t.dtype), list(t.shape)] for path, t in tensors.items()]
-    return NewSummary({"tensors": table, "folds": kept.folds}, b"".join(bytes(raw(t)) for t in tensors.values()))
+    return NewSummary({"tensors": table, **kept.to_meta()}, b"".join(bytes(raw(t)) for t in tensors.values()))
 
 
 def unpack_summary(meta: Mapping[str, Any], payload: bytes, device: Any = "cpu") -> Kept:
@@ -105,7 +105,7 @@ def unpack_summary(meta: Mapping[str, Any], payload: bytes, device: Any = "cpu")
             raise ObjectCorrupt("A summary is shorter than its header says.")
         tensors[path] = _tensor(payload[at : at + size], dtype, shape).to(device)
         at += size
-    return Kept.from_tensors(tensors, meta["folds"])
+    return Kept.from_parts(tensors, meta)
 
 
 def unpack_snapshot(meta: Mapping[str, Any], payload: bytes, engine: Engine, summary: Kept | None = None) -> Snapshot:

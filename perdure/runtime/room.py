@@ -20,7 +20,7 @@ def make_room(session: Session, incoming: int) -> None:
         return
     state, engine = warm.state, session.engine
     wants_mass = budget.entries and engine.adapter.hears
-    if wants_mass and not state.bounded and state.place.entries(state.seen) + incoming > budget.window:
+    if wants_mass and not state.tracks and state.place.entries(state.seen) + incoming > budget.window:
         warm.happen(Event(state.seen, TRACK, {"stride": STRIDE, "window": budget.window, "block": budget.block}), engine)
     upto = budget.due(state.place, state.seen, incoming)
     if upto is None:
@@ -30,5 +30,6 @@ def make_room(session: Session, incoming: int) -> None:
     shift = budget.shift(state.place, state.seen, upto, incoming)
     warm.capture(state.seen if shift else upto, engine)
     entries = budget.entries if engine.adapter.hears else 0
-    detail = {"upto": upto, "sinks": budget.sinks, "entries": entries, "shift": shift}
+    named = session.summary.detail
+    detail = {"upto": upto, "sinks": budget.sinks, "entries": entries, "shift": shift, **named}
     warm.happen(Event(state.seen, EVICT, detail), engine)

@@ -15,9 +15,11 @@ from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
 from ..memory.records import SessionInfo
 from ..memory.repository import Repository
+from ..memory.summary import HeavyHitters, Infini, SinksOnly, Summary
 from ..memory.working import Budget, budget
 from ..places import default_cache, default_store
 from . import attention
+from .calibrations import Calibrations, fingerprint
 from .catalogue import DEFAULT_MODEL, find
 from .encoder import SentenceEncoder
 from .encoder import load as load_encoder
@@ -51,6 +53,7 @@ class Runtime:
         checkpoints: CheckpointOptions | None = None,
         memory: MemoryOptions | None = None,
         encoder: Callable[[], SentenceEncoder] = no_encoder,
+        cache: Path | None = None,
     ) -> None:
         self.loaded = loaded
         self.repository = repository
@@ -64,6 +67,7 @@ class Runtime:
         self.layout = {"adapter": self.engine.adapter.identity, "layers": [list(k) for k in self.engine.adapter.layers()]}
         self.author = _author()
         self.budget(0)
+        self.summary = self._summary(cache or default_cache())
         self._open: set[Session] = set()
 
     @property
@@ -79,6 +83,21 @@ class Runtime:
             return None
         grows = sum(kind.per_token for kind in self.engine.adapter.layers() if kind.window is None)
         return budget(self.memory, context=self.loaded.info.context_length, token_bytes=grows, system=system)
+
+    def _summary(self, cache: Path) -> Summary:
+        """What summarises evicted tokens. Says so where it is a memory whose gates are all closed."""
+        adapter = self.engine.adapter
+        calibrations = Calibrations(cache, fingerprint(self.recipe), adapter.banks, self.engine.device)
+        adapter.summaries = calibrations
+        if self.memory.backend != Infini.name:
+            return HeavyHitters() if self.memory.backend == HeavyHitters.name else SinksOnly()
+        found = calibrations.current() if adapter.hears else Infini()
+        if not found.folds:
+            self.notes.append(
+                "The infini memory's gates are all closed, so what leaves the window is forgotten. "
+                f"Train them with: perdure calibrate {self.loaded.info.name} --text FILE"
+            )
+        return found
 
     def _recipe(self, loaded: LoadedModel) -> Recipe:
         """The recipe says what else decides the bits: who keeps states and how, and how prompts are fed."""
@@ -172,6 +191,7 @@ def open(  # noqa: A001 - the public name is perdure.open
             checkpoints=checkpoints,
             memory=memory,
             encoder=(lambda: load_encoder(place)) if encoder is None else (lambda: encoder),
+            cache=place,
         )
     except BaseException:
         repository.close()

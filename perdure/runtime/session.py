@@ -20,6 +20,7 @@ from ..memory.records import Commit, Message, Problem
 from ..memory.remembering import NewEpisode
 from ..memory.repository import Repository
 from ..memory.scratch import Scratch
+from ..memory.summary import Summary
 from ..memory.tokenlog import crop, spans
 from ..memory.working import Budget
 from ..memory.workingcopy import WorkingCopy
@@ -283,6 +284,11 @@ class Session:
         """How large the working set may become; None for a model whose keys cannot be moved."""
         system = self.system_message()
         return self._runtime.budget(0 if system is None else system.end)
+
+    @property
+    def summary(self) -> Summary:
+        """What summarises tokens that are evicted from now on."""
+        return self._runtime.summary
 
     def rewind(self, tokens: int) -> int:
         """Go back to where a forward ended within the present state; returns how many tokens were computed again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from perdure.runtime import Runtime
 from perdure.runtime.session import Session
 
 from ..conftest import Opens
+from .gates import made_up, put_in_force
 
 SMALL = MemoryOptions(window=128, block=128, sinks=4, summary=48, recall="off")
+BACKENDS = ("heavy-hitters", "none", "infini", "infini delta", "infini maps")
 WORDS = "the quick brown fox jumps over the lazy dog while seven wizards quietly judge my vow and pack boxes "
 
 
@@ -24,8 +27,13 @@ def long_chat(session: Session, turns: int, start: int = 0) -> None:
         session.chat(f"{turn}: " + WORDS * 3, max_tokens=20, temperature=0.0)
 
 
-def small(opens: Opens, store: Path | None = None, **changes: object) -> Runtime:
-    return opens(store, memory=SMALL, **changes)
+def small(opens: Opens, store: Path | None = None, backend: str = "heavy-hitters", **changes: object) -> Runtime:
+    name, _, kind = backend.partition(" ")
+    if name == "infini":
+        with opens(memory=SMALL) as runtime:
+            rule = "delta" if kind == "delta" else "linear"
+            put_in_force(runtime, Path(runtime.repository.path).parent / "cache", made_up(rule, maps=kind == "maps"))
+    return opens(store, memory=replace(SMALL, backend=name), **changes)
 
 
 def test_a_long_conversation_goes_on_in_a_bounded_working_set(opens: Opens) -> None:
@@ -45,9 +53,13 @@ def test_a_long_conversation_goes_on_in_a_bounded_working_set(opens: Opens) -> N
         assert any(event.detail.get("shift") for event in runtime.repository.events(session.head))
 
 
-@pytest.mark.parametrize("turns", [3, 7, 11])
-def test_resume_is_bit_identical_in_the_middle_of_a_compressed_session(opens: Opens, tmp_path: Path, turns: int) -> None:
-    with small(opens, tmp_path / "a") as runtime:
+@pytest.mark.parametrize(
+    ("backend", "turns"), [("heavy-hitters", 3), ("heavy-hitters", 11), *((backend, 7) for backend in BACKENDS)]
+)
+def test_resume_is_bit_identical_in_the_middle_of_a_compressed_session(
+    opens: Opens, tmp_path: Path, backend: str, turns: int
+) -> None:
+    with small(opens, tmp_path / "a", backend) as runtime:
         session = runtime.session("s")
         long_chat(session, turns)
         before = session.logits()
@@ -56,22 +68,23 @@ def test_resume_is_bit_identical_in_the_middle_of_a_compressed_session(opens: Op
         assert torch.equal(again.logits(), before)
         long_chat(again, 2, turns)
         stopped = again.logits()
-    with small(opens, tmp_path / "b") as runtime:
+    with small(opens, tmp_path / "b", backend) as runtime:
         session = runtime.session("s")
-        session.repository  # noqa: B018
         long_chat(session, turns + 2)
         assert torch.equal(session.logits(), stopped)
 
 
-def test_verify_replays_a_compressed_session(opens: Opens) -> None:
-    with small(opens) as runtime:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_verify_replays_a_compressed_session(opens: Opens, backend: str) -> None:
+    with small(opens, backend=backend) as runtime:
         session = runtime.session("s")
         long_chat(session, 10)
         assert session.verify() == []
 
 
-def test_forks_and_resets_of_a_compressed_session(opens: Opens) -> None:
-    with small(opens) as runtime:
+@pytest.mark.parametrize("backend", ["heavy-hitters", "infini", "infini delta"])
+def test_forks_and_resets_of_a_compressed_session(opens: Opens, backend: str) -> None:
+    with small(opens, backend=backend) as runtime:
         session = runtime.session("s")
         long_chat(session, 6)
         middle, there = session.head.hex, session.logits()
@@ -112,9 +125,12 @@ def test_what_was_evicted_is_kept_exactly_on_disk(opens: Opens) -> None:
         assert bad == []
 
 
+@pytest.mark.parametrize("backend", ["heavy-hitters", "infini"])
 @pytest.mark.parametrize("kinds", [("kv-block",), ("state",), ("summary",), ("state", "summary", "kv-block")])
-def test_a_compressed_session_survives_the_loss_of_everything_computed(opens: Opens, kinds: tuple[str, ...]) -> None:
-    with small(opens) as runtime:
+def test_a_compressed_session_survives_the_loss_of_everything_computed(
+    opens: Opens, kinds: tuple[str, ...], backend: str
+) -> None:
+    with small(opens, backend=backend) as runtime:
         session = runtime.session("s")
         long_chat(session, 7)
         there = session.logits()

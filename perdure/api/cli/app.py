@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
-from . import chat, history, machine, memory, upkeep
+from . import calibrate, chat, history, machine, memory, upkeep
 from .boundary import EXIT_CODES, Commands
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -44,6 +44,7 @@ for function in (
     upkeep.gc,
     machine.pull,
     machine.models,
+    calibrate.calibrate,
     machine.serve,
     machine.bench,
 ):

@@ -28,6 +28,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> tuple[Ten
 @lru_cache(maxsize=2)
 def _causal_mask(t: int, n: int, group: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """[1, 1, group * t, n]: minus infinity where a query row must not look. All layers of a forward share one."""
-    mask = torch.zeros(t, n, dtype=dtype, device=device)
-    mask[:, n - t :] = torch.full((t, t), float("-inf"), dtype=dtype, device=device).triu(1)
-    return mask.repeat(group, 1)[None, None]
+    # A later forward may be one that is differentiated, which no inference tensor may take part in.
+    with torch.inference_mode(mode=False), torch.no_grad():
+        mask = torch.zeros(t, n, dtype=dtype, device=device)
+        mask[:, n - t :] = torch.full((t, t), float("-inf"), dtype=dtype, device=device).triu(1)
+        return mask.repeat(group, 1)[None, None]

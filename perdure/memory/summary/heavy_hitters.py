@@ -10,17 +10,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .base import Summary
+
 DECAY, PER = 0.8, 256
 """What an older score is worth after so many more tokens were evicted: a conversation moves on."""
 
 
-def choose(old: Tensor, new: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Which `count` of old and new candidates to keep, as (indices, scores).
+class HeavyHitters(Summary):
+    """Backend "heavy-hitters": real entries, and nothing of the tokens that lost."""
 
-    old [L, H, m] and new [L, H, b] are float32 scores, infinite for sinks; indices [L, H, k] int64 count into their
-    concatenation, in rising order, k = min(count + sinks, m + b); scores [L, H, k] are those of the chosen, older ones
-    decayed.
-    """
+    name = "heavy-hitters"
+
+    def choose(self, old: Tensor, new: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        return choose(old, new, count)
+
+
+def choose(old: Tensor, new: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Which `count` of old and new candidates to keep, as `Summary.choose` says; older scores are decayed."""
     scores = torch.cat([old * DECAY ** (new.shape[-1] / PER), new], dim=-1)
     sinks = int(torch.isinf(scores[0, 0]).sum())
     wanted = min(count + sinks, scores.shape[-1])

@@ -116,3 +116,8 @@ def _frequencies(model: Any) -> Iterator[Tensor]:
 
 def _error(found: Tensor, wanted: Tensor) -> float:
     return float((found.float() - wanted.float()).norm() / wanted.float().norm().clamp_min(1e-30))
+
+
+def key_turns(banks: Sequence[Bank], turned: Sequence[Sequence[tuple[list[int], Turn]]]) -> list[list[Turn | None]]:
+    """By bank, how each layer's keys (and so its queries) are turned; None where positions do not change them."""
+    return [[next((turn for rows, turn in turned[r.slab] if r.row in rows), None) for r in bank.keys] for bank in banks]

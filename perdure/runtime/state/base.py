@@ -10,16 +10,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ...errors import RecipeMismatch
 from ...memory.events import Event
 from ...memory.records import LayerKind
-from ...memory.summary import Kept
+from ...memory.summary import HeavyHitters, Infini, Kept, Memory, SinksOnly, Summary
 from ...memory.working import WHOLE, Placement
 from ...stores.base import Buffer
+
+if TYPE_CHECKING:
+    from .banks import Bank
 
 FULL = "full"
 WINDOW = "window"
@@ -113,6 +117,11 @@ class State(ABC):
         return False
 
     @property
+    def tracks(self) -> bool:
+        """Whether attention mass is counted."""
+        return False
+
+    @property
     def shares(self) -> Tensor | None:
         """The attention that pasted chunks received from the token absorbed last, [chunks, layers, heads, 1]."""
         return None
@@ -185,6 +194,33 @@ class State(ABC):
         """Raises RuntimeError where the parts of the state disagree about how much it has absorbed."""
 
 
+class Summaries:
+    """Finds the backend that an eviction's event names; this one knows no calibrations."""
+
+    def find(self, detail: Mapping[str, Any]) -> Summary:
+        """The backend of an event's detail. Events that name none are of the time when there was only one."""
+        name = detail.get("backend", HeavyHitters.name)
+        if name == Infini.name:
+            return self.infini(detail["gates"])
+        return HeavyHitters() if name == HeavyHitters.name else SinksOnly()
+
+    def made(self, memory: Memory) -> Summary:
+        """The backend that made a memory."""
+        return self.infini(memory.maker)
+
+    def infini(self, gates: str) -> Infini:
+        """The Infini memory with the calibration of this digest; "" has all gates closed. Raises RecipeMismatch."""
+        if gates:
+            raise RecipeMismatch(
+                f"The conversation was summarised with the calibration {gates[:12]}, which is not on this machine. Copy "
+                "the calibrations folder of the cache it was made with, or open the session with --as-text.",
+                field="calibration",
+                stored=gates,
+                present="none",
+            )
+        return Infini()
+
+
 class StateAdapter(ABC):
     """Makes the states of one model. `name` and `version` stand in every stored snapshot."""
 
@@ -199,6 +235,10 @@ class StateAdapter(ABC):
     hears: bool = False
     """Whether attention can be listened to: its mass counted, scores added to recalled keys."""
     dtype: torch.dtype
+    banks: Sequence[Bank] = ()
+    """The layers that attend to everything, and so may have a memory."""
+    summaries: Summaries = Summaries()
+    """The summary backends that evictions name."""
 
     @abstractmethod
     def new(self, capacity: int = 0, *, whole: bool = False) -> State:

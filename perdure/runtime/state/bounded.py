@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from ...memory.events import EVICT, RECALL, TRACK, WITHDRAW, Event
-from ...memory.summary import Kept, choose
+from ...memory.summary import Gone, Kept, Memory, Reader, Summary
+from ...memory.tokenlog import Span
 from ...memory.working import Placement
 from .banks import Turn
 from .base import Chunk
+from .plan import Row
 from .slabs import Slab
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class WorkingSet:
 
     def _evict(self, detail: Mapping[str, Any], seen: int) -> None:
         place, upto = self.place, int(detail["upto"])
-        self.kept = self._fold(upto, int(detail["sinks"]), int(detail["entries"]))
+        self.kept = self._fold(detail, upto)
         self.mass = self._no_mass()
         kept, behind = self.kept.count, place.slot(upto)
         self.place = Placement(behind - kept, kept, upto)
@@ -92,25 +94,59 @@ class WorkingSet:
             self._shift(int(detail["shift"]), seen)
         self._write_kept()
 
-    def _fold(self, upto: int, sinks: int, entries: int) -> Kept:
-        """Choose among what was kept and the evicted tokens."""
+    def _fold(self, detail: Mapping[str, Any], upto: int) -> Kept:
+        """Choose among what was kept and the evicted tokens, and fold the others into the memory."""
         start, end = self.place.slot(self.place.oldest), self.place.slot(upto)
-        old = self.kept or self._nothing()
-        first_time = self.place.oldest == 0
+        old, summary = self.kept or self._nothing(), self._adapter.summaries.find(detail)
         tokens, slots, scores, indices = [], [], [], []
         for number, bank in enumerate(self._adapter.banks):
             fresh = self._scores(number, start, end)
-            if first_time:
-                fresh[..., :sinks] = torch.inf
-            chosen, value = choose(old.scores[number], fresh, entries)
+            if self.place.oldest == 0:
+                fresh[..., : int(detail["sinks"])] = torch.inf
+            chosen, value = summary.choose(old.scores[number], fresh, int(detail["entries"]))
             shape = (len(bank.layers), bank.heads, end - start)
             where = torch.arange(start, end, dtype=torch.int32, device=fresh.device).expand(shape)
-            slots.append(torch.cat([old.slots[number], where], -1).gather(-1, chosen))
+            slots.append(torch.cat([old.slots[number], where], -1))
             tokens.append(torch.cat([old.tokens[number], where - start + self.place.oldest], -1).gather(-1, chosen))
             scores.append(value)
             indices.append(chosen)
         rows = [self._gather(number, old, indices, start, end) for number in range(len(self._slabs))]
-        return Kept(tuple(tokens), tuple(slots), tuple(scores), tuple(rows), old.folds + 1)
+        memory = self._fold_others(summary, old, indices, slots, Span(start, end), upto) if summary.folds else None
+        slots = [every.gather(-1, chosen) for every, chosen in zip(slots, indices, strict=True)]
+        return Kept(tuple(tokens), tuple(slots), tuple(scores), tuple(rows), old.folds + 1, memory)
+
+    def _fold_others(
+        self, summary: Summary, old: Kept, indices: Sequence[Tensor], slots: Sequence[Tensor], at: Span, upto: int
+    ) -> Memory | None:
+        """The memory with the candidates that were not chosen. `slots` are those of all candidates, by bank."""
+        keys: list[Tensor] = []
+        values: list[Tensor] = []
+        for number in range(len(self._adapter.banks)):
+            others = _complement(indices[number], slots[number].shape[-1])
+            pairs = zip(others, slots[number], strict=True)
+            found = [self._plain_pair(number, layer, old, *pair, at) for layer, pair in enumerate(pairs)]
+            keys.append(torch.stack([key for key, _ in found]))
+            values.append(torch.stack([value for _, value in found]))
+        return summary.fold(old.memory, Gone(tuple(keys), tuple(values), self.place.oldest, upto))
+
+    def _plain_pair(
+        self, number: int, layer: int, old: Kept, chosen: Tensor, slots: Tensor, at: Span
+    ) -> tuple[Tensor, Tensor]:
+        """Chosen candidates' keys, turned back to no position, and values of one layer, float32 [H, n, D]."""
+        bank, turn = self._adapter.banks[number], self._adapter.key_turns[number][layer]
+        key, value = (self._candidates(row, old, chosen, at) for row in (bank.keys[layer], bank.values[layer]))
+        return (key if turn is None else turn.move(key, -slots.gather(-1, chosen))), value
+
+    def _candidates(self, row: Row, old: Kept, chosen: Tensor, at: Span) -> Tensor:
+        """Some of a row's candidates as float32 [H, n, D]; chosen [H, n]."""
+        buffer = self._slabs[row.slab].buffer[row.row, :, at.start : at.end]
+        every = torch.cat([old.rows[row.slab][row.row], buffer], dim=1)
+        return every.gather(1, chosen[..., None].expand(*chosen.shape, every.shape[-1])).float()
+
+    def reader(self) -> Reader | None:
+        """What the memory adds to attention now, if there is one."""
+        memory = None if self.kept is None else self.kept.memory
+        return None if memory is None else self._adapter.summaries.made(memory).reader(memory)
 
     def _scores(self, bank: int, start: int, end: int) -> Tensor:
         """The mass of the entries at slots [start, end); of those beyond the block that is counted it is not known."""
@@ -154,6 +190,12 @@ class WorkingSet:
             for rows, turn in self._adapter.turned[number]:
                 delta = torch.stack([targets - kept.slots[b][i] for b, i in (self._adapter.owners[number][r] for r in rows)])
                 out[rows] = turn.move(kept.rows[number][rows], delta)
+
+    def unplaced(self, bank: int, layer: int, query: Tensor, position: int) -> Tensor:
+        """Queries [Hq, T, D] whose first stands at `position`, turned back to none."""
+        turn = self._adapter.key_turns[bank][layer]
+        positions = torch.arange(position, position + query.shape[1], device=query.device)
+        return query if turn is None else turn.move(query, -positions)
 
     # moving
 
@@ -240,6 +282,12 @@ class WorkingSet:
         """Become an independent twin of `other`; what is kept is never changed in place."""
         self.place, self.kept, self.tracking = other.place, other.kept, other.tracking
         self.segments, self.mass = list(other.segments), [mass.clone() for mass in other.mass]
+
+
+def _complement(chosen: Tensor, count: int) -> Tensor:
+    """The indices in 0 .. count - 1 that chosen [L, H, k] leaves out, in rising order."""
+    left = torch.ones(*chosen.shape[:2], count, dtype=torch.bool, device=chosen.device).scatter_(-1, chosen, False)
+    return left.nonzero()[:, 2].view(*chosen.shape[:2], count - chosen.shape[-1])
 
 
 def tensor_of(payload: memoryview, slab: Slab, tokens: int) -> Tensor:

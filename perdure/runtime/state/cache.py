@@ -24,7 +24,7 @@ from ...memory.events import TRACK, Event
 from ...memory.records import LayerKind
 from ...memory.working import WHOLE, Placement
 from ..attention import KEYWORD
-from .banks import FAR, NEAR, Turn, banks_of, learn_turns, owners
+from .banks import FAR, NEAR, Turn, banks_of, key_turns, learn_turns, owners
 from .base import Chunk, Group, Snapshot, State, StateAdapter
 from .bounded import Tracking, WorkingSet, turned_rows
 from .codec import put_together, take_apart
@@ -71,6 +71,10 @@ class CacheState(State):
         return not self._set.plain
 
     @property
+    def tracks(self) -> bool:
+        return self._set.tracking is not None
+
+    @property
     def length(self) -> int:
         """How many entries a layer reads that attends to everything."""
         return self.place.entries(self.seen)
@@ -103,7 +107,7 @@ class CacheState(State):
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         extra: dict[str, Any] = {}
         self._ear = None
-        if self._adapter.heard and (self._set.segments or self._set.listening(self.seen)):
+        if self._adapter.heard and (self._set.segments or self._set.listening(self.seen) or self._set.reader()):
             self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard, self.seen)
         return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
 
@@ -282,6 +286,7 @@ class CacheAdapter(StateAdapter):
         self.banks = banks_of(self.plans, shapes)
         self.owners = owners(self.banks, shapes)
         self.turned: list[list[tuple[list[int], Turn]]] = [[] for _ in shapes]
+        self.key_turns = key_turns(self.banks, self.turned)
         self.heard: dict[int, tuple[int, int]] = {}
         self.kept_layers = [i for i, plan in enumerate(self.plans) if plan.linear or plan.opaque]
         self.fixed = bool(self.kept_layers) or self._keeps_extra
@@ -360,6 +365,7 @@ class CacheAdapter(StateAdapter):
         turns = learn_turns(model, self._one_token(model, NEAR), self._one_token(model, FAR))
         if turns is not None:
             self.turned, self.movable = turned_rows(turns), True
+            self.key_turns = key_turns(self.banks, self.turned)
 
     def _one_token(self, model: Any, position: int) -> list[Tensor]:
         """What a token without a past leaves in each slab when it stands at `position`, [rows, H, D]."""

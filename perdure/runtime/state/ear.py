@@ -1,4 +1,4 @@
-"""What listens to a forward's attention: scores for recalled keys go in, mass and shares come out."""
+"""What listens to a forward's attention: scores for recalled keys go in, mass and shares come out, memory is mixed in."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ import torch
 from torch import Tensor
 
 from ...kernels import attend_segments, mass
+from ...memory.summary import Reader
 from .bounded import WorkingSet
 
 
 class Ear:
     """One forward's listener. `layers` are those whose attention came by.
 
-    `heard` maps a layer to (bank, number in it).
+    `heard` maps a layer to (bank, number in it); `seen` is how many tokens came before.
     """
 
     def __init__(self, working: WorkingSet, heard: Mapping[int, tuple[int, int]], seen: int) -> None:
         self._set = working
         self._tracking = working.listening(seen)
         self._heard = heard
+        self._position = working.place.slot(seen)
         first = working.place.first
         self._segments = [(start - first, end - first, bias) for start, end, bias in working.segments]
+        self._reader: Reader | None = working.reader()
         self.layers: set[int] = set()
         self._shares: list[Tensor] = []
 
@@ -33,10 +36,14 @@ class Ear:
 
     def concerns(self, layer: int | None) -> bool:
         """Whether a layer attends to everything, so that memory concerns it."""
-        return layer in self._heard
+        if layer is None or layer not in self._heard:
+            return False
+        return bool(self._segments or self._tracking) or (
+            self._reader is not None and self._reader.concerns(*self._heard[layer])
+        )
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """The layer's attention [B, Hq, T, Dv], recalled keys scored higher; its mass is noted."""
+        """The layer's attention [B, Hq, T, Dv], recalled keys scored higher, the memory mixed in; its mass is noted."""
         self.layers.add(layer)
         out, lse, shares = attend_segments(query, key, value, scale, self._segments, heard=1)
         if self._segments:
@@ -46,4 +53,11 @@ class Ear:
             window = key[:, :, self._set.place.kept :]
             found = mass(query, window, lse, scale, tracking.stride, 1, tracking.block)
             self._set.note(*self._heard[layer], found[:, : tracking.block])
-        return out
+        return self._mixed(layer, query, out)
+
+    def _mixed(self, layer: int, query: Tensor, local: Tensor) -> Tensor:
+        """With the memory's share."""
+        bank, number = self._heard[layer]
+        if self._reader is None or not self._reader.concerns(bank, number):
+            return local
+        return self._reader.mix(bank, number, self._set.unplaced(bank, number, query[0].float(), self._position), local)
