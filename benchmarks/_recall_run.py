@@ -44,9 +44,9 @@ class Scores:
             self.right.setdefault(key, []).extend(found)
 
 
-def opened(model: str, store: Path, cache: Path | None) -> Runtime:
+def opened(model: str, store: Path, cache: Path | None, episode_tokens: int = 64) -> Runtime:
     """A runtime with the small window that recall is measured with."""
-    options = MemoryOptions(window=WINDOW, block=BLOCK, summary=SUMMARY)
+    options = MemoryOptions(window=WINDOW, block=BLOCK, summary=SUMMARY, episode_tokens=episode_tokens)
     return open_runtime(model, store, threads=1, memory=options, sampling=GREEDY, cache=cache)
 
 
@@ -143,11 +143,12 @@ def first_token_ms(session: Session, question: str, mode: str) -> float:
 def step_ms(session: Session) -> float:
     """Median milliseconds of a generated token."""
     with asking(session) as fork:
-        fork.acquire()
-        stream = fork.stream("Tell me a long story about the sea.", max_tokens=48, recall=False)
-        times = [time.perf_counter() for _ in stream]
-        steps = [after - before for before, after in pairwise(times)]
-    return 1e3 * statistics.median(steps[4:])
+        state, engine = fork.warm.state, fork.engine
+        times = [time.perf_counter()]
+        for token in fork.loaded.chat.text(" and the sea was calm" * 8):
+            engine.decode(state, token)
+            times.append(time.perf_counter())
+    return 1e3 * statistics.median(after - before for before, after in pairwise(times))
 
 
 def resident(kind: str = "VmRSS") -> int:

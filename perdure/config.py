@@ -89,9 +89,10 @@ class MemoryOptions:
     summarised ("heavy-hitters", "infini" or "none"), `summary` how many entries a layer and KV head keeps of it. "infini" is
     a memory of fixed size that a model must be calibrated for (`perdure calibrate`); until then it is "none".
 
-    `recall` says how evicted messages come back when they matter: "kv" (their stored KV), "text" (computed again) or
-    "off". At most `recall_tokens` tokens (None: an eighth of the context, at most 1,024) come back in a turn, of episodes
-    whose similarity is at least `threshold`.
+    Messages that leave the window, and documents, are remembered in episodes of at most `episode_tokens` tokens. `recall`
+    says how they come back when they matter: "kv" (their stored KV), "text" (computed again) or "off". At most
+    `recall_tokens` tokens (None: an eighth of the context, at most 1,024) come back in a turn, of episodes whose score is
+    at least `threshold`.
     """
 
     window: int | None = None
@@ -100,9 +101,10 @@ class MemoryOptions:
     sinks: int | None = None
     backend: str = "heavy-hitters"
     summary: int | None = None
+    episode_tokens: int = 64
     recall: str = "kv"
     recall_tokens: int | None = None
-    threshold: float = 0.35
+    threshold: float = 0.40
 
     def __post_init__(self) -> None:
         _require_blocks("window", self.window)
@@ -117,12 +119,14 @@ class MemoryOptions:
             raise InvalidInput(f"The summary backend {self.backend!r} is not known; give {', '.join(BACKENDS)}.")
         if self.summary is not None and not 0 <= self.summary <= 65_536:
             raise InvalidInput(f"summary is {self.summary}; give a number of entries from 0 to 65536.")
+        if not 8 <= self.episode_tokens <= 1024:
+            raise InvalidInput(f"episode_tokens is {self.episode_tokens}; give a number from 8 to 1024.")
         if self.recall not in RECALL_MODES:
             raise InvalidInput(f"The recall mode {self.recall!r} is not known; give {', '.join(RECALL_MODES)}.")
         if self.recall_tokens is not None and self.recall_tokens < 1:
             raise InvalidInput(f"recall_tokens is {self.recall_tokens}; give at least 1, or recall off.")
         if not 0.0 <= self.threshold <= 1.0:
-            raise InvalidInput(f"threshold is {self.threshold}; give a similarity from 0 to 1.")
+            raise InvalidInput(f"threshold is {self.threshold}; give a score from 0 to 1.")
 
 
 BACKENDS = ("heavy-hitters", "infini", "none")

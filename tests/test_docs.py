@@ -13,6 +13,9 @@ import typer.main
 from perdure.api.cli import app
 from perdure.api.cli.boundary import EXIT_CODES
 from perdure.api.cli.reference import renewed
+from perdure.api.http import create_app
+
+from .api.fakes import FakeRuntime
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -61,13 +64,20 @@ def test_every_command_and_option_has_help(name: str) -> None:
     options = {option for parameter in command.params for option in parameter.opts}
     assert "--debug" in options
     assert name == "serve" or "--json" in options
-    assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify"})
+    assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify", "remember", "memory"})
     assert ("--store" in options) == (name not in {"pull", "models", "bench", "calibrate"})
 
 
 def test_the_reference_is_fresh() -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert page == renewed(page), "run `make docs`"
+
+
+def test_every_endpoint_is_documented() -> None:
+    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    paths = create_app(FakeRuntime()).openapi()["paths"]
+    served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", page, re.MULTILINE)) == served
 
 
 def test_readme_lists_the_exit_codes() -> None:

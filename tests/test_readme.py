@@ -17,9 +17,13 @@ import pytest
 
 from perdure.testing.tiny import tiny_llama
 
+from .runtime.tiny_bert import tiny_bert
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVER = "perdure serve --port 8400"
+NOTES = "The spare key lies under the third flower pot, behind the shed.\n"
+"""What the README's notes.md says; the id of that memory follows from it."""
 
 
 def blocks(language: str) -> list[str]:
@@ -34,13 +38,15 @@ def commands() -> list[str]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home whose cache holds a tiny model under the embedded one's name."""
+    """A home with a document, whose cache holds a tiny model and a tiny encoder under the names of the embedded ones."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for name in ("PERDURE_STORE", "PERDURE_MODEL"):
         monkeypatch.delenv(name, raising=False)
     tiny_llama(tmp_path / "cache" / "perdure" / "models" / "smollm2-135m-instruct", dtype="bfloat16")
+    tiny_bert(tmp_path / "cache" / "perdure" / "models" / "all-minilm-l6-v2")
+    (tmp_path / "notes.md").write_text(NOTES)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

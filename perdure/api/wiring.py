@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config import CheckpointOptions
+from ..config import CheckpointOptions, MemoryOptions
 from ..places import default_cache, default_store
 
 if TYPE_CHECKING:
     from ..memory import Repository
+    from ..memory.episodes import Episode
     from ..runtime import Runtime
+    from ..runtime.memories import Memories
 
 EMBEDDED_MODEL = "smollm2-135m-instruct"
 
@@ -45,13 +47,51 @@ def open_repository(named: Path | None, *, create: bool = False) -> Repository:
 
 
 def open_runtime(
-    model: str, named: Path | None, *, checkpoint_bytes: int | None = None, progress: Progress | None = None
+    model: str,
+    named: Path | None,
+    *,
+    checkpoint_bytes: int | None = None,
+    memory: MemoryOptions | None = None,
+    progress: Progress | None = None,
 ) -> Runtime:
     """A loaded model over a store, which is made where there is none."""
     from ..runtime import open as open_model
 
     keep = CheckpointOptions() if checkpoint_bytes is None else CheckpointOptions(budget_bytes=checkpoint_bytes)
-    return open_model(model, store_path(named), cache=cache_path(), checkpoints=keep, progress=_within(progress))
+    return open_model(
+        model, store_path(named), cache=cache_path(), checkpoints=keep, memory=memory, progress=_within(progress)
+    )
+
+
+def open_memories(repository: Repository) -> Memories:
+    """What finds memories without a language model."""
+    from ..runtime import encoder
+    from ..runtime.memories import Memories
+
+    return Memories(repository, lambda: encoder.load(cache_path()))
+
+
+def amend(repository: Repository, session: str, name: str, action: str) -> Episode:
+    """Pin, unpin or forget a memory, without a model."""
+    from ..memory import amending
+
+    if action == "forget":
+        return amending.forget(repository, session, name)
+    return amending.pin(repository, session, name, action == "pin")
+
+
+def read_document(path: Path) -> list[tuple[str, str]]:
+    """The parts of a file, (title, text) each."""
+    from ..runtime import documents
+
+    return [(part.title, part.text) for part in documents.read(path)]
+
+
+def parse_document(data: bytes, name: str) -> list[tuple[str, str]]:
+    """The parts of a document whose bytes are given, (title, text) each."""
+    from ..runtime import documents
+
+    return [(part.title, part.text) for part in documents.parse(data, name)]
 
 
 def _within(progress: Progress | None) -> Stages | None:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-LIMIT = 128
-"""Tokens of the longest piece."""
+LIMIT = 64
+"""Tokens of the longest piece. A fact in a longer one is found and read less often (docs/decisions/0013)."""
 
 _DENSEST = 32
 """Characters per token above which a text counts as too long without being counted."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
-from . import commits, episodes, names, prefix, remembering, revisions, tokenlog
+from . import commits, episodes, inspecting, names, prefix, remembering, revisions, tokenlog
 from .episodes import Episode
 from .events import Event
 from .recipe import Recipe
@@ -190,10 +190,16 @@ class Reader:
 
     def layers(self, commit: Commit) -> list[LayerKind]:
         """What the layers of the commit's model keep; nothing for a session that is still empty."""
-        if commit.state is None or commit.state.layout is None:
-            return []
         with self.store.read() as txn:
-            return [LayerKind(*row) for row in txn.get(commit.state.layout).meta["layers"]]
+            return _layers(txn, commit)
+
+    def inspect(self, commit: Commit) -> inspecting.Memory:
+        """What each tier of memory holds at a commit. Raises ObjectMissing or ObjectCorrupt."""
+        with self.store.read() as txn:
+            happened = commits.events(txn, commit)
+            working = inspecting.working(commit, happened, _layers(txn, commit))
+            summary = inspecting.summary(txn, commit, happened, working)
+            return inspecting.Memory(working, inspecting.episodic(txn, commit), summary)
 
     def present(self, commit: Commit) -> list[Checkpoint]:
         """Those of the commit's snapshots that the store still has, oldest first."""
@@ -238,6 +244,12 @@ def _session_or_none(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo | None:
         return _session(txn, name.removeprefix(names.HEADS), ref)
     except (ObjectMissing, ObjectCorrupt):
         return None
+
+
+def _layers(txn: ReadTxn, commit: Commit) -> list[LayerKind]:
+    if commit.state is None or commit.state.layout is None:
+        return []
+    return [LayerKind(*row) for row in txn.get(commit.state.layout).meta["layers"]]
 
 
 def _diff(txn: ReadTxn, base: Commit, head: Commit) -> Diff:

@@ -20,16 +20,11 @@ from ..stores.slots import GONE, Ids, Selector, Slots
 from ..stores.vectors import Nearest, VectorIndex
 from .episodes import Episode, terms, vector
 
-THRESHOLD = 0.35
-"""Cosine below which an episode is not recalled: 0.35 to 0.40 lost no wanted episode, 0.45 did."""
+THRESHOLD = 0.40
+"""Score below which an episode is not recalled: at 0.40 no wanted episode was lost (docs/decisions/0013)."""
 
-WORDS_WEIGHT = 0.8
-"""What holding all of a question's words counts for, in units of cosine.
-
-Found first among 420 texts that share their wording (benchmarks/_facts.py; names, numbers, paraphrases): by cosine alone
-99.5, 46, 90 %; with a weight of 0.3 100, 78.5, 90 %; of 0.8, chosen on these same texts, 100, 100, 95 %; of 1.5 100, 100,
-85 %. Reciprocal rank fusion (constant 60) finds 100, 100, 65 %, and its score means nothing to a threshold.
-"""
+WORDS_WEIGHT = 0.2
+"""What holding all of a question's words counts for, in units of cosine."""
 
 CANDIDATES = 32
 """Episodes that each of the two searches puts forward."""
@@ -47,20 +42,32 @@ class Branch(NamedTuple):
     ids: Ids
 
 
+class Wording(NamedTuple):
+    """A text and its sentence vector, float32 [dim]."""
+
+    text: str
+    vector: NDArray[np.float32]
+
+
 class Query(NamedTuple):
-    """A question, its sentence vector, float32 [dim], and whose memory to search (None: every episode)."""
+    """A question, its sentence vector, float32 [dim], and whose memory to search (None: every episode).
+
+    `wider` is the question with what was said before it, which a pronoun may need: the mean of both decides.
+    """
 
     text: str
     vector: NDArray[np.float32]
     branch: Branch | None = None
+    wider: Wording | None = None
 
 
 class Hit(NamedTuple):
     """One episode that was looked at.
 
     `similarity` is the cosine with the question, `words` the share of the question's words that it holds, weighed by how
-    telling each is, `bm25` its lexical score and `score` what the order goes by: similarity + WORDS_WEIGHT * words. The
-    ranks count from 1 in the list of each search; 0: not in it. `dropped` says why it is not recalled; empty: it is.
+    telling each is, `bm25` its lexical score and `score` what the order goes by: similarity + WORDS_WEIGHT * words, or the
+    mean of that over both wordings of a question. The ranks count from 1 in the list of each search; 0: not in it.
+    `dropped` says why it is not recalled; empty: it is.
     """
 
     digest: Digest
@@ -118,7 +125,7 @@ class Library:
             return self._names.remove(ids)
 
     def search(self, query: Query, k: int, threshold: float = THRESHOLD) -> list[Hit]:
-        """The at most `k` episodes to recall, best first: none whose cosine with the question is below `threshold`."""
+        """The at most `k` episodes to recall, best first: none whose score is below `threshold`."""
         return [hit for hit in self.explain(query, k, threshold) if not hit.dropped]
 
     def explain(self, query: Query, k: int, threshold: float = THRESHOLD) -> list[Hit]:
@@ -169,19 +176,31 @@ class Library:
         self._selectors.move_to_end(branch.key)
         return self._selectors[branch.key]
 
-    def _candidates(self, query: Query) -> Iterator[Hit]:
-        allowed, asked = self._selector(query.branch), terms(query.text)
-        near = self._vectors.search(query.vector, CANDIDATES, allowed)
-        found = self._words.search(asked, CANDIDATES, allowed)
-        ids = np.array(sorted({*near.ids.tolist(), *found.ids.tolist()}), dtype=np.int64)
-        similarities, words = self._vectors.scores(query.vector, ids), self._words.score(asked, ids)
-        return self._hits(ids, similarities, words, near, found)
+    def weights(self, text: str) -> dict[str, float]:
+        """What each word of a text tells here, as a share of what all of them tell."""
+        return self._words.weights(terms(text))
 
-    def _hits(self, ids: Ids, similarities: NDArray[np.float32], words: Found, near: Nearest, found: Found) -> Iterator[Hit]:
+    def _candidates(self, query: Query) -> list[Hit]:
+        allowed = self._selector(query.branch)
+        asked = [Wording(query.text, query.vector), *([query.wider] if query.wider else [])]
+        near = [self._vectors.search(wording.vector, CANDIDATES, allowed) for wording in asked]
+        found = [self._words.search(terms(wording.text), CANDIDATES, allowed) for wording in asked]
+        ids = np.unique(np.concatenate([*(part.ids for part in near), *(part.ids for part in found)]))
+        scores = np.mean([self._scores(wording, ids) for wording in asked], axis=0)
+        return list(self._hits(asked[0], ids, scores, near[0], found[0]))
+
+    def _scores(self, wording: Wording, ids: Ids) -> NDArray[np.float32]:
+        words = self._words.score(terms(wording.text), ids)
+        found: NDArray[np.float32] = self._vectors.scores(wording.vector, ids) + WORDS_WEIGHT * words.overlap
+        return found
+
+    def _hits(self, asked: Wording, ids: Ids, scores: NDArray[np.float32], near: Nearest, found: Found) -> Iterator[Hit]:
         near_rank, word_rank = _ranks(near.ids), _ranks(found.ids)
+        words, similarities = self._words.score(terms(asked.text), ids), self._vectors.scores(asked.vector, ids)
         numbers = zip(ids.tolist(), similarities.tolist(), words.overlap.tolist(), words.scores.tolist(), strict=True)
-        for digest, (number, similarity, overlap, bm25) in zip(self._names.digests(ids), numbers, strict=True):
-            score = similarity + WORDS_WEIGHT * overlap
+        for digest, score, (number, similarity, overlap, bm25) in zip(
+            self._names.digests(ids), scores.tolist(), numbers, strict=True
+        ):
             yield Hit(digest, similarity, overlap, bm25, score, near_rank.get(number, 0), word_rank.get(number, 0))
 
 
@@ -244,8 +263,8 @@ def ids_of(digests: Iterable[Digest]) -> Ids:
 def _judged(hits: Iterable[Hit], k: int, threshold: float) -> Iterator[Hit]:
     taken = 0
     for hit in hits:
-        if hit.similarity < threshold:
-            yield hit._replace(dropped=f"its similarity {hit.similarity:.3f} is below {threshold:.3f}")
+        if hit.score < threshold:
+            yield hit._replace(dropped=f"its score {hit.score:.3f} is below {threshold:.3f}")
         elif taken >= k:
             yield hit._replace(dropped=f"{k} better ones were found" if k != 1 else "a better one was found")
         else:

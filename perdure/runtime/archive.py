@@ -19,6 +19,7 @@ from ..memory.records import Message
 from ..memory.remembering import NewEpisode
 from ..stores.base import Digest
 from .alone import Alone
+from .chat import ChatFormat
 
 if TYPE_CHECKING:
     from .session import Session
@@ -77,7 +78,8 @@ def _source(session: Session, message: Message, turn: int) -> Source:
 
 def pieces_of(session: Session, text: str) -> list[str]:
     """A text in pieces of an episode's size, blank ones left out."""
-    return [piece for piece in split(text, session.loaded.chat.count) if piece.strip()]
+    limit = session.runtime.memory.episode_tokens
+    return [piece for piece in split(text, session.loaded.chat.count, limit) if piece.strip()]
 
 
 def remember(session: Session, source: Source, pieces: Sequence[str], first: int = 0, parts: int = 0) -> list[NewEpisode]:
@@ -122,15 +124,14 @@ def identity(source: Source, part: int, piece: str) -> str:
     return blake3(about.encode()).digest(8).hex()
 
 
-def header(session: Session) -> list[int]:
+def header(chat: ChatFormat, messages: Sequence[Message]) -> list[int]:
     """The tokens before a piece that is encoded alone: the system prompt, if any, and the words before memories."""
-    first = session.system_message()
-    system: Sequence[Message] = [] if first is None else [first]
-    return session.loaded.chat.around((), [*system, Message("user", "")], CONTEXT, "", tail_is_open=False)[0]
+    system = [message for message in messages[:1] if message.role == "system"]
+    return chat.around((), [*system, Message("user", "")], CONTEXT, "", tail_is_open=False)[0]
 
 
 def make_alone(session: Session) -> Alone | None:
     """The encoder of pieces for a session, or None where no KV is to be kept of them."""
     if session.budget is None or session.runtime.memory.recall != "kv":
         return None
-    return Alone(session.engine, session.recipe.digest, header(session))
+    return Alone(session.engine, session.recipe.digest, header(session.loaded.chat, session.warm.messages))

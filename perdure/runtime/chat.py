@@ -124,6 +124,18 @@ class ChatFormat:
             raise InvalidInput("The model's chat template does not write a message as it is, so nothing can be put into it.")
         return self._encode(head, writer, first=not history), self._encode(rest, writer, first=False)
 
+    def continued(self, history: Sequence[ChatMessage], new: Sequence[ChatMessage]) -> list[int]:
+        """The tokens after the last message of `history`, an answer, whatever the template now writes before it.
+
+        For a conversation whose past cannot be fed again. Raises InvalidInput where the answer cannot be found.
+        """
+        writer = _Writer(self, [*history, *new])
+        marked = writer.render(len(writer.roles), ask=True, marked=len(history) - 1)
+        _, mark, tail = marked.partition(writer.mark)
+        if not mark or writer.mark in tail:
+            raise InvalidInput("The model's chat template does not write earlier answers, so this long chat cannot go on.")
+        return self._encode(tail, writer, first=False)
+
     def text(self, text: str) -> list[int]:
         """The tokens of a plain text within a conversation."""
         return self._plain(text, first=False)

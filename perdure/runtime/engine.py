@@ -142,6 +142,11 @@ class Engine:
         return self._threads
 
     @property
+    def model(self) -> Any:
+        """The model, for measuring; forwards of sessions go through the methods here."""
+        return self._model
+
+    @property
     def device(self) -> Any:
         return self._model.device
 

@@ -10,10 +10,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from blake3 import blake3
 
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..memory.episodes import Episode, pack_vector
-from ..memory.recall import THRESHOLD, Branch, Hit, Library, Query, ids_of
+from ..memory.recall import THRESHOLD, Branch, Hit, Library, Query, Wording, ids_of
 from ..memory.records import Commit
 from ..memory.remembering import Entry
 from ..memory.repository import Repository
@@ -73,7 +74,7 @@ class Memories:
     def everything(self, commits: Iterable[Commit]) -> View:
         """What any of the commits may recall."""
         entries = {entry.digest: entry for commit in commits for entry in self._repository.remembered(commit)}
-        return View(b"".join(sorted(entries))[:4096], list(entries.values()), ids_of(entries))
+        return View(blake3(b"".join(sorted(entries))).digest(), list(entries.values()), ids_of(entries))
 
     def search(self, view: View, question: str, k: int = 8, threshold: float = THRESHOLD) -> list[Match]:
         """Every episode worth looking at, best first; `hit.dropped` says why one is not recalled."""
@@ -81,14 +82,20 @@ class Memories:
         found = self._repository.episodes([hit.digest for hit in hits])
         return [Match(episode, hit) for episode, hit in zip(found, hits, strict=True)]
 
-    def hits(self, view: View, question: str, k: int, threshold: float) -> list[Hit]:
-        """The same without the episodes themselves."""
+    def hits(self, view: View, question: str, k: int, threshold: float, *, before: str = "") -> list[Hit]:
+        """The same without the episodes themselves. `before` is what was said before the question."""
         if not view.entries:
             return []
-        vector = self.encoder.encode([question])[0]
+        texts = [question, *([f"{before} {question}"] if before else [])]
+        vector, *wider = self.encoder.encode(texts)
+        wording = Wording(texts[1], wider[0]) if wider else None
         with self._lock:
             self._add(view)
-            return self._shelf.explain(Query(question, vector, view.branch), k, threshold)
+            return self._shelf.explain(Query(question, vector, view.branch, wording), k, threshold)
+
+    def weights(self, text: str) -> dict[str, float]:
+        """What each word of a text tells, as a share of what all of them tell."""
+        return self._shelf.weights(text)
 
     def forget(self, digests: Sequence[Digest]) -> None:
         """Episodes that were removed or changed leave the index, unless another branch still has them."""

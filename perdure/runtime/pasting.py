@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..memory.commits import BLOCK
 from ..memory.episodes import Episode
 from ..memory.events import RECALL, Event
+from ..memory.remembering import Entry
 from ..memory.repository import Repository
 from ..memory.tokenlog import unpack
 from ..stores.base import Digest
@@ -34,6 +35,17 @@ class Pastes:
         pasted = [self._chunk(episode, used, bias, alone) for (_, used, bias), episode in pairs]
         alone.close()
         return pasted
+
+    def mend(self, entries: Sequence[Entry], notes: list[str], header: Sequence[int]) -> None:
+        """Encode the episodes again whose KV the store has lost, where something else was lost too."""
+        lost = [entry for entry in entries if entry.kv is not None and self._repository.payload(entry.kv) is None]
+        alone = Alone(self._engine, self._recipe, header)
+        for episode in self._repository.episodes([entry.digest for entry in lost]):
+            if alone.lineage(episode.tokens) == episode.lineage and episode.kv is not None:
+                self._repository.heal(*alone.encode(episode.tokens), episode.kv, episode.lineage, BLOCK)
+        alone.close()
+        if lost:
+            notes.append(f"The KV of {len(lost)} memories was damaged or missing; they were encoded again.")
 
     def _chunk(self, episode: Episode, used: int, bias: float, alone: Alone) -> Chunk:
         stored = self._repository.payload(episode.kv)

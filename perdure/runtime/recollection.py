@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ModelNotFound
+from ..memory.episodes import terms
 from ..memory.events import RECALL, Event
 from ..memory.recall import Hit
 from ..memory.records import Message
@@ -15,14 +16,26 @@ from ..stores.base import Digest
 if TYPE_CHECKING:
     from .session import Session
 
-BIAS = 2.0
-"""Added to the attention scores of recalled keys. Three and more ruin general answers."""
+ALONE, TOGETHER = 2.0, 1.0
+"""The most that is added to the attention scores of recalled keys: of one memory, of each of several. More ruins answers."""
+
+CERTAIN = 0.20
+"""How far above the threshold a score must be for that: a memory that only just passed is heard as it is."""
+
+NEW_WORDS = 0.1
+"""A further memory must hold words of the question that no other one has, worth this share of all its words."""
+
+TIRED = 0.1
+"""Taken off the score of what the last turn recalled, so that a follow-up question is not given it again."""
 
 QUESTION = "\n\nQuestion: "
 """What stands between memories and what the user said."""
 
-MOST = 8
-"""Episodes that one turn is given at most."""
+MOST = 4
+"""Memories that one turn is given at most, pinned ones not counted."""
+
+LOOKED_AT = 8
+"""Memories that a trace tells of, beside those that were chosen."""
 
 
 class Memory(NamedTuple):
@@ -61,42 +74,83 @@ class Recollection(NamedTuple):
 
 
 def recollect(session: Session, said: Sequence[Message]) -> Recollection | None:
-    """Search the session's memory for what the last message asks; None where nothing is near enough."""
+    """Search the session's memory for what the last message asks; None where nothing is near enough.
+
+    The rules, and what each was measured against, stand in docs/decisions/0013.
+    """
     options, memories, budget = session.runtime.memory, session.memories, session.budget
     if memories is None or budget is None or said[-1].role != "user" or not session.view.entries:
         return None
     question = said[-1].content
     try:
-        hits = memories.hits(session.view, question, MOST, options.threshold)
+        hits = _tired(session, memories.hits(session.view, question, LOOKED_AT, 0.0, before=_before(session, said)))
+        judged = list(_judged(session, hits, memories.weights(question), options.threshold, budget.recall))
     except ModelNotFound as error:
         session.notes.append(f"Nothing could be recalled. {error}")
         return None
-    chosen = [hit for hit in hits if not hit.dropped]
+    chosen = [hit for hit in judged if not hit.dropped]
     if not chosen:
         return None
-    found = list(_fitting(session, chosen, budget.recall))
-    if not found:
-        return None
-    trace = {"query": question, "mode": options.recall, "considered": [_account(hit) for hit in hits]}
+    found = _with_scores(session, chosen, options.threshold)
+    trace = {"query": question, "mode": options.recall, "considered": [_account(hit) for hit in judged]}
     *before, last = reversed(found)
     ordered = (*before, last._replace(tokens=_without_newline(session, last.tokens)))
-    header = session.alone.header if session.alone is not None else ()
-    return Recollection(ordered, header, options.recall, trace)
+    return Recollection(ordered, session.alone.header if session.alone is not None else (), options.recall, trace)
 
 
-def _fitting(session: Session, hits: Sequence[Hit], room: int) -> list[Memory]:
-    """The best hits that fit, best first."""
-    found: list[Memory] = []
-    for hit, episode in zip(hits, session.repository.episodes([hit.digest for hit in hits]), strict=True):
-        room -= len(episode.tokens)
-        if room < 0:
-            break
-        found.append(Memory(hit.digest, episode.tokens, _bias(hit, hits[0])))
-    return found
+def _before(session: Session, said: Sequence[Message]) -> str:
+    """What the user said before the question."""
+    earlier = [*session.warm.messages[-4:], *said[:-1]]
+    return next((message.content for message in reversed(earlier) if message.role == "user"), "")
 
 
-def _bias(hit: Hit, best: Hit) -> float:
-    return BIAS + 10.0 * min(0.0, hit.similarity - best.similarity)
+def _tired(session: Session, hits: Sequence[Hit]) -> list[Hit]:
+    """The hits, those that the last turn recalled a little lower."""
+    trace = session.repository.trace(session.head) or {"chosen": ()}
+    last = {item["episode"] for item in trace["chosen"]}
+    lowered = [hit._replace(score=hit.score - TIRED) if hit.digest in last else hit for hit in hits]
+    return sorted(lowered, key=lambda hit: (-hit.score, hit.digest))
+
+
+def _judged(
+    session: Session, hits: Sequence[Hit], weights: Mapping[str, float], threshold: float, room: int
+) -> Iterator[Hit]:
+    """Each hit, with why it is not taken: pinned ones first, then the best, then what has words that the others lack."""
+    pinned = {entry.digest for entry in session.view.entries if entry.pinned}
+    known = {hit.digest for hit in hits}
+    every = [*(hit for hit in hits if hit.digest in pinned), *(Hit(d, 0, 0, 0, 0, 0, 0) for d in pinned - known)]
+    every += [hit for hit in hits if hit.digest not in pinned][: LOOKED_AT + MOST]
+    covered: set[str] = set()
+    taken = 0
+    for hit, episode in zip(every, session.repository.episodes([hit.digest for hit in every]), strict=True):
+        new = set(terms(episode.text)) & weights.keys() - covered
+        why = "" if hit.digest in pinned else _against(hit, sum(weights[term] for term in new), taken, threshold)
+        if not why and len(episode.tokens) > room:
+            why = f"its {len(episode.tokens)} tokens do not fit any more"
+        if not why:
+            covered |= new
+            room -= len(episode.tokens)
+            taken += hit.digest not in pinned
+        yield hit._replace(dropped=why)
+
+
+def _against(hit: Hit, new: float, taken: int, threshold: float) -> str:
+    """Why a hit is not taken; empty: it is."""
+    if hit.score < threshold:
+        return f"its score {hit.score:.3f} is below {threshold:.3f}"
+    if taken and new < NEW_WORDS:
+        return "it has no words of the question that a better one lacks"
+    return f"{MOST} better ones were found" if taken >= MOST else ""
+
+
+def _with_scores(session: Session, chosen: Sequence[Hit], threshold: float) -> list[Memory]:
+    """The chosen ones, best first, with what is added to their attention scores."""
+    most = ALONE if len(chosen) == 1 else TOGETHER
+    found = zip(chosen, session.repository.episodes([hit.digest for hit in chosen]), strict=True)
+    return [
+        Memory(hit.digest, episode.tokens, most * min(1.0, max(0.0, (hit.score - threshold) / CERTAIN)))
+        for hit, episode in found
+    ]
 
 
 def _without_newline(session: Session, tokens: tuple[int, ...]) -> tuple[int, ...]:

@@ -36,6 +36,9 @@ class Restoration:
     tokens were computed again, `notes` say what was mended.
     """
 
+    damaged = False
+    """Whether something that was needed could not be read."""
+
     def __init__(self, repository: Repository, engine: Engine, commit: Commit, position: int | None = None) -> None:
         self._repository = repository
         self._engine = engine
@@ -59,6 +62,9 @@ class Restoration:
         state = self._engine.adapter.new()
         if self._load(state, start, snapshot.place if snapshot else WHOLE, happened):
             state.release()
+            self.damaged = True
+            if self._events:
+                return self._warm(self._again())
             state = self._whole(start, happened)
         self._enter(state, snapshot, start, happened)
         self._replay(state, start, self._end)
@@ -197,9 +203,7 @@ class Restoration:
     def _whole(self, end: int, happened: int) -> State:
         """A state that keeps every token of its windows, all of it loaded, and its damaged parts computed again."""
         state = self._engine.adapter.new(whole=True)
-        damaged = self._load(state, end, WHOLE, happened) if not self._events else self._all_damage()
-        if self._events:
-            return self._again(state, end, damaged)
+        damaged = self._load(state, end, WHOLE, happened)
         touched = [span for span in self._forwards if any(overlapping([span], item.span) for item in damaged)]
         at = -1
         for span in touched:
@@ -211,9 +215,9 @@ class Restoration:
         self._mend_all(state, damaged)
         return state
 
-    def _again(self, state: State, end: int, damaged: list[Damage]) -> State:
-        """Everything from the first token: where blocks were evicted or moved, a damaged one is mended on the way."""
-        left = list(damaged)
+    def _again(self) -> State:
+        """Everything from the first token: where blocks were evicted or moved, damaged ones are mended on the way."""
+        state, left = self._engine.adapter.new(whole=True), self._all_damage()
 
         def before(event: Event) -> None:
             if event.kind == events.EVICT:
@@ -224,8 +228,8 @@ class Restoration:
             self._mend_all(state, ready)
             left[:] = [item for item in left if item not in ready]
 
-        self._engine.replay(state, self._script, [span for span in self._forwards if span.end <= end], before)
-        self.replayed += end
+        self._engine.replay(state, self._script, self._forwards, before)
+        self.replayed += self._end
         mend()
         return state
 

@@ -26,7 +26,7 @@ from ..memory.working import Budget
 from ..memory.workingcopy import WorkingCopy
 from ..stores.base import Digest
 from .alone import Alone
-from .archive import make_alone
+from .archive import header, make_alone
 from .committing import draft_of
 from .engine import Engine, Script
 from .memories import Memories, View
@@ -238,8 +238,11 @@ class Session:
         return Receipt(session, self.head.hex, parent, **asdict(cost), finish_reason=reason, notes=tuple(notes))
 
     def mark(self, kind: str) -> None:
-        """Take a snapshot of a recurrent state at this position (called by the turn); of a bounded one at turn ends."""
-        if kind == TURN or self.engine.adapter.fixed:
+        """Take a snapshot of a recurrent state at this position (called by the turn); of a bounded one at turn ends.
+
+        None is taken while memories are pasted: they are not part of what is kept.
+        """
+        if kind == TURN or (self.engine.adapter.fixed and not self.warm.state.place.recalled):
             self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
 
     @property
@@ -469,6 +472,7 @@ class Session:
 
     def _restore(self) -> Warm:
         began = time.perf_counter()
+        restoration = None
         if self._stale or not self.head.tokens:
             warm = Warm(self.engine.adapter.new(), [], [], 0, b"", 0)
             if self._stale:
@@ -480,7 +484,10 @@ class Session:
             self._debt.replayed += restoration.replayed
             self.notes.extend(restoration.notes)
         warm.messages = self.messages()
-        warm.archived = max((entry.end for entry in self.repository.remembered(self.head)), default=0)
+        remembered = self.repository.remembered(self.head)
+        warm.archived = max((entry.end for entry in remembered), default=0)
+        if remembered and restoration is not None and restoration.damaged:
+            self.pastes.mend(remembered, self.notes, header(self.loaded.chat, warm.messages))
         self._debt.restore_ms += 1e3 * (time.perf_counter() - began)
         return warm
 

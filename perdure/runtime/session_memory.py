@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import InvalidInput, RevisionNotFound
+from ..errors import InvalidInput
+from ..memory.amending import named
 from ..memory.draft import now_ms
 from ..memory.episodes import Episode
 from ..memory.records import Commit
 from ..memory.remembering import Entry, NewEpisode
-from .archive import Source, pieces_of, remember
+from .archive import Source, identity, pieces_of, remember
 from .memories import Match
 
 if TYPE_CHECKING:
@@ -67,25 +68,35 @@ class SessionMemory:
     ) -> Added:
         """Remember documents, (title, text) each, without saying them in the conversation.
 
-        `progress(done, total)` counts pieces. What was remembered when `cancelled` says so stays.
+        `progress(done, total)` counts pieces. What was remembered when `cancelled` says so stays. Pieces that are remembered
+        already, under the same title, are passed over: what was cut short goes on where it stopped.
         """
         session = self._session
         documents = [(title, pieces_of(session, text)) for title, text in parts]
         total = sum(len(pieces) for _, pieces in documents)
         if not total:
             raise InvalidInput("There is no text to remember.")
-        done = tokens = 0
+        seen = done = tokens = 0
         for title, pieces in documents:
-            source = self._source(title)
             for first in range(0, len(pieces), AT_ONCE):
                 if cancelled():
                     return Added(done, tokens, session.head, False)
-                new = remember(session, source, pieces[first : first + AT_ONCE], first, len(pieces))
-                session.amend(new, {}, f"remember {title}"[:72])
-                done, tokens = done + len(new), tokens + sum(len(item.episode.tokens) for item in new)
+                batch = pieces[first : first + AT_ONCE]
+                new = self._fresh(self._source(title), batch, first, len(pieces))
+                if new:
+                    session.amend(new, {}, f"remember {title}"[:72])
+                seen, done = seen + len(batch), done + len(new)
+                tokens += sum(len(item.episode.tokens) for item in new)
                 if progress is not None:
-                    progress(done, total)
+                    progress(seen, total)
         return Added(done, tokens, session.head, True)
+
+    def _fresh(self, source: Source, pieces: Sequence[str], first: int, parts: int) -> list[NewEpisode]:
+        """Those of the pieces that are not remembered yet, as episodes."""
+        known = {entry.id for entry in self._session.view.entries}
+        if all(identity(source, first + i, piece) in known for i, piece in enumerate(pieces)):
+            return []
+        return [new for new in remember(self._session, source, pieces, first, parts) if new.episode.id not in known]
 
     def edit(self, name: str, text: str) -> Episode:
         """Replace an episode's text; its id stays. It is embedded and encoded anew. Raises RevisionNotFound."""
@@ -98,19 +109,19 @@ class SessionMemory:
             raise InvalidInput(f"The text is too long for one episode: it would become {len(pieces)}. Shorten it.")
         new = remember(self._session, source, pieces)
         kept = replace(new[0].episode, id=old.id, part=old.part, parts=old.parts, pinned=old.pinned)
-        self._change(old, NewEpisode(kept, new[0].kv), f"edit {name}")
+        self._change(old, NewEpisode(kept, new[0].kv), f"edit {old.id}")
         return self.get(name)
 
     def pin(self, name: str, pinned: bool = True) -> Episode:
         """Have an episode recalled in every turn, or no longer. Raises RevisionNotFound."""
         old = self.get(name)
-        self._change(old, NewEpisode(replace(old, pinned=pinned)), f"{'pin' if pinned else 'unpin'} {name}")
+        self._change(old, NewEpisode(replace(old, pinned=pinned)), f"{'pin' if pinned else 'unpin'} {old.id}")
         return self.get(name)
 
     def remove(self, name: str) -> Episode:
         """Forget an episode: from this commit on the session has none of it. Raises RevisionNotFound."""
         old = self.get(name)
-        self._change(old, None, f"forget {name}")
+        self._change(old, None, f"forget {old.id}")
         return old
 
     def _change(self, old: Episode, new: NewEpisode | None, title: str) -> None:
@@ -118,13 +129,7 @@ class SessionMemory:
         self._session.runtime.memories.forget([old.digest])
 
     def _entry(self, name: str) -> Entry:
-        found = [entry for entry in self._session.view.entries if entry.id.startswith(name.lower())]
-        if len(found) != 1 or len(name) < 4:
-            what = "There is no" if not found else "There are several"
-            raise RevisionNotFound(
-                f"{what} memory {name[:40]!r} in session {self._session.name!r}; `perdure search` finds them."
-            )
-        return found[0]
+        return named(self._session.view.entries, name, f"session {self._session.name!r}")
 
     def _source(self, title: str) -> Source:
         return Source(DOCUMENT, title, 0, 0, 0, self._session.head.digest, now_ms())

@@ -105,6 +105,9 @@ def _plan_plainly(session: Session, messages: Sequence[Message]) -> Plan:
         feed = chat.delta(warm.messages, messages, tail_is_open=bool(warm.messages))
         made = Plan(warm.state.seen, tuple(feed), False)
     except TemplateRewrites as rewrite:
+        if warm.events and warm.messages:
+            # What left the window, or was recalled between the messages, is no part of what the template would write.
+            return Plan(warm.state.seen, tuple(chat.continued(warm.messages, messages)), False)
         log = warm.tokens
         same = next((i for i, (a, b) in enumerate(zip(log, rewrite.tokens, strict=False)) if a != b), len(log))
         keep = chunk_start(warm.runs, min(same, len(rewrite.tokens) - 1))

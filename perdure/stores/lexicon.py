@@ -108,6 +108,13 @@ class Lexicon:
         with self._lock:
             return Found(ids, *self._score(terms, self._slots.find(ids)))
 
+    def weights(self, terms: Collection[str]) -> dict[str, float]:
+        """What each of these terms tells, as a share of what all of them tell together."""
+        with self._lock:
+            idf = {term: self._idf(len(self._postings(term).rows)) for term in set(terms)}
+        total = sum(idf.values()) or 1.0
+        return {term: value / total for term, value in idf.items()}
+
     def save(self, path: Path) -> None:
         """Write the index to a file, whole or not at all. Raises StoreFull, StoreUnreadable or StoreError."""
         with self._lock:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from perdure.config import Sampling
 from perdure.errors import InvalidName, PromptTooLong, RevisionNotFound, SessionBusy, SessionExists, SessionNotFound
+from perdure.memory.episodes import Episode
+from perdure.memory.events import Event
+from perdure.memory.inspecting import EMPTY, Episodic, Memory, Working
 from perdure.memory.records import Commit, Message, SessionInfo
+from perdure.memory.remembering import Entry
+from perdure.runtime.memories import Match, View
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
+from perdure.runtime.session_memory import Added
 
 MODEL = ModelInfo("tiny", "/models/tiny", "llama", "float32", 200, 1000, "ab" * 32)
 
@@ -52,6 +60,25 @@ class FakeRepository:
         while commits[-1].parents:
             commits.append(self.commits[commits[-1].parents[0].hex()])
         return commits[:limit]
+
+    def sessions(self) -> list[SessionInfo]:
+        return [self.info(name) for name in list(self.branches)]
+
+    def inspect(self, commit: Commit) -> Memory:
+        working = Working(commit.tokens, 0, commit.tokens, 0, 0, commit.tokens, 0, 0, 0)
+        return Memory(working, Episodic(0, 0, 0, 0, {}, 0, 0), EMPTY)
+
+    def events(self, commit: Commit) -> list[Event]:
+        return []
+
+    def remembered(self, commit: Commit, start: int = 0) -> list[Entry]:
+        return []
+
+    def episodes(self, digests: Iterable[bytes]) -> list[Episode]:
+        return []
+
+    def trace(self, commit: Commit) -> None:
+        return None
 
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo:
         with self.lock:
@@ -95,6 +122,38 @@ class FakeRepository:
             made = Commit(digest, parents, b"\0" * 32, kind, reason, "user", self.clock, *size, f"{kind} {turn}")
             self.commits[made.hex], self.contents[made.hex] = made, tuple(messages)
             return made
+
+
+class FakeMemory:
+    """The memory of a session that remembers nothing, and takes in nothing."""
+
+    def __init__(self, session: FakeSession) -> None:
+        self._session = session
+
+    def get(self, name: str) -> Episode:
+        raise RevisionNotFound(f"There is no memory {name}.")
+
+    def edit(self, name: str, text: str) -> Episode:
+        return self.get(name)
+
+    def pin(self, name: str, pinned: bool = True) -> Episode:
+        return self.get(name)
+
+    def remove(self, name: str) -> Episode:
+        return self.get(name)
+
+    def add(self, parts: Iterable[tuple[str, str]], **_: Any) -> Added:
+        return Added(0, 0, self._session.head, True)
+
+
+class FakeMemories:
+    """Finds nothing."""
+
+    def everything(self, commits: Iterable[Commit]) -> View:
+        return View(None, [], np.empty(0, np.int64))
+
+    def search(self, view: View, question: str, k: int = 8, threshold: float = 0.35) -> list[Match]:
+        return []
 
 
 class FakeStream:
@@ -145,6 +204,10 @@ class FakeSession:
     @property
     def head(self) -> Commit:
         return self.branch.head if self.branch else self.runtime.root
+
+    @property
+    def memory(self) -> FakeMemory:
+        return FakeMemory(self)
 
     def stream(self, message: Sequence[Message], /, **options: Any) -> FakeStream:
         if self.closed:
@@ -204,6 +267,7 @@ class FakeRuntime:
     def __init__(self) -> None:
         self.model = MODEL
         self.repository = FakeRepository()
+        self.memories = FakeMemories()
         self.root = self.repository.commit(None, (), "root", "stop", 0)
         self.answer: Callable[[list[Message]], Iterator[str]] = parrot
         self.sampled: list[dict[str, Any]] = []
@@ -226,7 +290,7 @@ class FakeRuntime:
         return FakeSession(self, None)
 
     def sessions(self) -> list[SessionInfo]:
-        return [self.repository.info(name) for name in list(self.repository.branches)]
+        return self.repository.sessions()
 
     def say(self, name: str, *turns: str) -> None:
         """Hold a conversation: user turns, each answered."""

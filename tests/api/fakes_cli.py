@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from perdure.api import wiring
+from perdure.config import MemoryOptions
 from perdure.errors import AmbiguousRevision, RevisionNotFound, SessionExists, SessionNotFound
 from perdure.memory.records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
@@ -86,6 +87,9 @@ class FakeHistory:
         return name in self.branches
 
     def unfinished(self, name: str) -> None:
+        return None
+
+    def trace(self, commit: Commit) -> None:
         return None
 
     def sessions(self) -> list[SessionInfo]:
@@ -230,6 +234,10 @@ class FakeSession:
         self.closed = False
 
     @property
+    def repository(self) -> FakeHistory:
+        return self.runtime.repository
+
+    @property
     def line(self) -> list[State]:
         return self.runtime.repository.branches[self.name]
 
@@ -294,6 +302,7 @@ class FakeRuntime:
     turn_notes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     served: list[tuple[str, int, bool]] = field(default_factory=list)
+    memory_options: list[MemoryOptions | None] = field(default_factory=list)
 
     def __enter__(self) -> FakeRuntime:
         return self
@@ -323,10 +332,16 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         return runtime.repository
 
     def open_runtime(
-        model: str, named: Path | None, *, checkpoint_bytes: int | None = None, progress: object = None
+        model: str,
+        named: Path | None,
+        *,
+        checkpoint_bytes: int | None = None,
+        memory: MemoryOptions | None = None,
+        progress: object = None,
     ) -> FakeRuntime:
         if isinstance(runtime.fails, LookupError):
             raise runtime.fails
+        runtime.memory_options.append(memory)
         return runtime
 
     def serve(served: object, host: str, port: int, *, insecure: bool, started: Callable[[str], None]) -> None:

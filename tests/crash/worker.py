@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from perdure.config import Sampling
+from perdure.config import MemoryOptions, Sampling
 from perdure.errors import PerdureError
 from perdure.memory.repository import Repository
 from perdure.memory.tokenlog import tokens
@@ -26,6 +26,7 @@ from perdure.runtime.models import LoadedModel
 from perdure.runtime.runtime import Runtime, load_model
 from perdure.runtime.session import Session
 from perdure.stores import faults
+from perdure.testing.encoder import HashedWords
 
 PROMPTS = (
     "Hello.",
@@ -39,10 +40,15 @@ VISITOR = "visitor"
 Report = Callable[..., None]
 
 
+MEMORY = MemoryOptions(window=64, block=64, sinks=4, summary=16, recall_tokens=64)
+"""So small that sessions outgrow it, and are killed while they evict, archive and recall."""
+
+
 def runtime(loaded: LoadedModel, store: Path) -> Runtime:
     repository = Repository.open(store)
     try:
-        return Runtime(loaded, repository, Sampling(max_tokens=6, temperature=0.9), threads=1)
+        sampling = Sampling(max_tokens=6, temperature=0.9)
+        return Runtime(loaded, repository, sampling, threads=1, memory=MEMORY, encoder=HashedWords)
     except BaseException:
         repository.close()
         raise

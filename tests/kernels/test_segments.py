@@ -100,3 +100,15 @@ def test_bits_do_not_depend_on_where_the_cache_lies(t: int) -> None:
     sliced = attend_segments(query, buffer[0, :, :, 300:500], buffer[1, :, :, 300:500], 0.125, segments)
     whole = attend_segments(query, key, value, 0.125, segments)
     assert all(torch.equal(a, b) for a, b in zip(sliced, whole, strict=True))
+
+
+def test_shares_of_the_last_queries_are_those_of_all() -> None:
+    generator = torch.Generator().manual_seed(3)
+    query = torch.randn(1, 6, 7, 16, generator=generator)
+    key = torch.randn(1, 2, 50, 16, generator=generator)
+    segments = [(4, 9, 1.0), (20, 31, 2.0)]
+    out, lse, every = attend_segments(query, key, key, 0.25, segments)
+    again, same, last = attend_segments(query, key, key, 0.25, segments, heard=2)
+    assert torch.equal(out, again)
+    assert torch.equal(lse, same)
+    assert torch.allclose(last, every[..., -2:], atol=1e-6)

@@ -71,7 +71,7 @@ def test_words_alone_do_not_pass_the_threshold(library: Library) -> None:
     away = Query("4512", direction(0, 0, 0, 1))
     assert library.search(away, 3) == []
     found = {hit.digest: hit for hit in library.explain(away, 3)}
-    assert found[LOCKER[0]].dropped == "its similarity 0.000 is below 0.350"
+    assert found[LOCKER[0]].dropped == "its score 0.200 is below 0.400"
     assert names(library.search(away, 1, threshold=-1.0)) == [LOCKER[0]]
 
 

@@ -125,6 +125,14 @@ def test_a_template_that_rewrites_the_past_says_so_with_the_whole_prompt(folder:
     assert chat.delta(conversation("Hi", "Hello"), new, tail_is_open=True)
 
 
+def test_a_long_chat_goes_on_behind_the_answer_whatever_the_template_rewrites(folder: Path) -> None:
+    tokenizer = tokenizer_of(folder, REWRITING)
+    chat = ChatFormat(tokenizer)
+    history, new = conversation("Hi", "<think>hm</think>Hello"), [Message("user", "Bye")]
+    plain = chat.delta(conversation("Hi", "Hello"), new, tail_is_open=True)
+    assert chat.continued(history, new) == plain
+
+
 def test_a_prompt_that_history_does_not_repeat_is_a_rewrite(folder: Path) -> None:
     chat = ChatFormat(tokenizer_of(folder, OPENED))
     with pytest.raises(TemplateRewrites):

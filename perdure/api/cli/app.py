@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
-from . import calibrate, chat, history, machine, upkeep
+from . import calibrate, chat, history, machine, memory, upkeep
 from .boundary import EXIT_CODES, Commands
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -32,6 +32,11 @@ for function in (
     history.reset,
     history.tag,
     history.rm,
+    memory.inspect,
+    memory.search,
+    memory.remember,
+    memory.trace,
+    memory.memory,
     upkeep.export,
     upkeep.import_,
     upkeep.verify,

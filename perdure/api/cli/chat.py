@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...config import Sampling
+from ...config import MemoryOptions, Sampling
 from ...errors import InvalidInput, PerdureError
 from .boundary import INTERRUPTED, say
 from .conversation import Conversation, Quit
 from .machine import running
+from .memory_options import takes_memory_options
 from .options import DEFAULT_SESSION, EMBEDDED_MODEL, CheckpointBytes, Debug, Model, Store
 from .turn import Turn
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
 
+@takes_memory_options
 def chat(
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="Say this and leave. Without it stdin is the prompt.")
@@ -39,6 +41,7 @@ def chat(
     lines: Annotated[bool, typer.Option("--lines", help="Take each line of stdin as one input; /commands work.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No receipts, no echo.")] = False,
     checkpoint_bytes: CheckpointBytes = None,
+    memory: MemoryOptions | None = None,
     store: Store = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each answer.")] = False,
     debug: Debug = False,
@@ -55,7 +58,7 @@ def chat(
         prompt = sys.stdin.read().strip()
     if prompt is not None and not prompt.strip():
         raise InvalidInput("The prompt is empty; give one as an argument, on stdin, or chat on a terminal.")
-    with running(model, store, checkpoint_bytes=checkpoint_bytes) as runtime:
+    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
         opened = runtime.session(session, create=True, system=system, as_text=as_text)
         with closing(Conversation(runtime.repository, opened, turn)) as conversation:
             if prompt is not None:

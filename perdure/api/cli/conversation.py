@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import shlex
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import InvalidInput
-from .output import stderr, stdout, styled
+from .. import recalling
+from .memory import added_sentence, document
+from .memory_render import facts, found_text, tier_facts, told_text
+from .output import Step, stderr, stdout, styled
 from .render import commit_line, decorations, diff_text
-from .turn import Turn
+from .turn import Turn, cancelled_by_ctrl_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ...memory import Repository
     from ...runtime import Session
+
+
+MANY = 1000
+"""Words that a question may have."""
 
 
 class Quit(Exception):
@@ -35,6 +43,10 @@ COMMANDS = {
     "undo": Slash("", 0, 0, "take the last turn back"),
     "log": Slash("", 0, 0, "list this session's commits"),
     "diff": Slash("[A [B]]", 0, 2, "compare A (the turn before) with B (this session)"),
+    "memory": Slash("", 0, 0, "show what this session's memory holds"),
+    "search": Slash("WORDS", 1, MANY, "search what this session remembers"),
+    "remember": Slash("FILE", 1, 1, "have this session remember a document"),
+    "trace": Slash("", 0, 0, "show what the last answer recalled"),
     "help": Slash("", 0, 0, "show this"),
     "quit": Slash("", 0, 0, "leave; so does Ctrl-D"),
 }
@@ -88,6 +100,10 @@ class Conversation:
             "undo": self._undo,
             "log": self._log,
             "diff": self._diff,
+            "memory": self._memory,
+            "search": self._search,
+            "remember": self._remember,
+            "trace": self._trace,
             "help": self._help,
             "quit": self._quit,
         }
@@ -113,6 +129,31 @@ class Conversation:
         base, head = base or f"{self.name}~1", head or self.name
         base, head = self._named(base), self._named(head)
         self._out().print(diff_text(self._repository.diff(base, head), base, head))
+
+    def _memory(self) -> None:
+        head = self._session.head
+        self._out().print(facts(head, tier_facts(self._repository.inspect(head))))
+
+    def _search(self, *words: str) -> None:
+        memories = self._session.runtime.memories
+        found = recalling.search(self._repository, memories, " ".join(words), sessions=[self.name])
+        if found:
+            self._out().print(found_text(found, explain=False))
+        else:
+            _remark("nothing that is remembered is near enough")
+
+    def _remember(self, file: str) -> None:
+        parts, enough = document(file), Event()
+        with Step(f"remembering {file}") as progress, cancelled_by_ctrl_c(enough.set):
+            added = self._session.memory.add(parts, progress=progress, cancelled=enough.is_set)
+        _remark(added_sentence(self.name, added))
+
+    def _trace(self) -> None:
+        story = recalling.told(self._repository, recalling.last_turn(self._repository, self.name))
+        if story is None:
+            _remark("the last answer recalled nothing")
+        else:
+            self._out().print(told_text(story))
 
     def _named(self, rev: str) -> str:
         """A revision that stands for itself: HEAD, ~N and @turn:N are this session's."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...config import MemoryOptions
 from ...errors import PerdureError
 from .. import wiring
 from . import shapes
 from .boundary import say
+from .memory_options import takes_memory_options
 from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Store
 from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running(model: str, store: Path | None, *, checkpoint_bytes: int | None = None) -> Iterator[Runtime]:
+def running(
+    model: str, store: Path | None, *, checkpoint_bytes: int | None = None, memory: MemoryOptions | None = None
+) -> Iterator[Runtime]:
     """A loaded model over the store, and what opening it had to mend on stderr."""
     with Step(f"loading {model}") as progress:
-        runtime = wiring.open_runtime(model, store, checkpoint_bytes=checkpoint_bytes, progress=progress)
+        runtime = wiring.open_runtime(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, progress=progress)
     with runtime:
         for note in [*runtime.repository.notes, *runtime.notes]:
             say(note)
@@ -74,17 +78,19 @@ def models(json: Json = False, debug: Debug = False) -> None:
     print_table(table)
 
 
+@takes_memory_options
 def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")] = 8400,
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow an address that other machines reach.")] = False,
     model: Model = EMBEDDED_MODEL,
     checkpoint_bytes: CheckpointBytes = None,
+    memory: MemoryOptions | None = None,
     store: Store = None,
     debug: Debug = False,
 ) -> None:
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
-    with running(model, store, checkpoint_bytes=checkpoint_bytes) as runtime:
+    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
         wiring.serve(runtime, host, port, insecure=insecure, started=lambda url: say(f"{model} answers at {url}/v1"))
 
 

@@ -123,7 +123,10 @@ def plain_table(*heads: str, right: set[int] | frozenset[int] = frozenset()) -> 
 
 def receipt_line(receipt: Receipt) -> str:
     """What a turn cost, on one line."""
-    counts = [f"restored {receipt.restored}", f"reused {receipt.reused}", f"prefilled {receipt.prefilled}"]
+    counts = [f"restored {receipt.restored}", f"reused {receipt.reused}"]
+    if receipt.recalled:
+        counts.append(f"recalled {receipt.recalled}")
+    counts.append(f"prefilled {receipt.prefilled}")
     if receipt.replayed:
         counts.append(f"replayed {receipt.replayed}")
     counts.append(f"generated {receipt.generated}")

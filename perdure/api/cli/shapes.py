@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ...memory.records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
+    from ...runtime.session_memory import Added
     from ...stores.base import RefLogEntry
     from ..wiring import PulledModel
 
@@ -101,6 +102,10 @@ def model(record: PulledModel) -> Shape:
 
 def answer(session_name: str, text: str, receipt: Mapping[str, Any]) -> Shape:
     return {"session": session_name, "text": text, "receipt": {**receipt, "notes": list(receipt["notes"])}}
+
+
+def added(record: Added) -> Shape:
+    return {"memories": record.episodes, "tokens": record.tokens, "commit": record.commit.hex, "whole": record.whole}
 
 
 def move(entry: RefLogEntry) -> Shape:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import recalling
 from . import shapes
+from .memory_render import recall_line
 from .output import print_json, stderr, styled, visible
 from .render import receipt_line
 
@@ -37,7 +39,7 @@ class Turn:
     def take(self, session: Session, message: str) -> str:
         """Let the session answer, show it, and return why the answer ended."""
         options: dict[str, Any] = self.sampling()
-        with session.stream(message, **options) as stream, cancelled_by_ctrl_c(stream):
+        with session.stream(message, **options) as stream, cancelled_by_ctrl_c(stream.cancel):
             if self.json:
                 for _ in stream:
                     pass
@@ -47,14 +49,17 @@ class Turn:
         if self.json:
             print_json(shapes.answer(receipt.session, stream.text, receipt.to_dict()), one_line=True)
         else:
-            self.show(receipt)
+            self.show(receipt, session)
         return receipt.finish_reason
 
-    def show(self, receipt: Receipt) -> None:
+    def show(self, receipt: Receipt, session: Session) -> None:
         if self.quiet:
             return
         console = stderr()
         console.print(styled(receipt_line(receipt), "dim"))
+        story = None if receipt.commit == receipt.parent else recalling.told(session.repository, session.head)
+        if story is not None:
+            console.print(styled(f"  {recall_line(story)}", "dim"))
         for note in receipt.notes:
             console.print(styled(f"  {note}", "dim"))
 
@@ -89,17 +94,17 @@ def thinking() -> AbstractContextManager[object]:
 
 
 @contextmanager
-def cancelled_by_ctrl_c(stream: Stream) -> Iterator[None]:
-    """The first Ctrl-C ends the answer between two tokens, so that it is committed whole; a second one interrupts."""
+def cancelled_by_ctrl_c(cancel: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C asks for the end, so that what was done by then is committed whole; a second one interrupts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def cancel(*_: object) -> None:
+    def interrupted(*_: object) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        stream.cancel()
+        cancel()
 
-    before = signal.signal(signal.SIGINT, cancel)
+    before = signal.signal(signal.SIGINT, interrupted)
     try:
         yield
     finally:

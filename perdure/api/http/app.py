@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ...errors import PerdureError
-from . import chat, meta, sessions
+from . import chat, ingest, memory, meta, sessions
 from .boundary import Boundary
 from .hub import Hub
 from .ports import RuntimePort
@@ -30,12 +30,12 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(hub.turns.close)
+        await asyncio.to_thread(hub.close)
 
     errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     app = FastAPI(title="Perdure", lifespan=lifespan, docs_url=None, redoc_url=None, responses={"default": errors})
     app.state.hub = hub
-    for router in (chat.router, sessions.router, meta.router):
+    for router in (chat.router, sessions.router, memory.router, ingest.router, meta.router):
         app.include_router(router)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)

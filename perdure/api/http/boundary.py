@@ -33,7 +33,7 @@ class Boundary:
             await refusal(scope, receive, answer)
             return
         try:
-            await self._app(scope, _limited(receive, self._settings.body_limit), answer)
+            await self._app(scope, _limited(receive, self._limit(scope)), answer)
         except Exception:
             log.exception("request %s: %s %s failed", answer.request_id, scope["method"], scope["path"])
             if answer.started:
@@ -47,11 +47,14 @@ class Boundary:
         if allowed and hostname(host) not in allowed:
             detail = f"Requests for host {host} are not answered; use one of: {', '.join(allowed)}."
             return problem(scope["path"], 403, "host_not_allowed", detail)
-        length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._settings.body_limit:
-            detail = f"The body has {length} bytes; this server accepts {self._settings.body_limit}."
+        length, limit = headers.get("content-length", "0"), self._limit(scope)
+        if length.isdecimal() and int(length) > limit:
+            detail = f"The body has {length} bytes; this server accepts {limit}."
             return problem(scope["path"], 413, "body_too_large", detail, headers={"Connection": "close"})
         return None
+
+    def _limit(self, scope: Scope) -> int:
+        return self._settings.ingest_limit if scope["path"].endswith("/ingest") else self._settings.body_limit
 
 
 class _Answer:

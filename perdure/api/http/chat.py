@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ...runtime.records import Receipt
-from .hub import Hub, hub
+from .hub import Answers, Hub, hub
 from .problems import error_object
 from .schemas import ChatRequest
 from .seat import target
@@ -31,7 +31,7 @@ async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depe
     """Answer the last message. With a session named, the answer is remembered and its state kept."""
     suffix = hub.split_model(body.model)
     turn = hub.turns.start(body, target(body, request.headers, hub.settings, suffix))
-    shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint)
+    shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint, hub.answers)
     with cancelled_on_error(turn):
         async with cancelled_on_disconnect(request, turn):
             # Whatever fails before the first piece is an error response and not half a stream.
@@ -46,7 +46,8 @@ async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depe
 class Shape:
     """Builds the bodies of one answer."""
 
-    def __init__(self, model: str, fingerprint: str) -> None:
+    def __init__(self, model: str, fingerprint: str, answers: Answers) -> None:
+        self._answers = answers
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._head["system_fingerprint"] = fingerprint[:16]
 
@@ -55,7 +56,13 @@ class Shape:
         message = {"role": "assistant", "content": finished.text, "refusal": None}
         choice = {"index": 0, "message": message, "finish_reason": finish_reason(receipt), "logprobs": None}
         body = {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage(receipt)}
-        return {**body, "memory": memory(attached, receipt)}
+        return {**body, "memory": self.memory(attached, receipt)}
+
+    def memory(self, attached: Attached, receipt: Receipt) -> dict[str, Any]:
+        """What became of the conversation; from now on the answer's id leads to its commit."""
+        told = memory(attached, receipt)
+        self._answers.note(str(self._head["id"]), told["commit"])
+        return told
 
     def chunk(self, delta: Mapping[str, Any] | None, finish: str | None = None, **extra: Any) -> dict[str, Any]:
         """A streamed piece; without a delta it has no choices, as OpenAI's usage chunk."""
@@ -99,7 +106,7 @@ def memory(attached: Attached, receipt: Receipt | None = None) -> dict[str, Any]
         return known
     remembered = attached.session is not None
     cut = ["The server stopped, so the answer ends early."] if receipt.finish_reason == "cancelled" else []
-    counts = ("restored", "reused", "prefilled", "generated", "replayed")
+    counts = ("restored", "reused", "recalled", "prefilled", "generated", "replayed")
     return {
         **known,
         "parent": receipt.parent or None if remembered else None,
@@ -158,7 +165,7 @@ async def _frames(shape: Shape, event: Event, turn: Turn, include_usage: bool) -
         yield _frame({"error": error_object(error)})
         return
     receipt = event.receipt
-    yield _frame(shape.chunk({}, finish_reason(receipt), memory=memory(attached, receipt), **extra))
+    yield _frame(shape.chunk({}, finish_reason(receipt), memory=shape.memory(attached, receipt), **extra))
     if include_usage:
         yield _frame(shape.chunk(None, usage=usage(receipt)))
     yield b"data: [DONE]\n\n"

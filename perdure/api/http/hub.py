@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 
 from fastapi import Request
 
 from ...errors import ModelNotFound
+from .jobs import Jobs
 from .ports import RuntimePort
 from .settings import HttpSettings
 from .turns import Turns
 
+ANSWERS = 10_000
+
+
+class Answers(OrderedDict[str, str]):
+    """The commits of the last answers, by the ids that clients got."""
+
+    def note(self, answer: str, commit: str | None) -> None:
+        if commit:
+            self[answer] = commit
+            if len(self) > ANSWERS:
+                self.popitem(last=False)
+
 
 class Hub:
-    """The runtime it was handed, which it never closes, and the turns it runs on it."""
+    """The runtime it was handed, which it never closes, and the turns and jobs it runs on it."""
 
     def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
         self.runtime = runtime
         self.settings = settings
         self.turns = Turns(runtime, settings)
+        self.jobs = Jobs(self.turns)
+        self.answers = Answers()
         self.started = int(time.time())
+
+    def cancel(self) -> None:
+        """Take nothing more and end what is under way soon."""
+        self.turns.cancel()
+        self.jobs.cancel()
+
+    def close(self) -> None:
+        """End everything under way and close the sessions opened here. Safe to repeat."""
+        self.cancel()
+        self.jobs.close()
+        self.turns.close()
 
     def split_model(self, model: str | None) -> str | None:
         """The session in "model@session", None for a bare model name or none at all. Raises ModelNotFound."""

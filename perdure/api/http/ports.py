@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
+from ...memory.inspecting import Memory
 from ...memory.records import Commit, Message, SessionInfo
 from ...runtime.records import Chunk, ModelInfo, Receipt
+from ..recalling import History, Searched
+
+if TYPE_CHECKING:
+    from ...memory.episodes import Episode
+    from ...runtime.session_memory import Added
 
 
 class StreamPort(Protocol):
@@ -31,11 +37,39 @@ class StreamPort(Protocol):
     ) -> bool | None: ...
 
 
+class MemoryPort(Protocol):
+    """What one session remembers. Each change is a commit. Unknown ids raise RevisionNotFound."""
+
+    def get(self, name: str) -> Episode: ...
+
+    def edit(self, name: str, text: str) -> Episode: ...
+
+    def pin(self, name: str, pinned: bool = True) -> Episode: ...
+
+    def remove(self, name: str) -> Episode: ...
+
+    def add(
+        self,
+        parts: Iterable[tuple[str, str]],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] = ...,
+    ) -> Added:
+        """Remember documents, (title, text) each, in several commits; `cancelled` is asked between them."""
+        ...
+
+
 class SessionPort(Protocol):
     """One conversation. Used by one thread at a time, not always the same one."""
 
     @property
     def name(self) -> str | None: ...
+
+    @property
+    def head(self) -> Commit: ...
+
+    @property
+    def memory(self) -> MemoryPort: ...
 
     def stream(
         self,
@@ -62,10 +96,10 @@ class SessionPort(Protocol):
     def close(self) -> None: ...
 
 
-class RepositoryPort(Protocol):
+class RepositoryPort(History, Protocol):
     def exists(self, name: str) -> bool: ...
 
-    def info(self, name: str) -> SessionInfo: ...
+    def inspect(self, commit: Commit) -> Memory: ...
 
     def messages(self, rev: str, session: str | None = None) -> list[Message]: ...
 
@@ -84,6 +118,9 @@ class RuntimePort(Protocol):
 
     @property
     def repository(self) -> RepositoryPort: ...
+
+    @property
+    def memories(self) -> Searched: ...
 
     def session(self, name: str, *, create: bool = True) -> SessionPort: ...
 

@@ -38,6 +38,26 @@ class ParameterError(InvalidInput):
         self.param = param
 
 
+class ContentChanged(Conflict):
+    """What the client means to change has changed since it was read."""
+
+    code = "content_changed"
+
+
+class PreconditionFailed(PerdureError):
+    """The same, where the client asked for it with If-Match."""
+
+    code = "precondition_failed"
+    status = 412
+
+
+class CrossOrigin(PerdureError):
+    """A page of another site sent this."""
+
+    code = "cross_origin"
+    status = 403
+
+
 class Unavailable(PerdureError):
     """The server is stopping."""
 

@@ -204,6 +204,63 @@ class ChatRequest(Tolerant):
         }
 
 
+class MemorySearch(BaseModel):
+    """The body of POST /v1/memory/search; without `sessions` all of them are searched."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: Text
+    sessions: list[Text] | None = Field(None, min_length=1, max_length=1000)
+    top_k: int = Field(8, ge=1, le=1000)
+    threshold: float | None = Field(None, ge=0, le=1)
+    explain: bool = False
+
+    @field_validator("query")
+    @classmethod
+    def _asks(cls, query: str) -> str:
+        if not query.strip():
+            raise invalid("There is nothing to search for; give some words.")
+        return query
+
+
+class MemoryPatch(BaseModel):
+    """The body of PATCH /v1/memory/{id}; with `content_sha256` it is done only if the text is still that one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text | None = None
+    pinned: bool | None = None
+    content_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _changes(self) -> Self:
+        if self.text is None and self.pinned is None:
+            raise invalid("There is nothing to change; send text, pinned or both.")
+        return self
+
+
+class IngestRequest(BaseModel):
+    """The JSON body of POST /v1/sessions/{id}/ingest: a text, or messages that are remembered but not said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text | None = None
+    messages: list[ChatMessage] | None = Field(None, min_length=1)
+    name: Text = Field("document", min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.text is None) == (self.messages is None):
+            raise invalid("Send either text or messages.")
+        return self
+
+    def parts(self) -> list[tuple[str, str]]:
+        """(title, text) of each document."""
+        if self.messages is None:
+            return [(self.name, self.text or "")]
+        return [(f"{self.name}, {each.role} {number}", each.content) for number, each in enumerate(self.messages, 1)]
+
+
 class ForkRequest(BaseModel):
     """The body of POST /v1/sessions/{id}/fork; without `at` the fork starts at the head."""
 

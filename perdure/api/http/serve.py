@@ -47,7 +47,7 @@ def serve(
         try:
             server.run([listener])
         finally:
-            app.state.hub.turns.close()
+            app.state.hub.close()
 
 
 def guarded(settings: HttpSettings, host: str, insecure: bool) -> HttpSettings:
@@ -102,7 +102,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=grace_seconds + GRACE_AFTER_CANCEL,
             )
         )
-        self._turns = app.state.hub.turns
+        self._hub = app.state.hub
         self._grace_seconds = grace_seconds
         self.on_start: Callable[[], None] = lambda: None
 
@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Cut the answers that outlast the grace period, so that their clients get a proper end."""
-        timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._turns.cancel)
+        timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._hub.cancel)
         try:
             await super().shutdown(sockets)
         finally:

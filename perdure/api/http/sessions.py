@@ -39,7 +39,7 @@ def list_messages(
     name: str, hub: SharedHub, limit: LongLimit = 100, after: str | None = None, order: Order = "asc"
 ) -> dict[str, Any]:
     """The conversation, its beginning first."""
-    _must_exist(hub, name)
+    must_exist(hub, name)
     messages = hub.runtime.repository.messages(name)
     return page([message_body(number, each) for number, each in enumerate(messages)], limit, after, order)
 
@@ -49,7 +49,7 @@ def list_commits(
     name: str, hub: SharedHub, limit: LongLimit = 100, after: str | None = None, order: Order = "desc"
 ) -> dict[str, Any]:
     """The snapshots that led to the session's head, the newest first."""
-    _must_exist(hub, name)
+    must_exist(hub, name)
     return page([commit_body(each) for each in reversed(hub.runtime.repository.log(name))], limit, after, order)
 
 
@@ -64,7 +64,7 @@ def fork_session(name: str, body: ForkRequest, hub: SharedHub, response: Respons
 @router.delete("/{name}")
 def delete_session(name: str, hub: SharedHub) -> dict[str, Any]:
     """Remove the session; `perdure gc` frees what no other session shares with it."""
-    _must_exist(hub, name)
+    must_exist(hub, name)
     hub.turns.remove(name)
     return {"id": name, "object": "session.deleted", "deleted": True}
 
@@ -126,7 +126,7 @@ def commit_body(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _must_exist(hub: Hub, name: str) -> None:
+def must_exist(hub: Hub, name: str) -> None:
     """A revision may be a tag or a hash as well; here only sessions are meant."""
     if not hub.runtime.repository.exists(name):
         raise SessionNotFound(f"There is no session {name}; GET /v1/sessions lists those that exist.")

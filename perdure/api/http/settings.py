@@ -13,6 +13,9 @@ class HttpSettings:
 
     `alias_headers` name a session like X-Session-ID does, for clients that resend their whole history. `allowed_hosts`
     are the Host names that are answered; empty answers all. A stopping server gives its answers `grace_seconds`.
+
+    Bodies have at most `body_limit` bytes, documents that are to be remembered `ingest_limit`; those of more than
+    `ingest_at_once` characters become a job.
     """
 
     body_limit: int = 32 << 20
@@ -21,9 +24,11 @@ class HttpSettings:
     alias_headers: tuple[str, ...] = ("X-OpenWebUI-Chat-Id", "ChatUI-Conversation-ID")
     allowed_hosts: tuple[str, ...] = ()
     grace_seconds: int = 5
+    ingest_limit: int = 64 << 20
+    ingest_at_once: int = 32_000
 
     def __post_init__(self) -> None:
-        if min(self.body_limit, self.workers) < 1:
-            raise InvalidInput("body_limit and workers must be at least 1.")
-        if min(self.warm_sessions, self.grace_seconds) < 0:
-            raise InvalidInput("warm_sessions and grace_seconds must be at least 0.")
+        if min(self.body_limit, self.ingest_limit, self.workers) < 1:
+            raise InvalidInput("body_limit, ingest_limit and workers must be at least 1.")
+        if min(self.warm_sessions, self.grace_seconds, self.ingest_at_once) < 0:
+            raise InvalidInput("warm_sessions, grace_seconds and ingest_at_once must be at least 0.")

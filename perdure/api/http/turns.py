@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ...runtime.records import Receipt
-from .ports import RuntimePort, StreamPort
+from .ports import RuntimePort, SessionPort, StreamPort
 from .problems import Unavailable
 from .schemas import ChatRequest
 from .seat import Seating, Target
@@ -128,6 +130,28 @@ class Turns:
         self.cancel()
         self._workers.shutdown(wait=True)
         self.warm.close()
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[SessionPort]:
+        """A session that exists, under its lease. Raises SessionBusy at once if another request uses it."""
+        if self.closing:
+            raise Unavailable("The server is stopping; try again when it is back.")
+        self.warm.reserve(name)
+        with self.reserved(name, create=False) as session:
+            yield session
+
+    @contextmanager
+    def reserved(self, name: str, *, create: bool) -> Iterator[SessionPort]:
+        """The same for a name that is reserved already; afterwards the session is warm, or closed if anything failed."""
+        session = None
+        try:
+            session = self.warm.open(name, create=create)
+            session.acquire()
+            yield session
+        except BaseException:
+            self.warm.discard(name, session)
+            raise
+        self.warm.give_back(name, session)
 
     def remove(self, name: str) -> None:
         """Delete a session unless it is answering a request."""

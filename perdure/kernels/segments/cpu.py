@@ -21,25 +21,28 @@ Segment = tuple[int, int, float]
 
 
 def attend_segments(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, segments: Sequence[Segment]
+    query: Tensor, key: Tensor, value: Tensor, scale: float, segments: Sequence[Segment], heard: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Same contract as `attend_segments_reference`; relative error of `out` <= 2e-6 in float32, <= 1e-2 in bfloat16.
 
+    Shares are those of the last `heard` queries (None: of all), [segments, B, Hq, heard].
     The absolute error of lse and shares is <= 1e-5 in float32 and, from the flash call's lse, <= 1e-4 in bfloat16.
     Strides of key and value are free and do not change the bits. Without segments the bits are those of `attend`.
     """
     batch, heads, t, dim = query.shape
     if not segments:
         out, lse = attend(query, key, value, scale)
-        return out, lse, lse.new_zeros(0, batch, heads, t)
+        return out, lse, lse.new_zeros(0, batch, heads, heard or t)
     kv_heads, n = key.shape[1], key.shape[2]
     group, runs = heads // kv_heads, tuple(segments)
     packed = query.reshape(batch, kv_heads, group * t, dim)
     mask = _biased_mask(t, n, group, runs, query.device)
     out, lse = cast(tuple[Tensor, Tensor], _flash(packed, key, value, 0.0, False, attn_mask=mask, scale=scale))
-    received = _received(packed, key, lse.reshape(packed.shape[:3]), scale, runs)
-    shape = (batch, heads, t)
-    return out.reshape(*shape, dim), lse.reshape(shape), received.movedim(-1, 0).reshape(-1, *shape)
+    shape, last = (batch, heads, t), heard or t
+    lse = lse.reshape(shape)
+    asked = query[:, :, t - last :].reshape(batch, kv_heads, group * last, dim)
+    received = _received(asked, key, lse[:, :, t - last :].reshape(asked.shape[:3]), scale, runs)
+    return out.reshape(*shape, dim), lse, received.movedim(-1, 0).reshape(-1, batch, heads, last)
 
 
 def _received(packed: Tensor, key: Tensor, lse: Tensor, scale: float, segments: tuple[Segment, ...]) -> Tensor:

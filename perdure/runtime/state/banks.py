@@ -86,14 +86,13 @@ class _NoRotation(Exception):
 
 
 def _turn_of(here: Tensor, there: Tensor, frequencies: Sequence[Tensor]) -> Turn | None:
-    """The rotation that takes a row [H, D] from NEAR to FAR, None where it stays as it is."""
-    if torch.equal(here, there):
-        return None
+    """The rotation that takes a row [H, D] from NEAR to FAR, None where it stays as it is but for rounding."""
     candidates = list(_candidates(here, frequencies))
     errors = [_error(turn.move(here[:, None], FAR - NEAR)[:, 0], there) for turn in candidates]
-    if min(errors, default=1.0) > TOLERANCE:
+    least, still = min(errors, default=1.0), _error(here, there)
+    if min(least, still) > TOLERANCE:
         raise _NoRotation
-    return candidates[errors.index(min(errors))]
+    return None if still <= least else candidates[errors.index(least)]
 
 
 def _candidates(here: Tensor, frequencies: Sequence[Tensor]) -> Iterator[Turn]:
@@ -103,6 +102,7 @@ def _candidates(here: Tensor, frequencies: Sequence[Tensor]) -> Iterator[Turn]:
         for start in sorted({0, spare}) if spare >= 0 else ():
             for interleaved in (False, True):
                 yield Turn(inv_freq, interleaved, start)
+                yield Turn(-inv_freq, interleaved, start)
 
 
 def _frequencies(model: Any) -> Iterator[Tensor]:

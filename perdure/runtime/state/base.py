@@ -123,7 +123,7 @@ class State(ABC):
 
     @property
     def shares(self) -> Tensor | None:
-        """The attention that pasted chunks received in the last forward that had some, [chunks, layers, heads, T]."""
+        """The attention that pasted chunks received from the token absorbed last, [chunks, layers, heads, 1]."""
         return None
 
     def apply(self, event: Event, chunks: Sequence[Chunk] = ()) -> None:

@@ -300,9 +300,10 @@ def turned_rows(turns: Sequence[Sequence[Turn | None]]) -> list[list[tuple[list[
     """For each slab the rows that are turned, those of one rotation together."""
     found = []
     for slab in turns:
-        groups: dict[int, tuple[list[int], Turn]] = {}
+        groups: dict[tuple[Any, ...], tuple[list[int], Turn]] = {}
         for row, turn in enumerate(slab):
             if turn is not None:
-                groups.setdefault(id(turn.inv_freq) * 4 + turn.interleaved, ([], turn))[0].append(row)
+                same = (*turn.inv_freq.tolist(), turn.interleaved, turn.start)
+                groups.setdefault(same, ([], turn))[0].append(row)
         found.append(list(groups.values()))
     return found

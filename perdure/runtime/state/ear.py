@@ -31,7 +31,7 @@ class Ear:
 
     @property
     def shares(self) -> Tensor | None:
-        """The attention that each pasted chunk received, [chunks, layers, heads, T]; None where nothing was pasted."""
+        """The attention that each pasted chunk received from the last token, [chunks, layers, heads, 1]; None without."""
         return torch.stack(self._shares, dim=1) if self._shares else None
 
     def concerns(self, layer: int | None) -> bool:
@@ -45,7 +45,7 @@ class Ear:
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """The layer's attention [B, Hq, T, Dv], recalled keys scored higher, the memory mixed in; its mass is noted."""
         self.layers.add(layer)
-        out, lse, shares = attend_segments(query, key, value, scale, self._segments)
+        out, lse, shares = attend_segments(query, key, value, scale, self._segments, heard=1)
         if self._segments:
             self._shares.append(shares[:, 0])
         tracking = self._tracking

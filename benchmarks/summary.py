@@ -1,0 +1,195 @@
+"""What a summary of evicted tokens is worth, as perplexity on held-out text: `python -m benchmarks.summary --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from perdure.config import PREFILL_GRID
+from perdure.memory.working import Budget
+from perdure.runtime.engine import Engine
+from perdure.runtime.room import make_room
+from perdure.runtime.runtime import load_model, make_engine
+from perdure.runtime.state.cache import inputs_of
+from perdure.runtime.warm import Warm
+
+from . import _machine, _texts
+from ._measure import Clock
+from ._report import show_load, verdicts_table
+from ._targets import Target, judge
+
+MODEL = "smollm2-135m-instruct"
+WINDOW, BLOCK, SINKS = 512, 256, 4
+TEXTS = ("sotu", "hamlet")
+"""Not the text on which the recipe was chosen (docs/decisions/0012)."""
+SCORED = {"4k": (1024, 4096), "8k": (4096, 8192), "16k": (8192, 16384), "32k": (16384, 32768)}
+
+TARGETS = {
+    "gap_won_256_4k": Target(0.8, True, "", "share of the gap between window and full context, 256 entries, 1k to 4k"),
+    "gap_won_512_4k": Target(0.9, True, "", "the same with 512 entries"),
+    "gap_won_512_8k": Target(0.65, True, "", "the same scored from 4k to 8k"),
+    "gap_won_256_8k": Target(None, True, "", "the same with 256 entries"),
+    "gap_won_window_4k": Target(None, True, "", "control: 512 more tokens of window instead, 1k to 4k"),
+    "gap_won_window_8k": Target(None, True, "", "the same from 4k to 8k"),
+    "summary_overhead": Target(0.1, False, "", "time of listening and evicting / prefill without, less one"),
+}
+
+Losses = NDArray[np.float64]
+
+
+class Way(NamedTuple):
+    """One way to bound the working set; None keeps everything."""
+
+    name: str
+    budget: Budget | None
+
+
+def ways(context: int) -> list[Way]:
+    """The summary at two sizes and its controls."""
+    bounded = Budget(WINDOW, BLOCK, SINKS, 0, 0, context)
+    return [
+        Way("full", None),
+        Way("window", bounded),
+        Way("larger window", bounded._replace(window=WINDOW + 512)),
+        Way("256 entries", bounded._replace(entries=256)),
+        Way("512 entries", bounded._replace(entries=512)),
+    ]
+
+
+def losses(engine: Engine, tokens: Sequence[int], way: Way) -> tuple[Losses, float]:
+    """Negative log-likelihood of each token but the first, and the milliseconds it took without the output head."""
+    warm = Warm(engine.adapter.new(), [], [], 0, b"")
+    session = SimpleNamespace(budget=way.budget, warm=warm, engine=engine)
+    found, spent = [], 0.0
+    for start in range(0, len(tokens), PREFILL_GRID):
+        part = tokens[start : start + PREFILL_GRID]
+        clock = Clock()
+        make_room(session, len(part))  # type: ignore[arg-type]
+        warm.captured.clear()
+        hidden = _hidden(engine, warm.state, part)
+        spent += clock.ms
+        found.append(_nll(engine, hidden, tokens[start + 1 : start + len(part) + 1]))
+        warm.stored = warm.state.seen
+    warm.state.release()
+    return np.concatenate(found), spent
+
+
+@torch.inference_mode()
+def _hidden(engine: Engine, state: Any, part: Sequence[int]) -> torch.Tensor:
+    model = engine.model.base_model
+    state.reserve(state.seen + len(part))
+    out = state.run(model, inputs_of(model, part, state.position))
+    state.seen += len(part)
+    hidden: torch.Tensor = out.last_hidden_state[0]
+    return hidden
+
+
+@torch.inference_mode()
+def _nll(engine: Engine, hidden: torch.Tensor, following: Sequence[int]) -> Losses:
+    logits = engine.model.get_output_embeddings()(hidden[: len(following)]).float()
+    wanted = torch.tensor(list(following))
+    return torch.nn.functional.cross_entropy(logits, wanted, reduction="none").double().numpy()
+
+
+def shares(found: dict[str, Losses], name: str) -> dict[str, tuple[float, float]]:
+    """Share of the gap that a way wins back, with its standard error, for each span that was read."""
+    result = {}
+    for span, (start, end) in SCORED.items():
+        if len(found["full"]) >= end - 1:
+            gap = found["window"][start:end] - found["full"][start:end]
+            won = found["window"][start:end] - found[name][start:end]
+            share = float(won.mean() / gap.mean())
+            error = float((won - share * gap).std() / math.sqrt(len(gap)) / abs(gap.mean()))
+            result[span] = (share, error)
+    return result
+
+
+def measure(args: argparse.Namespace, console: Console) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Every way on every text; shares are means over the texts."""
+    folder = args.cache / "models" / args.model
+    loaded = load_model(folder, args.model, threads=1, cache=args.cache)
+    engine, _ = make_engine(loaded)
+    rows: list[dict[str, Any]] = []
+    won: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
+    for text in args.texts_used:
+        words = _texts.load(text, args.texts)
+        tokens = loaded.chat.text(words[args.skip : args.skip + 8 * args.tokens])[: args.tokens]
+        found: dict[str, Losses] = {}
+        for way in ways(loaded.info.context_length):
+            found[way.name], ms = losses(engine, tokens, way)
+            times.setdefault(way.name, []).append(ms)
+            ppl = {span: math.exp(found[way.name][a:b].mean()) for span, (a, b) in SCORED.items() if len(tokens) >= b}
+            console.print(f"{text}, {way.name}: {ppl} in {ms / 1e3:.0f} s", highlight=False)
+            rows.append({"text": text, "way": way.name, "perplexity": ppl, "ms": ms})
+        for name, key in (("256 entries", "256"), ("512 entries", "512"), ("larger window", "window")):
+            for span, (share, error) in shares(found, name).items():
+                won.setdefault(f"gap_won_{key}_{span}", []).append(share)
+                rows.append({"text": text, "way": name, "span": span, "share": share, "error": error})
+    metrics = {name: float(np.mean(parts)) for name, parts in won.items()}
+    # The same number of keys in the window, but neither summary nor mass: what remains is the price of both.
+    overhead = [a / b - 1 for a, b in zip(times["512 entries"], times["larger window"], strict=True)]
+    return metrics | {"summary_overhead": float(np.median(overhead))}, rows
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.summary", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one text, 4k tokens")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write machine, metrics and rows")
+    parser.add_argument("--tokens", type=int, help="tokens of each text (default 8192; at most 8192 have a full context)")
+    parser.add_argument("--skip", type=int, default=2000, help="characters left out at the beginning of a text")
+    parser.add_argument("--texts-used", nargs="+", choices=_texts.TEXTS, help=f"default: {' '.join(TEXTS)}")
+    parser.add_argument("--cpus", nargs="+", type=int, default=[], help="the core to pin to (default: the highest)")
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/perdure", help="where models were pulled to")
+    parser.add_argument("--texts", type=Path, default=Path(".benchmarks/texts"), help="where fetched texts are kept")
+    args = parser.parse_args(argv)
+    args.texts_used = args.texts_used or (TEXTS[:1] if args.quick else TEXTS)
+    args.tokens = args.tokens or (4096 if args.quick else 8192)
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse(argv)
+    console, before = Console(), _machine.load()
+    cpus = _machine.pin(1, args.cpus)
+    torch.set_num_threads(1)
+    metrics, rows = measure(args, console)
+    machine = {
+        **_machine.facts(args.cache),
+        "threads": 1,
+        "pinned_to": cpus,
+        "load_before": before,
+        "load_after": _machine.load(),
+        "label": _machine.label(before),
+    }
+    console.print(_shares(rows))
+    console.print(verdicts_table(judge(metrics, TARGETS), "Summaries"))
+    show_load(console, machine)
+    if args.json:
+        args.json.write_text(json.dumps({"machine": machine, "metrics": metrics, "rows": rows}, indent=1) + "\n")
+
+
+def _shares(rows: Sequence[dict[str, Any]]) -> RichTable:
+    table = RichTable(title="Share of the gap won back")
+    for heading in ("text", "way", "span", "share", "standard error"):
+        table.add_column(heading)
+    for row in rows:
+        if "share" in row:
+            table.add_row(row["text"], row["way"], row["span"], f"{row['share']:.2f}", f"{row['error']:.2f}")
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""What sessions remember: reports of each tier, a search over all of them, and memories read, changed and forgotten."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from ...errors import Conflict, RevisionNotFound
+from ...memory.amending import named
+from .. import recalling, reports
+from .hub import Hub, hub
+from .problems import ContentChanged, PreconditionFailed
+from .schemas import MemoryPatch, MemorySearch
+from .sessions import LongLimit, Order, must_exist, page
+
+if TYPE_CHECKING:
+    from ...memory.episodes import Episode
+    from ...memory.records import Commit
+    from .ports import SessionPort
+
+router = APIRouter(prefix="/v1", tags=["memory"])
+
+SharedHub = Annotated[Hub, Depends(hub)]
+IfMatch = Annotated[str | None, Header()]
+
+COMMIT = re.compile(r"[0-9a-f]{8,64}")
+
+
+@router.get("/sessions/{name}/memory")
+def get_memory(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
+    """Every tier of a session's memory, as it is or as it was `at` a revision."""
+    commit = _commit(hub, name, at)
+    return {**_head("session.memory", name, commit), **reports.memory(hub.runtime.repository.inspect(commit))}
+
+
+@router.get("/sessions/{name}/memory/working")
+def get_working(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
+    """The working tier: what is still exact, and what stands before it."""
+    commit = _commit(hub, name, at)
+    tier = hub.runtime.repository.inspect(commit).working
+    return {**_head("session.memory.working", name, commit), **reports.working(tier)}
+
+
+@router.get("/sessions/{name}/memory/summary")
+def get_summary(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
+    """The summary tier: what is kept of the tokens that left the window."""
+    commit = _commit(hub, name, at)
+    tier = hub.runtime.repository.inspect(commit).summary
+    return {**_head("session.memory.summary", name, commit), **reports.summary(tier)}
+
+
+@router.get("/sessions/{name}/memory/episodic")
+def list_episodes(
+    name: str,
+    hub: SharedHub,
+    at: str | None = None,
+    limit: LongLimit = 100,
+    after: str | None = None,
+    order: Order = "asc",
+) -> dict[str, Any]:
+    """The memories of a session in the order in which they were made."""
+    repository = hub.runtime.repository
+    entries = repository.remembered(_commit(hub, name, at))
+    listed = page([{"id": entry.id, "digest": entry.digest} for entry in entries], limit, after, order)
+    found = repository.episodes([item["digest"] for item in listed["data"]])
+    return {**listed, "data": [reports.episode(each, [name]) for each in found]}
+
+
+@router.post("/memory/search")
+def search(body: MemorySearch, hub: SharedHub) -> dict[str, Any]:
+    """What the sessions remember that a question calls for, best first."""
+    found = recalling.search(
+        hub.runtime.repository,
+        hub.runtime.memories,
+        body.query,
+        sessions=body.sessions or (),
+        k=body.top_k,
+        threshold=body.threshold,
+        explain=body.explain,
+    )
+    return {"object": "list", "query": body.query, "data": [reports.found(item) for item in found]}
+
+
+@router.get("/memory/{name}")
+def get_episode(name: str, hub: SharedHub, response: Response, session: str | None = None) -> dict[str, Any]:
+    """One memory. Where sessions remember different texts under this id, `session` says which is meant."""
+    holders = _holders(hub, name, session)
+    if len(set(holders.values())) > 1:
+        raise _several(name, holders)
+    episode = hub.runtime.repository.episodes(list(holders.values())[:1])[0]
+    return _answer(episode, list(holders), response)
+
+
+@router.patch("/memory/{name}")
+def change_episode(
+    name: str,
+    body: MemoryPatch,
+    hub: SharedHub,
+    response: Response,
+    session: str | None = None,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
+    """Give a memory another text, or have it recalled always; a commit of the session that remembers it."""
+    holder = _holder(hub, name, session)
+    with hub.turns.writing(holder) as writer:
+        _require_same(writer.memory.get(name), body.content_sha256, if_match)
+        if body.text is not None:
+            writer.memory.edit(name, body.text)
+        if body.pinned is not None:
+            writer.memory.pin(name, body.pinned)
+        return _answer(writer.memory.get(name), [holder], response)
+
+
+@router.delete("/memory/{name}")
+def forget_episode(name: str, hub: SharedHub, session: str | None = None, if_match: IfMatch = None) -> dict[str, Any]:
+    """Have the session forget a memory; its commits before still have it."""
+    holder = _holder(hub, name, session)
+    with hub.turns.writing(holder) as writer:
+        _require_same(writer.memory.get(name), None, if_match)
+        gone = writer.memory.remove(name)
+        return {"id": gone.id, "object": "memory.episode.deleted", "deleted": True, "session": holder, **_at(writer)}
+
+
+@router.get("/responses/{name}/trace")
+def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
+    """What an answer recalled and why; `name` is its commit, or the id that this server gave it."""
+    commit = _answered(hub, name)
+    story = recalling.told(hub.runtime.repository, commit)
+    return {
+        "object": "response.trace",
+        "commit": commit.hex,
+        "recalled": story is not None,
+        **({} if story is None else reports.trace(story)),
+    }
+
+
+def _answered(hub: Hub, name: str) -> Commit:
+    digits = hub.answers.get(name, name)
+    missing = RevisionNotFound(
+        f"There is no response {name[:80]}; give the commit of an answer, or an id that this server gave since it started."
+    )
+    if not COMMIT.fullmatch(digits):
+        raise missing
+    commit = hub.runtime.repository.resolve(digits)
+    if not commit.hex.startswith(digits):
+        raise missing
+    return commit
+
+
+def _commit(hub: Hub, name: str, at: str | None) -> Commit:
+    must_exist(hub, name)
+    return hub.runtime.repository.resolve(name) if at is None else hub.runtime.repository.resolve(at, name)
+
+
+def _head(kind: str, name: str, commit: Commit) -> dict[str, Any]:
+    return {"object": kind, "session": name, "commit": commit.hex}
+
+
+def _at(session: SessionPort) -> dict[str, Any]:
+    return {"commit": session.head.hex}
+
+
+def _answer(episode: Episode, sessions: Sequence[str], response: Response) -> dict[str, Any]:
+    shape = reports.episode(episode, sessions)
+    response.headers["ETag"] = f'"{shape["content_sha256"]}"'
+    return shape
+
+
+def _holders(hub: Hub, name: str, session: str | None) -> dict[str, bytes]:
+    """The sessions that remember something under this id, each with the object. Raises NotFound where none does."""
+    repository = hub.runtime.repository
+    infos = repository.sessions() if session is None else [repository.info(session)]
+    found = {}
+    for info in infos:
+        entries = repository.remembered(info.head)
+        if any(entry.id.startswith(name.lower()) for entry in entries):
+            found[info.name] = named(entries, name, f"session {info.name!r}").digest
+    if not found:
+        where = "" if session is None else f" in session {session}"
+        raise RevisionNotFound(f"There is no memory {name[:40]!r}{where}; POST /v1/memory/search finds them.")
+    return found
+
+
+def _holder(hub: Hub, name: str, session: str | None) -> str:
+    """The one session that is to be changed."""
+    holders = _holders(hub, name, session)
+    if len(holders) > 1:
+        raise _several(name, holders)
+    return next(iter(holders))
+
+
+def _several(name: str, holders: Mapping[str, bytes]) -> Conflict:
+    names = ", ".join(sorted(holders))
+    return Conflict(f"Several sessions remember {name}: {names}. Say which one with ?session=.")
+
+
+def _require_same(episode: Episode, wanted: str | None, if_match: str | None) -> None:
+    """Raises where the text is not the one that the client has seen."""
+    present = reports.content_sha256(episode.text)
+    tags = [] if if_match is None else [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
+    if tags and "*" not in tags and present not in tags:
+        raise PreconditionFailed(f"Memory {episode.id} has another text by now, {present}; read it again.")
+    if wanted is not None and wanted != present:
+        raise ContentChanged(f"Memory {episode.id} has another text by now, {present}; read it again.")

@@ -1,0 +1,169 @@
+"""What both interfaces ask of memory: a search over sessions, and the story of what a turn recalled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ..config import MemoryOptions
+from ..errors import InvalidInput, ObjectCorrupt, ObjectMissing
+from ..stores.base import Digest
+
+if TYPE_CHECKING:
+    from ..memory.episodes import Episode
+    from ..memory.events import Event
+    from ..memory.recall import Hit
+    from ..memory.records import Commit, SessionInfo
+    from ..memory.remembering import Entry
+    from ..runtime.memories import Match, View
+
+NO_ROOM = "there was no room for it"
+
+
+class History(Protocol):
+    """What is read of a store."""
+
+    def sessions(self) -> list[SessionInfo]: ...
+
+    def info(self, name: str) -> SessionInfo: ...
+
+    def resolve(self, rev: str, session: str | None = None) -> Commit: ...
+
+    def events(self, commit: Commit) -> list[Event]: ...
+
+    def remembered(self, commit: Commit, start: int = 0) -> list[Entry]: ...
+
+    def episodes(self, digests: Iterable[Digest]) -> list[Episode]: ...
+
+    def trace(self, commit: Commit) -> Mapping[str, Any] | None: ...
+
+
+class Searched(Protocol):
+    """What finds memories; the first search loads the sentence encoder."""
+
+    def everything(self, commits: Iterable[Commit]) -> View: ...
+
+    def search(self, view: View, question: str, k: int = ..., threshold: float = ...) -> list[Match]: ...
+
+
+class Found(NamedTuple):
+    """One memory that a search looked at, and the sessions that remember it."""
+
+    episode: Episode
+    hit: Hit
+    sessions: tuple[str, ...]
+
+
+class Considered(NamedTuple):
+    """A memory that a turn looked at. `episode` None: it is no longer stored. `dropped` is empty for those it recalled."""
+
+    digest: Digest
+    episode: Episode | None
+    similarity: float
+    words: float
+    score: float
+    dropped: str
+
+
+class Chosen(NamedTuple):
+    """A memory that a turn recalled: its place among the recalled tokens, and the share of attention it received."""
+
+    digest: Digest
+    episode: Episode | None
+    at: int
+    tokens: int
+    bias: float
+    mass: float | None
+    by_token: tuple[float, ...]
+    by_layer: tuple[float, ...]
+
+
+class Told(NamedTuple):
+    """What a commit's turn recalled and why. `position` is the token before which it was put; None: as text."""
+
+    commit: Commit
+    query: str
+    mode: str
+    position: int | None
+    considered: tuple[Considered, ...]
+    chosen: tuple[Chosen, ...]
+
+    @property
+    def best(self) -> Chosen:
+        """The recalled memory that fitted the question best."""
+        scores = {item.digest: item.score for item in self.considered}
+        return max(self.chosen, key=lambda item: scores.get(item.digest, 0.0))
+
+
+def search(
+    history: History,
+    memories: Searched,
+    question: str,
+    *,
+    sessions: Sequence[str] = (),
+    k: int = 8,
+    threshold: float | None = None,
+    explain: bool = False,
+) -> list[Found]:
+    """The memories of some sessions (none: of all) that a question calls for, best first.
+
+    With `explain` also those that were looked at and dropped. Raises InvalidInput, SessionNotFound or ModelNotFound.
+    """
+    if not question.strip():
+        raise InvalidInput("There is nothing to search for; give some words.")
+    infos = [history.info(name) for name in dict.fromkeys(sessions)] if sessions else history.sessions()
+    holders = holding(history, infos)
+    view = memories.everything([info.head for info in infos])
+    matches = memories.search(view, question, k, MemoryOptions().threshold if threshold is None else threshold)
+    found = [Found(match.episode, match.hit, tuple(holders[match.hit.digest])) for match in matches]
+    return [item for item in found if explain or not item.hit.dropped]
+
+
+def holding(history: History, infos: Iterable[SessionInfo]) -> dict[Digest, list[str]]:
+    """Which of the sessions remember each episode."""
+    holders: dict[Digest, list[str]] = {}
+    for info in infos:
+        for entry in history.remembered(info.head):
+            holders.setdefault(entry.digest, []).append(info.name)
+    return holders
+
+
+def last_turn(history: History, rev: str, session: str | None = None) -> Commit:
+    """The last answer at or before a revision: changes of what is remembered are passed over."""
+    commit = history.resolve(rev, session)
+    while commit.kind == "memory" and commit.parents:
+        commit = history.resolve(commit.parents[0].hex())
+    return commit
+
+
+def told(history: History, commit: Commit) -> Told | None:
+    """What a commit's turn recalled; None where it recalled nothing."""
+    trace = history.trace(commit)
+    if trace is None:
+        return None
+    chosen = tuple(_chosen(history, item) for item in trace["chosen"])
+    recalled = {item.digest for item in chosen}
+    looked_at = tuple(_considered(history, item, recalled) for item in trace["considered"])
+    places = [event.position for event in history.events(commit) if event.kind == "recall"]
+    position = places[-1] if places and trace["mode"] == "kv" else None
+    return Told(commit, trace["query"], trace["mode"], position, looked_at, chosen)
+
+
+def _considered(history: History, item: Mapping[str, Any], recalled: set[Digest]) -> Considered:
+    digest = item["episode"]
+    dropped = item["dropped"] or ("" if digest in recalled else NO_ROOM)
+    episode = _episode(history, digest)
+    return Considered(digest, episode, item["similarity"], item["words"], item["score"], dropped)
+
+
+def _chosen(history: History, item: Mapping[str, Any]) -> Chosen:
+    shares = item.get("mass"), tuple(item.get("by_token", ())), tuple(item.get("by_layer", ()))
+    episode = _episode(history, item["episode"])
+    return Chosen(item["episode"], episode, item["at"], item["tokens"], item["bias"], *shares)
+
+
+def _episode(history: History, digest: Digest) -> Episode | None:
+    try:
+        return history.episodes([digest])[0]
+    except (ObjectMissing, ObjectCorrupt):
+        return None

@@ -1,0 +1,173 @@
+"""What a session's memory holds, tier by tier, read from the store alone: no model and no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ObjectCorrupt, ObjectMissing
+from ..stores.base import Digest, Object, ReadTxn
+from . import commits, episodes, remembering
+from .events import EVICT, RECALL, Event
+from .records import Commit, LayerKind
+
+BINS = 16
+"""Parts of the evicted past that a summary's entries are counted in."""
+
+
+class Working(NamedTuple):
+    """The working tier. `tokens` were absorbed in all; those from `oldest` on are still exact, `window` of them.
+
+    Before them stand `sinks` of the first tokens and `summary` others, in each layer and KV head; attention reads
+    `entries` in all, whose keys and values, with what other layers keep, have `nbytes` bytes. `evictions` and `recalls`
+    count what happened so far.
+    """
+
+    tokens: int
+    oldest: int
+    window: int
+    sinks: int
+    summary: int
+    entries: int
+    evictions: int
+    recalls: int
+    nbytes: int
+
+
+class Bin(NamedTuple):
+    """How many entries, over all layers and KV heads, a summary keeps of tokens [start, end)."""
+
+    start: int
+    end: int
+    entries: int
+
+
+class Summary(NamedTuple):
+    """The summary tier, as the snapshot after `position` tokens keeps it. `digest` None: nothing is stored.
+
+    `entries` are those of each layer and KV head, sinks left out; `distinct` tokens have one somewhere, and `folded` others
+    went into a memory of fixed size. `folds` counts the evictions that made it, `nbytes` is its size, sinks included.
+    """
+
+    backend: str
+    position: int
+    entries: int
+    distinct: int
+    folded: int
+    folds: int
+    nbytes: int
+    digest: Digest | None
+    histogram: tuple[Bin, ...]
+
+
+class Episodic(NamedTuple):
+    """The episodic tier. `nbytes` is the size of the stored KV; the times are of what was said first and last (0: none)."""
+
+    memories: int
+    pinned: int
+    tokens: int
+    nbytes: int
+    roles: Mapping[str, int]
+    oldest_ms: int
+    newest_ms: int
+
+
+class Memory(NamedTuple):
+    """All tiers of one commit."""
+
+    working: Working
+    episodic: Episodic
+    summary: Summary
+
+
+EMPTY = Summary("none", 0, 0, 0, 0, 0, 0, None, ())
+
+
+def working(commit: Commit, events: Sequence[Event], layers: Iterable[LayerKind]) -> Working:
+    """The working tier after a commit's last token."""
+    oldest = kept = sinks = 0
+    evictions = [event.detail for event in events if event.kind == EVICT]
+    for detail in evictions:
+        kept = min(kept + detail["upto"] - oldest, detail["sinks"] + detail["entries"])
+        oldest, sinks = detail["upto"], detail["sinks"]
+    window = commit.tokens - oldest
+    entries = kept + window
+    nbytes = sum(layer.nbytes(entries if layer.window is None else commit.tokens) for layer in layers)
+    recalls = sum(event.kind == RECALL for event in events)
+    first = min(sinks, kept)
+    return Working(commit.tokens, oldest, window, first, kept - first, entries, len(evictions), recalls, nbytes)
+
+
+def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working) -> Summary:
+    """The summary tier in the newest snapshot of a commit that has one and is still stored."""
+    evictions = [event.detail for event in events if event.kind == EVICT]
+    backend = evictions[-1].get("backend", "heavy-hitters" if tier.summary else "none") if evictions else "none"
+    for mark in reversed(commits.checkpoints(commit)):
+        try:
+            refs = txn.get(mark.digest).refs
+            stored = txn.get(refs[0]) if refs else None
+        except (ObjectMissing, ObjectCorrupt):
+            continue
+        if stored is not None:
+            return _summary(mark.position, stored, backend, tier)
+    return EMPTY
+
+
+def episodic(txn: ReadTxn, commit: Commit) -> Episodic:
+    """The episodic tier of a commit."""
+    entries = list(remembering.read(txn, commit.state.episodes if commit.state else None))
+    found = [episodes.get(txn, entry.digest) for entry in entries]
+    times = [episode.time_ms for episode in found]
+    return Episodic(
+        memories=len(found),
+        pinned=sum(entry.pinned for entry in entries),
+        tokens=sum(len(episode.tokens) for episode in found),
+        nbytes=sum(txn.size(kv) for kv in {entry.kv for entry in entries if entry.kv is not None} if txn.has(kv)),
+        roles=dict(sorted(Counter(episode.role for episode in found).items())),
+        oldest_ms=min(times, default=0),
+        newest_ms=max(times, default=0),
+    )
+
+
+def _summary(position: int, stored: Object, backend: str, tier: Working) -> Summary:
+    tokens = [each for name, each in _tensors(stored) if name.startswith("tokens.")]
+    kept = np.concatenate([each.ravel() for each in tokens]) if tokens else np.empty(0, np.int32)
+    others = kept[kept >= tier.sinks]
+    entries = max((each.shape[-1] for each in tokens), default=0) - tier.sinks
+    return Summary(
+        backend=backend,
+        position=position,
+        entries=max(0, entries),
+        distinct=len(np.unique(others)),
+        folded=sum(end - start for start, end in stored.meta.get("memory", {}).get("spans", ())),
+        folds=stored.meta["folds"],
+        nbytes=len(stored.payload),
+        digest=stored.digest,
+        histogram=tuple(_bins(others, tier.oldest)),
+    )
+
+
+def _bins(tokens: NDArray[np.int32], end: int) -> Iterator[Bin]:
+    """How many of the tokens lie in each part of [0, end)."""
+    width = max(1, -(-end // BINS))
+    for start in range(0, end if tokens.size else 0, width):
+        stop = min(start + width, end)
+        yield Bin(start, stop, int(((tokens >= start) & (tokens < stop)).sum()))
+
+
+def _tensors(stored: Object) -> Iterator[tuple[str, NDArray[np.int32]]]:
+    """The int32 tensors of a summary by name; of the others only the sizes matter here."""
+    at, payload = 0, bytes(stored.payload)
+    for name, dtype, shape in stored.meta["tensors"]:
+        count = int(np.prod(shape, dtype=np.int64))
+        size = count * (2 if dtype == "bfloat16" else np.dtype(dtype).itemsize)
+        if at + size > len(payload):
+            what = f"Summary {stored.digest.hex()[:12]} is shorter than its header says."
+            raise ObjectCorrupt(what, digest=stored.digest)
+        if dtype == "int32":
+            yield name, np.frombuffer(payload, dtype="<i4", count=count, offset=at).reshape(shape)
+        at += size
