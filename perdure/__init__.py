@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .config import CheckpointOptions, Sampling
+from .config import CheckpointOptions, MemoryOptions, Sampling
 from .errors import PerdureError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ __all__ = [
     "Commit",
     "Sampling",
     "CheckpointOptions",
+    "MemoryOptions",
     "Repository",
     "PerdureError",
     "errors",

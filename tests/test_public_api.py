@@ -21,6 +21,7 @@ NAMES = [
     "Commit",
     "Sampling",
     "CheckpointOptions",
+    "MemoryOptions",
     "Repository",
     "PerdureError",
     "errors",

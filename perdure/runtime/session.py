@@ -377,8 +377,8 @@ class Session:
         self.recipe, self.engine = self._execution()
 
     def undo(self) -> None:
-        """Take back the last turn."""
-        if self.head.turn == 0:
+        """Take back the last turn, or the last change of what is remembered if that came later."""
+        if not self.head.parents:
             raise InvalidInput(f"Session {self.name!r} has no turn to take back.")
         self.reset("HEAD~1")
 

@@ -40,7 +40,7 @@ class Slash(NamedTuple):
 
 COMMANDS = {
     "fork": Slash("NAME [REV]", 1, 2, "fork this session there (or here) and go on in the fork"),
-    "undo": Slash("", 0, 0, "take the last turn back"),
+    "undo": Slash("", 0, 0, "take the last turn, or change of memory, back"),
     "log": Slash("", 0, 0, "list this session's commits"),
     "diff": Slash("[A [B]]", 0, 2, "compare A (the turn before) with B (this session)"),
     "memory": Slash("", 0, 0, "show what this session's memory holds"),
