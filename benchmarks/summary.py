@@ -70,7 +70,8 @@ def ways(context: int) -> list[Way]:
 def losses(engine: Engine, tokens: Sequence[int], way: Way) -> tuple[Losses, float]:
     """Negative log-likelihood of each token but the first, and the milliseconds it took without the output head."""
     warm = Warm(engine.adapter.new(), [], [], 0, b"")
-    session = SimpleNamespace(budget=way.budget, warm=warm, engine=engine)
+    heavy = SimpleNamespace(detail={"backend": "heavy-hitters"})
+    session = SimpleNamespace(budget=way.budget, warm=warm, engine=engine, copy=None, summary=heavy)
     found, spent = [], 0.0
     for start in range(0, len(tokens), PREFILL_GRID):
         part = tokens[start : start + PREFILL_GRID]

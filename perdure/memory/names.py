@@ -28,3 +28,8 @@ def head(name: str) -> str:
 
 def tag(name: str) -> str:
     return TAGS + name
+
+
+def ahead(uid: str) -> str:
+    """The ref that keeps what a session's turn has written before its commit."""
+    return f"{CACHE}ahead-{uid}"

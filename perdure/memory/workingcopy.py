@@ -12,8 +12,8 @@ from ..errors import RefChanged, SessionNotFound, StoreFull
 from ..stores.base import Digest, Ref, Store, WriteTxn
 from ..stores.journal import Journal, JournalRecord, Seal, read_journal, read_since
 from ..stores.lease import Lease
-from . import commits, gc, names, retelling, sessionlog, tokenlog
-from .draft import Committed, Draft, Recorder, now_ms, recipe_object, remembering_commit, write_state
+from . import commits, gc, names, retelling, sessionlog, tokenlog, tree
+from .draft import Committed, Draft, NewBlock, Recorder, now_ms, recipe_object, remembering_commit, write_state
 from .records import Commit, Message
 from .remembering import NewEpisode
 
@@ -117,7 +117,30 @@ class WorkingCopy:
             written = commits.read(txn, self._write(recorder, draft, covers))
             dropped = self._thin(txn, written, draft.keep.budget_bytes)
             self._move(txn, written.digest, covers, draft.kind, dropped=dropped, seal=list(seal))
+            self._drop_ahead(txn)
         return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
+
+    def ahead(self, blocks: Sequence[NewBlock]) -> list[Digest]:
+        """Write blocks before the commit that refers to them, so that a long turn need not hold them in memory.
+
+        A ref of the cache keeps them until then; a turn that never commits leaves it to the next writer to drop.
+        """
+        name = names.ahead(self.uid)
+        with self._store.write() as txn:
+            recorder = Recorder(txn)
+            digests = [recorder.put_block(block) for block in blocks]
+            present = txn.ref(name)
+            before = None if present is None else present.target
+            root = tree.extended(recorder, before, [tree.Entry(0, digest) for digest in digests])
+            if root is not None:
+                txn.set_ref(name, before, root, meta={}, reason="ahead")
+                txn.trim_reflog(name, now_ms() + 1)
+        return digests
+
+    def _drop_ahead(self, txn: WriteTxn) -> None:
+        present = txn.ref(names.ahead(self.uid))
+        if present is not None:
+            txn.delete_ref(names.ahead(self.uid), present.target)
 
     def remember(
         self, new: Sequence[NewEpisode], changes: Mapping[Digest, NewEpisode | None], *, title: str, author: str
@@ -192,6 +215,10 @@ class WorkingCopy:
         )
         with self._store.read() as txn:
             self.head = commits.read(txn, self._ref.target)
+            left = txn.ref(names.ahead(self.uid)) is not None
+        if left:
+            with self._store.write() as txn:
+                self._drop_ahead(txn)
         return self.head.digest != before
 
     def _mend(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,16 +13,20 @@ from numpy.typing import NDArray
 from ..errors import ModelNotFound
 from ..memory import episodes
 from ..memory.chunking import split
-from ..memory.draft import now_ms
+from ..memory.draft import NewBlock, now_ms
 from ..memory.episodes import Episode
 from ..memory.records import Message
 from ..memory.remembering import NewEpisode
+from ..memory.workingcopy import WorkingCopy
 from ..stores.base import Digest
 from .alone import Alone
 from .chat import ChatFormat
 
 if TYPE_CHECKING:
     from .session import Session
+
+AT_ONCE = 32
+"""Pieces whose KV is held in memory together: some 45 MB for a small model."""
 
 Vector = NDArray[np.float32]
 
@@ -48,14 +52,32 @@ def archived(session: Session) -> list[NewEpisode]:
     if session.memories is None or session.name is None or session.budget is None:
         return []
     waiting = due(session)
+    found: list[NewEpisode] = []
+    held: list[NewEpisode] = []
     try:
-        found = [new for source, text in waiting for new in remember(session, source, pieces_of(session, text))]
+        for source, text in waiting:
+            pieces = pieces_of(session, text)
+            for first in range(0, len(pieces), AT_ONCE):
+                held += remember(session, source, pieces[first : first + AT_ONCE], first, len(pieces))
+                # The KV of a few pieces may wait for the commit; that of a book is written ahead of it.
+                if len(held) >= AT_ONCE:
+                    found, held = found + _written_ahead(session, held), []
     except ModelNotFound as error:
         session.notes.append(f"What left the window cannot be recalled. {error}")
         return []
     if waiting:
         session.warm.archived = waiting[-1][0].end
-    return found
+    return found + held
+
+
+def _written_ahead(session: Session, new: Sequence[NewEpisode]) -> list[NewEpisode]:
+    """The same episodes, their KV in the store already."""
+    if not isinstance(session.copy, WorkingCopy):
+        return list(new)
+    waiting = [item for item in new if item.kv is not None]
+    blocks = [NewBlock(len(item.episode.tokens), item.episode.lineage, *item.kv) for item in waiting if item.kv is not None]
+    written = dict(zip((block.lineage for block in blocks), session.copy.ahead(blocks), strict=True))
+    return [item if item.kv is None else NewEpisode(replace(item.episode, kv=written[item.episode.lineage])) for item in new]
 
 
 def due(session: Session) -> list[tuple[Source, str]]:

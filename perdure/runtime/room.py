@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..memory.events import EVICT, TRACK, WITHDRAW, Event
+from ..memory.workingcopy import WorkingCopy
+from .warm import captured
 
 if TYPE_CHECKING:
     from .session import Session
+
+SPILL = 64 << 20
+"""Bytes of evicted blocks that a turn holds in memory before it writes them ahead of its commit."""
 
 STRIDE = 4
 """Attention mass is counted of every fourth query."""
@@ -29,7 +34,19 @@ def make_room(session: Session, incoming: int) -> None:
         warm.happen(Event(state.seen, WITHDRAW, {}), engine)
     shift = budget.shift(state.place, state.seen, upto, incoming)
     warm.capture(state.seen if shift else upto, engine)
+    spill(session)
     entries = budget.entries if engine.adapter.hears else 0
     named = session.summary.detail
     detail = {"upto": upto, "sinks": budget.sinks, "entries": entries, "shift": shift, **named}
     warm.happen(Event(state.seen, EVICT, detail), engine)
+
+
+def spill(session: Session) -> None:
+    """Write captured blocks before the turn's commit where they would fill the memory: a prompt may be a whole book."""
+    warm, copy = session.warm, session.copy
+    if not isinstance(copy, WorkingCopy) or warm.held_bytes <= SPILL:
+        return
+    found = captured(warm, session.recipe.digest, session.engine)
+    fresh = [block for block in (*found.blocks, *(found.windows or ())) if block.digest is None]
+    written = dict(zip((block.lineage for block in fresh), copy.ahead(fresh), strict=True))
+    warm.spilled(found, written)

@@ -101,6 +101,18 @@ class Warm:
             slid = bytes(raw(self.state.export(window, span.start, span.end))) if window else b""
             self.captured.append(Captured(span, full, slid))
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of captured blocks that wait in memory for the commit."""
+        return sum(len(item.full) + len(item.window) for item in self.captured)
+
+    def spilled(self, found: Additions, written: Mapping[Digest, Digest]) -> None:
+        """The captured blocks are in the store (`written`, by lineage): only their names and digests are kept here."""
+        for known, parts in ((self.known, found.blocks), (self.known_windows, found.windows or ())):
+            for item, block in zip(self.captured, parts, strict=False):
+                known[item.span.start] = (block.lineage, block.digest or written[block.lineage])
+        self.captured = [Captured(item.span, b"", b"") for item in self.captured]
+
     def happen(self, event: Event, engine: Engine, chunks: Sequence[Chunk] = ()) -> None:
         """Let an event happen to the state, and note it."""
         engine.happen(self.state, event, chunks)
@@ -140,22 +152,40 @@ class Additions(NamedTuple):
 
 def additions(warm: Warm, recipe: Digest, engine: Engine, how: str) -> Additions:
     """Everything computed that no commit holds yet. Bytes are made when they are asked for."""
-    log, forwards = warm.tokens, list(spans(run for run in warm.runs if run.end > warm.stored))
     places = [*(item.span for item in warm.captured), *blocks(warm.taken, warm.state.seen)]
-    names = lineages(recipe, warm.tip, log, forwards, places, partial(salt, warm.events))
-    window = sliding(engine)
-    held = {item.span: item.full for item in warm.captured}
-    full = [_block(warm, Group(FULL), span, name, warm.known, held) for span, name in names.items()]
-    slid = None
-    if window:
-        held = {item.span: item.window for item in warm.captured}
-        slid = [_block(warm, window, span, derived(name, WINDOWS), warm.known_windows, held) for span, name in names.items()]
+    forwards, names = _named(warm, recipe, places)
+    full, slid = _blocks(warm, engine, names)
     chain = {span.end: name for span, name in names.items()} | {warm.stored: warm.tip}
     snapshots = [
         _new_snapshot(item, _name_at(item.mark.position, chain, recipe, warm, forwards), engine, how)
         for item in warm.pending
     ]
     return Additions(full, slid, snapshots, chain[warm.state.seen])
+
+
+def captured(warm: Warm, recipe: Digest, engine: Engine) -> Additions:
+    """The captured blocks alone, to be written before the commit."""
+    _, names = _named(warm, recipe, [item.span for item in warm.captured])
+    full, slid = _blocks(warm, engine, names)
+    return Additions(full, slid, [], b"")
+
+
+def _named(warm: Warm, recipe: Digest, places: Sequence[Span]) -> tuple[list[Span], dict[Span, Digest]]:
+    """The forwards since the last stored block, and the lineage ids of the blocks at these places."""
+    forwards = list(spans(run for run in warm.runs if run.end > warm.stored))
+    return forwards, lineages(recipe, warm.tip, warm.tokens, forwards, places, partial(salt, warm.events))
+
+
+def _blocks(warm: Warm, engine: Engine, names: Mapping[Span, Digest]) -> tuple[list[NewBlock], list[NewBlock] | None]:
+    window = sliding(engine)
+    held = {item.span: item.full for item in warm.captured}
+    full = [_block(warm, Group(FULL), span, name, warm.known, held) for span, name in names.items()]
+    if window is None:
+        return full, None
+    held = {item.span: item.window for item in warm.captured}
+    return full, [
+        _block(warm, window, span, derived(name, WINDOWS), warm.known_windows, held) for span, name in names.items()
+    ]
 
 
 def sliding(engine: Engine) -> Group | None:

@@ -11,7 +11,7 @@ import torch
 from perdure.config import MemoryOptions
 from perdure.memory.events import Event
 from perdure.memory.records import Message
-from perdure.runtime import Runtime
+from perdure.runtime import Runtime, room
 from perdure.runtime.session import Session
 
 from ..conftest import Opens
@@ -164,3 +164,27 @@ def test_moving_all_keys_down_changes_nothing_but_rounding(opens: Opens) -> None
             found.append(engine.feed(state, tokens[:32]).logits)
         assert not torch.equal(found[0], found[1])
         assert (found[0] - found[1]).norm() / found[1].norm() < 1e-4
+
+
+def test_a_prompt_like_a_book_is_written_ahead_of_its_commit(
+    opens: Opens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name, most in (("a", 1 << 10), ("b", 1 << 30)):
+        monkeypatch.setattr(room, "SPILL", most)
+        with small(opens, tmp_path / name) as runtime:
+            session = runtime.session("s")
+            stream = session.stream(WORDS * 20, max_tokens=4, temperature=0.0)
+            next(stream)
+            assert (session.warm.held_bytes == 0) == (name == "a")
+            with runtime.repository.store.read() as txn:
+                assert any("ahead" in ref for ref, _ in txn.refs()) == (name == "a")
+            assert runtime.repository.fsck().ok
+            runtime.repository.gc(expire_days=0.0)
+            list(stream)
+            with runtime.repository.store.read() as txn:
+                assert not any("ahead" in ref for ref, _ in txn.refs())
+            found.append((session.logits(), runtime.repository.blocks(session.head)))
+            assert session.verify() == []
+    assert torch.equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
