@@ -304,6 +304,9 @@ class Turn:
 
     def _reuse(self, feed: list[int]) -> None:
         session, warm = self._session, self._session.warm
+        if session.budget is not None:
+            # More than the window holds would leave it at once, and nothing would be known of what it is worth.
+            feed = feed[: session.budget.window + 1]
         found = session.repository.reuse(session.recipe.digest, feed, Taking(warm.state, session.engine), warm.state.open)
         if not found.tokens:
             return

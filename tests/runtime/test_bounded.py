@@ -188,3 +188,13 @@ def test_a_prompt_like_a_book_is_written_ahead_of_its_commit(
             assert session.verify() == []
     assert torch.equal(found[0][0], found[1][0])
     assert found[0][1] == found[1][1]
+
+
+def test_a_stored_beginning_is_taken_over_as_far_as_the_window_goes(opens: Opens) -> None:
+    with opens() as runtime:
+        runtime.session("whole").chat(WORDS * 12, max_tokens=2)
+    with small(opens) as runtime:
+        session = runtime.session("small")
+        receipt = session.chat(WORDS * 12, max_tokens=2, temperature=0.0).receipt
+        assert 0 < receipt.reused <= 128
+        assert session.verify() == []
