@@ -92,7 +92,7 @@ class MemoryOptions:
     Messages that leave the window, and documents, are remembered in episodes of at most `episode_tokens` tokens. `recall`
     says how they come back when they matter: "kv" (their stored KV), "text" (computed again) or "off". At most
     `recall_tokens` tokens (None: an eighth of the context, at most 1,024) come back in a turn, of episodes whose score is
-    at least `threshold`.
+    at least `threshold`; the first has to stand out from the others besides (docs/decisions/0013).
     """
 
     window: int | None = None
@@ -104,7 +104,7 @@ class MemoryOptions:
     episode_tokens: int = 64
     recall: str = "kv"
     recall_tokens: int | None = None
-    threshold: float = 0.40
+    threshold: float = 0.38
 
     def __post_init__(self) -> None:
         _require_blocks("window", self.window)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import ModelNotFound
 from ..memory.episodes import terms
 from ..memory.events import RECALL, Event
-from ..memory.recall import Hit
+from ..memory.recall import Hit, background
 from ..memory.records import Message
 from ..memory.tokenlog import pack, unpack
 from ..stores.base import Digest
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 ALONE, TOGETHER = 2.0, 1.0
 """The most that is added to the attention scores of recalled keys: of one memory, of each of several. More ruins answers."""
 
-CERTAIN = 0.20
-"""How far above the threshold a score must be for that: a memory that only just passed is heard as it is."""
+CERTAIN = 0.22
+"""How far above the threshold a score must be for that: a memory that only just passed is heard as it is, and leaves to
+the others what they would be given without it."""
+
+FIRST, FURTHER = 0.5, 0.25
+"""How much of the background's score must lie between the threshold and a memory: the first one, each further one."""
 
 NEW_WORDS = 0.1
 """A further memory must hold words of the question that no other one has, worth this share of all its words."""
@@ -122,9 +126,11 @@ def _judged(
     every += [hit for hit in hits if hit.digest not in pinned][: LOOKED_AT + MOST]
     covered: set[str] = set()
     taken = 0
+    around = background([hit.score for hit in hits])
+    needed = (threshold + FIRST * around, threshold + FURTHER * around)
     for hit, episode in zip(every, session.repository.episodes([hit.digest for hit in every]), strict=True):
         new = set(terms(episode.text)) & weights.keys() - covered
-        why = "" if hit.digest in pinned else _against(hit, sum(weights[term] for term in new), taken, threshold)
+        why = "" if hit.digest in pinned else _against(hit, sum(weights[term] for term in new), taken, needed[taken > 0])
         if not why and len(episode.tokens) > room:
             why = f"its {len(episode.tokens)} tokens do not fit any more"
         if not why:
@@ -134,10 +140,10 @@ def _judged(
         yield hit._replace(dropped=why)
 
 
-def _against(hit: Hit, new: float, taken: int, threshold: float) -> str:
+def _against(hit: Hit, new: float, taken: int, needed: float) -> str:
     """Why a hit is not taken; empty: it is."""
-    if hit.score < threshold:
-        return f"its score {hit.score:.3f} is below {threshold:.3f}"
+    if hit.score < needed:
+        return f"its score {hit.score:.3f} is below {needed:.3f}"
     if taken and new < NEW_WORDS:
         return "it has no words of the question that a better one lacks"
     return f"{MOST} better ones were found" if taken >= MOST else ""
@@ -145,12 +151,10 @@ def _against(hit: Hit, new: float, taken: int, threshold: float) -> str:
 
 def _with_scores(session: Session, chosen: Sequence[Hit], threshold: float) -> list[Memory]:
     """The chosen ones, best first, with what is added to their attention scores."""
-    most = ALONE if len(chosen) == 1 else TOGETHER
-    found = zip(chosen, session.repository.episodes([hit.digest for hit in chosen]), strict=True)
-    return [
-        Memory(hit.digest, episode.tokens, most * min(1.0, max(0.0, (hit.score - threshold) / CERTAIN)))
-        for hit, episode in found
-    ]
+    sure = [min(1.0, max(0.0, (hit.score - threshold) / CERTAIN)) for hit in chosen]
+    most = ALONE - (ALONE - TOGETHER) * (sorted(sure)[-2] if len(sure) > 1 else 0.0)
+    found = zip(chosen, sure, session.repository.episodes([hit.digest for hit in chosen]), strict=True)
+    return [Memory(hit.digest, episode.tokens, most * each) for hit, each, episode in found]
 
 
 def _without_newline(session: Session, tokens: tuple[int, ...]) -> tuple[int, ...]:

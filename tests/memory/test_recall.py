@@ -71,7 +71,7 @@ def test_words_alone_do_not_pass_the_threshold(library: Library) -> None:
     away = Query("4512", direction(0, 0, 0, 1))
     assert library.search(away, 3) == []
     found = {hit.digest: hit for hit in library.explain(away, 3)}
-    assert found[LOCKER[0]].dropped == "its score 0.200 is below 0.400"
+    assert found[LOCKER[0]].dropped == "its score 0.200 is below 0.380"
     assert names(library.search(away, 1, threshold=-1.0)) == [LOCKER[0]]
 
 
@@ -164,3 +164,10 @@ def test_files_that_do_not_fit_are_noticed(library: Library, tmp_path: Path) -> 
 
 def test_the_empty_library_finds_nothing() -> None:
     assert Library(ENCODER, DIM).explain(Query("anything", direction(1)), 3) == []
+
+
+def test_the_background_is_the_mean_of_ranks_6_to_15() -> None:
+    scores = [0.9, 0.8, 0.7, 0.6, 0.5, *[0.4] * 5, *[0.2] * 5, 0.1]
+    assert recall.background(scores) == pytest.approx(0.3)
+    assert recall.background(scores[:10]) == pytest.approx(0.2)
+    assert recall.background(scores[:5]) == 0.0

@@ -32,7 +32,7 @@ Of = Annotated[str, typer.Option("--session", "-s", metavar="SESSION", help="The
 Threshold = Annotated[
     float | None,
     typer.Option(
-        "--threshold", metavar="X", min=0, max=1, show_default=False, help="Leave out what scores less; else 0.40."
+        "--threshold", metavar="X", min=0, max=1, show_default=False, help="Leave out what scores less; else 0.38."
     ),
 ]
 Best = Annotated[int, typer.Option("-k", metavar="N", min=1, max=1000, help="Show at most N.")]

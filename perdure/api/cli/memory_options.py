@@ -45,7 +45,7 @@ OPTIONS: Mapping[str, Any] = {
     ],
     "threshold": Annotated[
         float | None,
-        _option("--recall-threshold", "X", "Recall what scores so much at least, 0 to 1; without it 0.40."),
+        _option("--recall-threshold", "X", "Recall what scores so much at least, 0 to 1; without it 0.38."),
     ],
 }
 """By the name that each has in `MemoryOptions`; None leaves that one's default."""
