@@ -112,3 +112,13 @@ def test_shares_of_the_last_queries_are_those_of_all() -> None:
     assert torch.equal(out, again)
     assert torch.equal(lse, same)
     assert torch.allclose(last, every[..., -2:], atol=1e-6)
+
+
+@pytest.mark.parametrize("segments", [[], [(40, 50, 1.0)]], ids=["alone", "before others"])
+def test_runs_whose_shares_nobody_wants_are_biased_all_the_same(segments: Segments) -> None:
+    query, key, value = inputs(6, 2, 5, 60, 16, torch.float32)
+    fades = [(4, 20, -0.5), (20, 31, -0.25)]
+    got = attend_segments(query, key, value, 0.25, segments, fades)
+    assert same(got, attend_segments_reference(query, key, value, 0.25, segments, fades), torch.float32)
+    out, lse, received = attend_segments_reference(query, key, value, 0.25, [*fades, *segments])
+    assert same(got, (out, lse, received[2:]), torch.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -167,3 +169,16 @@ def test_what_is_kept_goes_through_tensors_and_back() -> None:
     assert (back.memory.spans, back.memory.maker, back.memory.rule) == (memory.spans, memory.maker, "linear")
     assert torch.equal(back.memory.sums[0], memory.sums[0])
     assert back.nbytes == kept.nbytes
+
+
+def test_entries_fade_with_their_age_and_sinks_do_not() -> None:
+    first = torch.arange(68, dtype=torch.int32).expand(2, 2, 68)
+    scores = torch.ones(2, 2, 68)
+    scores[..., :4] = torch.inf
+    kept = Kept((first, first + 256), (first, first), (scores, scores), (), 1, fade=0.1)
+    assert kept.faded(1024) == [
+        (4, 36, pytest.approx(-0.1 * (1024 - 19.5 - 128) / 256)),
+        (36, 68, pytest.approx(-0.1 * (1024 - 51.5 - 128) / 256)),
+    ]
+    assert Kept.from_parts(kept.to_tensors(), kept.to_meta()).faded(1024) == kept.faded(1024)
+    assert replace(kept, fade=0.0).faded(1024) == []

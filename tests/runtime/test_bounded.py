@@ -11,6 +11,7 @@ import torch
 from perdure.config import MemoryOptions
 from perdure.memory.events import Event
 from perdure.memory.records import Message
+from perdure.memory.summary import heavy_hitters
 from perdure.runtime import Runtime, room
 from perdure.runtime.session import Session
 
@@ -98,8 +99,11 @@ def test_forks_and_resets_of_a_compressed_session(opens: Opens, backend: str) ->
         assert fork.verify() == []
 
 
-def test_a_summary_that_keeps_everything_changes_nothing_but_rounding(opens: Opens, tmp_path: Path) -> None:
+def test_a_summary_that_keeps_everything_changes_nothing_but_rounding(
+    opens: Opens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Evicted keys that are kept, turned and put back are the same conversation: the oracle is a cache of every token."""
+    monkeypatch.setattr(heavy_hitters, "FADE", 0.0)
     everything = MemoryOptions(window=128, block=128, sinks=4, summary=1024, recall="off")
     found = []
     for name, options in (("a", everything), ("b", MemoryOptions())):

@@ -9,21 +9,27 @@ from torch import Tensor
 
 
 def attend_segments_reference(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, segments: Sequence[tuple[int, int, float]]
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    segments: Sequence[tuple[int, int, float]],
+    unheard: Sequence[tuple[int, int, float]] = (),
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`attend_reference` with a number added to the scores of some runs of keys.
 
     query [B, Hq, T, D], key and value [B, Hkv, N, D]; segments are (start, end, bias), sorted, disjoint, end <= N - T:
-    slots start .. end - 1 score `bias` more for every query. Computed in float64 as one softmax over all slots with an
-    additive bias row. Returns out [B, Hq, T, D] in query's dtype, lse [B, Hq, T] and shares [segments, B, Hq, T] in
-    float32: the sum of the attention probabilities within each segment.
+    slots start .. end - 1 score `bias` more for every query. `unheard` are segments too, whose shares nobody wants; none
+    overlaps another. Computed in float64 as one softmax over all slots with an additive bias row. Returns out [B, Hq, T, D]
+    in query's dtype, lse [B, Hq, T] and shares [segments, B, Hq, T] in float32: the sum of the attention probabilities
+    within each segment.
     """
     group = query.shape[1] // key.shape[1]
     k = key.double().repeat_interleave(group, 1)
     v = value.double().repeat_interleave(group, 1)
     t, n = query.shape[2], key.shape[2]
     bias = torch.zeros(t, n, dtype=torch.float64, device=query.device)
-    for start, end, added in segments:
+    for start, end, added in (*unheard, *segments):
         bias[:, start:end] = added
     bias.masked_fill_(torch.ones_like(bias, dtype=torch.bool).triu(n - t + 1), float("-inf"))
     scores = query.double() @ k.transpose(-1, -2) * scale + bias

@@ -13,6 +13,12 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+FADES_PER = 256
+"""Tokens of age for which `Kept.fade` is taken off once."""
+
+FADES_TOGETHER = 32
+"""Neighbouring entries that fade as one."""
+
 
 class Gone(NamedTuple):
     """Tokens that a fold does not keep as entries, those of [start, end) of the conversation and what was dropped with them.
@@ -58,7 +64,7 @@ class Kept:
     By bank: `tokens` [L, H, n] int32, the token each entry is of; `slots` [L, H, n] int32, the position its stored key is
     rotated to; `scores` [L, H, n] float32, infinite for sinks. By slab: `rows` [rows, H, n, D], keys and values as they
     were when they were evicted, so that moving them never adds rounding to rounding. `folds` counts the evictions that
-    made it.
+    made it. `fade` is taken off an entry's attention scores for each `FADES_PER` tokens that it is older than the window.
     """
 
     tokens: tuple[Tensor, ...]
@@ -67,6 +73,7 @@ class Kept:
     rows: tuple[Tensor, ...]
     folds: int
     memory: Memory | None = field(default=None)
+    fade: float = 0.0
 
     @property
     def count(self) -> int:
@@ -86,7 +93,7 @@ class Kept:
 
     def to_meta(self) -> dict[str, Any]:
         """What else there is to store, as plain values."""
-        meta: dict[str, Any] = {"folds": self.folds}
+        meta: dict[str, Any] = {"folds": self.folds, **({"fade": self.fade} if self.fade else {})}
         if self.memory is not None:
             spans = [list(span) for span in self.memory.spans]
             meta["memory"] = {"rule": self.memory.rule, "maker": self.memory.maker, "spans": spans}
@@ -104,7 +111,23 @@ class Kept:
         if about is not None:
             spans = tuple((start, end) for start, end in about["spans"])
             memory = Memory(about["rule"], about["maker"], spans, group("sums"), group("norms"))
-        return cls(group("tokens"), group("slots"), group("scores"), group("rows"), meta["folds"], memory)
+        return cls(
+            group("tokens"), group("slots"), group("scores"), group("rows"), meta["folds"], memory, meta.get("fade", 0.0)
+        )
+
+    def faded(self, oldest: int) -> list[tuple[int, int, float]]:
+        """Runs (start, end, bias) of entries by number and what is added to their attention scores.
+
+        `oldest` is the first token of the window. The entries of one number lie at other ages in other layers and heads; a
+        run has the mean of all of them, so that one mask does for every layer.
+        """
+        if not self.fade or not self.count:
+            return []
+        places = torch.cat([tokens.flatten(0, 1) for tokens in self.tokens]).double().mean(0)
+        sinks = int(torch.isinf(self.scores[0][0, 0]).sum())
+        runs = [(start, min(start + FADES_TOGETHER, self.count)) for start in range(sinks, self.count, FADES_TOGETHER)]
+        per = self.fade / FADES_PER
+        return [(start, end, -per * (oldest - float(places[start:end].mean()))) for start, end in runs]
 
 
 class Summary(ABC):
@@ -117,7 +140,7 @@ class Summary(ABC):
     name: ClassVar[str]
 
     @property
-    def detail(self) -> Mapping[str, str]:
+    def detail(self) -> Mapping[str, Any]:
         """What an eviction's event says, so that a replay finds this very backend whatever the options are then."""
         return {"backend": self.name}
 

@@ -2,10 +2,13 @@
 
 H2O (arXiv 2306.14048, section 4) keeps the entries with the greatest attention mass. Here only mass counts that a token
 receives while it is among the next to leave, from the newest ones: what a token was to its neighbours says nothing of
-what it is from afar (docs/decisions/0012).
+what it is from afar. Entries are heard less the older they are (docs/decisions/0012).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,11 +18,18 @@ from .base import Summary
 DECAY, PER = 0.8, 256
 """What an older score is worth after so many more tokens were evicted: a conversation moves on."""
 
+FADE = 0.1
+"""Taken off an entry's attention scores for each 256 tokens of age."""
+
 
 class HeavyHitters(Summary):
     """Backend "heavy-hitters": real entries, and nothing of the tokens that lost."""
 
     name = "heavy-hitters"
+
+    @property
+    def detail(self) -> Mapping[str, Any]:
+        return {"backend": self.name, "fade": FADE}
 
     def choose(self, old: Tensor, new: Tensor, count: int) -> tuple[Tensor, Tensor]:
         return choose(old, new, count)

@@ -113,7 +113,8 @@ class WorkingSet:
         rows = [self._gather(number, old, indices, start, end) for number in range(len(self._slabs))]
         memory = self._fold_others(summary, old, indices, slots, Span(start, end), upto) if summary.folds else None
         slots = [every.gather(-1, chosen) for every, chosen in zip(slots, indices, strict=True)]
-        return Kept(tuple(tokens), tuple(slots), tuple(scores), tuple(rows), old.folds + 1, memory)
+        fade = float(detail.get("fade", 0.0))
+        return Kept(tuple(tokens), tuple(slots), tuple(scores), tuple(rows), old.folds + 1, memory, fade)
 
     def _fold_others(
         self, summary: Summary, old: Kept, indices: Sequence[Tensor], slots: Sequence[Tensor], at: Span, upto: int
@@ -143,10 +144,19 @@ class WorkingSet:
         every = torch.cat([old.rows[row.slab][row.row], buffer], dim=1)
         return every.gather(1, chosen[..., None].expand(*chosen.shape, every.shape[-1])).float()
 
+    def speaks(self, seen: int) -> bool:
+        """Whether attention is more than that of a plain cache in a forward after `seen` tokens."""
+        fades = self.kept is not None and self.kept.fade
+        return bool(self.segments or fades or self.listening(seen) or self.reader())
+
     def reader(self) -> Reader | None:
         """What the memory adds to attention now, if there is one."""
         memory = None if self.kept is None else self.kept.memory
         return None if memory is None else self._adapter.summaries.made(memory).reader(memory)
+
+    def fades(self) -> list[tuple[int, int, float]]:
+        """The runs (start, end, bias) of kept entries whose attention scores are lowered, by slot after the first."""
+        return [] if self.kept is None else self.kept.faded(self.place.oldest)
 
     def _scores(self, bank: int, start: int, end: int) -> Tensor:
         """The mass of the entries at slots [start, end); of those beyond the block that is counted it is not known."""

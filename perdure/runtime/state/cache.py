@@ -107,7 +107,7 @@ class CacheState(State):
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         extra: dict[str, Any] = {}
         self._ear = None
-        if self._adapter.heard and (self._set.segments or self._set.listening(self.seen) or self._set.reader()):
+        if self._adapter.heard and self._set.speaks(self.seen):
             self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard, self.seen)
         return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
 

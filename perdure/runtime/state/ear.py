@@ -25,6 +25,7 @@ class Ear:
         self._position = working.place.slot(seen)
         first = working.place.first
         self._segments = [(start - first, end - first, bias) for start, end, bias in working.segments]
+        self._fades = working.fades()
         self._reader: Reader | None = working.reader()
         self.layers: set[int] = set()
         self._shares: list[Tensor] = []
@@ -38,14 +39,17 @@ class Ear:
         """Whether a layer attends to everything, so that memory concerns it."""
         if layer is None or layer not in self._heard:
             return False
-        return bool(self._segments or self._tracking) or (
+        return bool(self._segments or self._fades or self._tracking) or (
             self._reader is not None and self._reader.concerns(*self._heard[layer])
         )
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """The layer's attention [B, Hq, T, Dv], recalled keys scored higher, the memory mixed in; its mass is noted."""
+        """The layer's attention [B, Hq, T, Dv], recalled keys scored higher, old ones lower, the memory mixed in.
+
+        The mass of what leaves next is noted.
+        """
         self.layers.add(layer)
-        out, lse, shares = attend_segments(query, key, value, scale, self._segments, heard=1)
+        out, lse, shares = attend_segments(query, key, value, scale, self._segments, self._fades, heard=1)
         if self._segments:
             self._shares.append(shares[:, 0])
         tracking = self._tracking
