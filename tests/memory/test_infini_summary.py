@@ -176,9 +176,9 @@ def test_entries_fade_with_their_age_and_sinks_do_not() -> None:
     scores = torch.ones(2, 2, 68)
     scores[..., :4] = torch.inf
     kept = Kept((first, first + 256), (first, first), (scores, scores), (), 1, fade=0.1)
-    assert kept.faded(1024) == [
-        (4, 36, pytest.approx(-0.1 * (1024 - 19.5 - 128) / 256)),
-        (36, 68, pytest.approx(-0.1 * (1024 - 51.5 - 128) / 256)),
-    ]
+    (start, end, first_bias), (again, last, second_bias) = kept.faded(1024)
+    assert (start, end, again, last) == (4, 36, 36, 68)
+    assert first_bias == pytest.approx(-0.1 * (1024 - 19.5 - 128) / 256)
+    assert second_bias == pytest.approx(-0.1 * (1024 - 51.5 - 128) / 256)
     assert Kept.from_parts(kept.to_tensors(), kept.to_meta()).faded(1024) == kept.faded(1024)
     assert replace(kept, fade=0.0).faded(1024) == []
