@@ -34,7 +34,9 @@ ALLOWED = 0.75
 SHOWN = ("total_ms", "embed_ms", "search_ms", "new_branch_ms")
 
 TARGETS = {
-    "search_ms_100k": Target(20, False, "ms", "question to hits among 100,000 episodes, embedding included, fork filter on"),
+    "search_ms_100k": Target(
+        20, False, "ms", "question, also with the one before, to hits among 100,000 episodes; filter on"
+    ),
     "search_ms_1m": Target(50, False, "ms", "the same among 1,000,000"),
     "recall_100k": Target(0.95, True, "", "share of the ten truly nearest that the vector search finds, fork filter on"),
     "recall_1m": Target(0.95, True, "", "the same among 1,000,000, where the search is approximate"),
@@ -142,13 +144,14 @@ class Run:
         self.metrics[f"recall_{name}"] = self._recall(Branch((name, 0), ids))
 
     def _one(self, number: int, branch: Any) -> Sample:
-        from perdure.memory.recall import Query
+        from perdure.memory.recall import Query, Wording
 
         asked = f"{self._question(number)} {' '.join(self.last[number].split()[:5])}"
+        wider = f"{self._question(number + 1)} {asked}"
         clock = Clock()
-        (vector,) = self.world.encoder.encode([asked])
+        vector, both = self.world.encoder.encode([asked, wider])
         embedded = clock.ms
-        self.library.search(Query(asked, vector, branch), 3)
+        self.library.search(Query(asked, vector, branch, Wording(wider, both)), 3)
         return {"embed_ms": embedded, "search_ms": clock.ms - embedded, "total_ms": clock.ms}
 
     def _question(self, number: int) -> str:
@@ -219,7 +222,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="100,000 episodes only")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--reps", type=int, default=40, help="searches per size")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cache", type=Path, help="where pulled models lie")
     return parser.parse_args()
 

@@ -50,6 +50,7 @@ def write(txn: tree.Puts, commit: Commit) -> Digest:
         "journal": list(state.journal),
         "kv_bytes": state.kv_bytes,
         "checkpoints": [list(mark) for mark in state.checkpoints],
+        "archived": state.archived,
     }
     return txn.put(KIND, refs=refs, meta=meta)
 
@@ -170,6 +171,7 @@ def _decode(item: Object) -> Commit:
         episode_kv=has.get("episode_kv"),
         trace=has.get("trace"),
         checkpoints=tuple(Checkpoint(*mark) for mark in meta.get("checkpoints", ())),
+        archived=meta.get("archived", 0),
     )
     return Commit(
         digest=item.digest,

@@ -81,6 +81,7 @@ class Draft:
     layout: Mapping[str, Any] | None = None
     events: Sequence[Event] = ()
     episodes: Sequence[NewEpisode] = ()
+    archived: int = 0
     trace: Mapping[str, Any] | None = None
 
 
@@ -168,6 +169,7 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         episodes=remembered.episodes,
         episode_kv=remembered.kv,
         trace=None if draft.trace is None else recorder.put(TRACE, meta=draft.trace),
+        archived=draft.archived,
     )
 
 

@@ -84,11 +84,12 @@ class Hit(NamedTuple):
 
 
 def background(scores: Sequence[float]) -> float:
-    """How near a question comes to what it does not ask for: the mean of ranks 6 to 15, descending; 0 for those not there.
+    """How near a question comes to what it does not ask for: the mean of ranks 6 to 15; 0 for those not there.
 
-    Among many memories the best of the irrelevant ones scores higher than among few, and this rises with it.
+    Among many memories the best of the irrelevant ones scores higher than among few, and this rises with it. Equal scores
+    count once: a text that is remembered twice is no nearer for it.
     """
-    ranked = scores[BACKGROUND]
+    ranked = sorted(set(scores), reverse=True)[BACKGROUND]
     return sum(ranked) / (BACKGROUND.stop - BACKGROUND.start)
 
 
@@ -195,7 +196,7 @@ class Library:
     def _candidates(self, query: Query) -> list[Hit]:
         allowed = self._selector(query.branch)
         asked = [Wording(query.text, query.vector), *([query.wider] if query.wider else [])]
-        near = [self._vectors.search(wording.vector, CANDIDATES, allowed) for wording in asked]
+        near = self._vectors.search_all(np.stack([wording.vector for wording in asked]), CANDIDATES, allowed)
         found = [self._words.search(terms(wording.text), CANDIDATES, allowed) for wording in asked]
         ids = np.unique(np.concatenate([*(part.ids for part in near), *(part.ids for part in found)]))
         scores = np.mean([self._scores(wording, ids) for wording in asked], axis=0)

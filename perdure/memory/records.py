@@ -42,7 +42,8 @@ class StateRefs:
     them, since each can be computed again. `layout` describes the model's layers.
 
     `events` lists what happened to the working set between forwards, `episodes` the remembered chunks and `episode_kv`
-    their KV; `trace` tells what the turn recalled.
+    their KV; `trace` tells what the turn recalled. What was said before token `archived` became episodes, those that
+    were forgotten since among it.
 
     `pending` are tokens that were sampled but not yet absorbed by the state (an end-of-turn token). `lineage` is the
     lineage id of the last KV block, `logits` the BLAKE3 of the float32 boundary logits, `journal` the uid of the
@@ -66,6 +67,7 @@ class StateRefs:
     episodes: Digest | None = None
     episode_kv: Digest | None = None
     trace: Digest | None = None
+    archived: int = 0
 
 
 @dataclass(frozen=True, slots=True)

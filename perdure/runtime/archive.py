@@ -47,11 +47,14 @@ class Source:
     time_ms: int
 
 
-def archived(session: Session) -> list[NewEpisode]:
-    """The episodes of what has left the window since the last commit. Nothing where nothing is to be recalled."""
+def archived(session: Session, said: Sequence[Message]) -> list[NewEpisode]:
+    """The episodes of what has left the window since the last commit, `said` in this turn or before.
+
+    Nothing where nothing is to be recalled.
+    """
     if session.memories is None or session.name is None or session.budget is None:
         return []
-    waiting = due(session)
+    waiting = due(session, said)
     found: list[NewEpisode] = []
     held: list[NewEpisode] = []
     try:
@@ -80,13 +83,13 @@ def _written_ahead(session: Session, new: Sequence[NewEpisode]) -> list[NewEpiso
     return [item if item.kv is None else NewEpisode(replace(item.episode, kv=written[item.episode.lineage])) for item in new]
 
 
-def due(session: Session) -> list[tuple[Source, str]]:
-    """What was said in messages that have left the window since the last time."""
+def due(session: Session, said: Sequence[Message]) -> list[tuple[Source, str]]:
+    """What was said in messages that have begun to leave the window since the last time: a part of one is not readable."""
     warm, oldest = session.warm, session.warm.state.place.oldest
     turn, found = 0, []
-    for message in warm.messages:
+    for message in (*warm.messages, *said):
         turn += message.role == "user"
-        if message.end > oldest:
+        if message.start >= oldest:
             break
         if message.end > warm.archived and message.role != "system" and message.content.strip():
             found.append((_source(session, message, turn), message.content))

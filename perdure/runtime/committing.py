@@ -21,7 +21,7 @@ COUNTED = ("restored", "reused", "recalled", "prefilled", "replayed", "generated
 def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Draft:
     """The turn's messages, tokens, blocks, snapshots and boundary, on top of the session's head or of a part of it."""
     warm = session.warm
-    remembered = archived(session)
+    remembered = archived(session, said)
     session.mark(TURN)
     added = additions(warm, session.recipe.digest, session.engine, session.checkpoints.codec)
     boundary = warm.boundary
@@ -50,5 +50,6 @@ def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Dr
         base_tokens=warm.committed if replaces else None,
         events=warm.events if replaces else warm.events[warm.told :],
         episodes=remembered,
+        archived=warm.archived,
         trace=turn.trace,
     )

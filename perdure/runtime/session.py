@@ -484,7 +484,9 @@ class Session:
             self.notes.extend(restoration.notes)
         warm.messages = self.messages()
         remembered = self.repository.remembered(self.head)
-        warm.archived = max((entry.end for entry in remembered), default=0)
+        # Commits of before the number was kept tell it by what they remember.
+        known = self.head.state.archived if self.head.state else 0
+        warm.archived = max((entry.end for entry in remembered), default=0) if not known else known
         lost = [] if self._stale else self.repository.lost(remembered)
         if lost:
             self.notes.append(self.pastes.mend(lost, header(self.loaded.chat, warm.messages)))

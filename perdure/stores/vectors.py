@@ -101,12 +101,16 @@ class VectorIndex:
 
         Exact while there are few vectors; later a fifth of the lists is read.
         """
+        return self.search_all(query[None], k, allowed)[0]
+
+    def search_all(self, queries: Vectors, k: int, allowed: Selector | None = None) -> list[Nearest]:
+        """The same for each of several queries, float32 [q, dim], at once: they share the cores."""
         with self._lock:
             bits, share = self._allowed(allowed)
             if not share:
-                return Nearest(np.empty(0, np.float32), np.empty(0, np.int64))
+                return [Nearest(np.empty(0, np.float32), np.empty(0, np.int64)) for _ in queries]
             probed = min(self._index.nlist, int(np.ceil(self._index.nlist * PROBED * max(1.0, 0.5 / share))))
-            return self._search(query, k, probed, bits)
+            return self._search(queries, k, probed, bits)
 
     def scores(self, query: Vectors, ids: Ids) -> Vectors:
         """The inner products of `query` with the vectors of these ids; NaN where an id is not there."""
@@ -147,14 +151,14 @@ class VectorIndex:
             return None, 1.0
         return np.packbits(mask, bitorder="little"), min(1.0, np.count_nonzero(mask) / len(self))
 
-    def _search(self, query: Vectors, k: int, probed: int, bits: NDArray[np.uint8] | None) -> Nearest:
+    def _search(self, queries: Vectors, k: int, probed: int, bits: NDArray[np.uint8] | None) -> list[Nearest]:
         faiss = _faiss()
-        asked = np.ascontiguousarray(query, dtype=np.float32).reshape(1, self.dim)
+        asked = np.ascontiguousarray(queries, dtype=np.float32).reshape(-1, self.dim)
         settings = {"nprobe": probed} if bits is None else {"nprobe": probed, "sel": faiss.IDSelectorBitmap(bits)}
         index = self._index if bits is not None else self._on_gpu()
         scores, rows = index.search(asked, min(k, len(self)), params=faiss.SearchParametersIVF(**settings))
-        found = rows[0] >= 0
-        return Nearest(scores[0][found], self._slots.ids[rows[0][found]])
+        pairs = zip(scores, rows, strict=True)
+        return [Nearest(score[row >= 0], self._slots.ids[row[row >= 0]]) for score, row in pairs]
 
     def _on_gpu(self) -> Any:
         """A copy on the first GPU where faiss has one, else the index itself. Filters are for the CPU's alone."""

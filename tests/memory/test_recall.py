@@ -167,7 +167,9 @@ def test_the_empty_library_finds_nothing() -> None:
 
 
 def test_the_background_is_the_mean_of_ranks_6_to_15() -> None:
-    scores = [0.9, 0.8, 0.7, 0.6, 0.5, *[0.4] * 5, *[0.2] * 5, 0.1]
-    assert recall.background(scores) == pytest.approx(0.3)
-    assert recall.background(scores[:10]) == pytest.approx(0.2)
-    assert recall.background(scores[:5]) == 0.0
+    near = [0.9, 0.8, 0.7, 0.6, 0.5]
+    others = [0.40, 0.41, 0.42, 0.43, 0.44, 0.20, 0.21, 0.22, 0.23, 0.24]
+    assert recall.background([*others, *near, 0.1]) == pytest.approx(0.32)
+    assert recall.background([*near, *others[:5]]) == pytest.approx(0.21)
+    assert recall.background(near) == 0.0
+    assert recall.background([*near, *[0.49] * 40]) == pytest.approx(0.049)

@@ -156,3 +156,28 @@ def test_documents_are_remembered_searched_edited_pinned_and_forgotten(opens: Op
         assert session.verify() == []
         session.chat("harbour number 1850", max_tokens=4)
         assert session.verify() == []
+
+
+def test_a_message_is_remembered_as_soon_as_a_part_of_it_has_left(opens: Opens) -> None:
+    """A book in one prompt is recalled in the very next turn, and so is what the window has only the end of."""
+    with opened(opens) as runtime:
+        session = runtime.session("s")
+        session.chat(f"{FACT}. " + FILLER * 12, max_tokens=4, temperature=0.0)
+        said = session.warm.messages[0]
+        assert said.start < session.warm.state.place.oldest < said.end
+        assert any(FACT in episode.text for episode in session.memory)
+        assert session.chat(ASK, max_tokens=4, temperature=0.0).receipt.recalled
+
+
+def test_what_was_forgotten_stays_forgotten(opens: Opens, tmp_path: Path) -> None:
+    with opened(opens, tmp_path / "a") as runtime:
+        session = taught(runtime.session("s"))
+        for episode in session.memory.page():
+            session.memory.remove(episode.id)
+    with opened(opens, tmp_path / "a") as runtime:
+        session = runtime.session("s")
+        session.chat("And so on.", max_tokens=4, temperature=0.0)
+        fill(session, 2)
+        assert len(session.memory)
+        assert all(FACT not in episode.text for episode in session.memory)
+        assert session.verify() == []
