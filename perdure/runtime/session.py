@@ -486,7 +486,7 @@ class Session:
         remembered = self.repository.remembered(self.head)
         # Commits of before the number was kept tell it by what they remember.
         known = self.head.state.archived if self.head.state else 0
-        warm.archived = max((entry.end for entry in remembered), default=0) if not known else known
+        warm.archived = known or max((entry.end for entry in remembered), default=0)
         lost = [] if self._stale else self.repository.lost(remembered)
         if lost:
             self.notes.append(self.pastes.mend(lost, header(self.loaded.chat, warm.messages)))
