@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from ..config import StoreOptions
-from ..errors import (
-    InvalidInput,
-    RefChanged,
-    RevisionNotFound,
-    SessionExists,
-    StoreDamaged,
-    StoreUnreadable,
-)
+from ..errors import InvalidInput, StoreDamaged, StoreUnreadable
 from ..stores.base import Digest
-from ..stores.journal import Journal
-from ..stores.lease import Lease, StoreLock
+from ..stores.lease import StoreLock
 from ..stores.lmdb import LmdbStore
 from ..stores.presence import Presence
 from ..stores.tables import TableWrite
-from . import bundle, catchup, commits, draft, fsck, gc, names, rebuild, revisions, sessionlog
-from .reading import Reader, head_ref
+from . import branching, bundle, catchup, commits, fsck, gc, names, opening, rebuild, revisions, sessionlog, tagging
+from .reading import Reader
 from .recipe import Recipe
 from .records import FsckReport, GcReport, Problem, SessionInfo, Tag
 from .scratch import Scratch
@@ -70,7 +60,7 @@ class Repository(Reader):
         A broken database is set aside and rebuilt from the journals. Raises StoreUnreadable, StoreVersion, SessionBusy when
         it is broken and others have it open, StoreDamaged when it is broken and there is no journal.
         """
-        root = _directory(Path(path), create)
+        root = opening.directory(Path(path), create)
         chosen = options or StoreOptions()
         lock = StoreLock(root / "lock")
         lock.acquire(shared=True, wait_ms=_PATIENCE_MS)
@@ -78,7 +68,7 @@ class Repository(Reader):
         try:
             presence = Presence(root / "running")
             with ExitStack() as alone:
-                store, notes = _open_store(root, chosen, lock, alone, unclean=presence.unclean)
+                store, notes = opening.open_store(root, chosen, lock, alone, unclean=presence.unclean)
                 repository = cls(root, store, lock, presence, notes, chosen)
                 repository._catch_up_or_rebuild()
         except BaseException as error:
@@ -118,36 +108,12 @@ class Repository(Reader):
         self, name: str, recipe: Recipe, *, model: str = "", seed: int | None = None, author: str = ""
     ) -> SessionInfo:
         """A new, empty session. Raises InvalidName or SessionExists."""
-        names.checked(name)
-        uid = secrets.token_hex(8)
-        with self.store.write() as txn:
-            if txn.ref(names.head(name)) is not None:
-                raise _taken(name)
-            recorder = draft.Recorder(txn)
-            chosen = secrets.randbits(62) if seed is None else seed
-            root = draft.root_commit(recorder, recipe.to_meta(), chosen, uid, author)
-            meta = _ref_meta(uid, None, model)
-            self._start_journal(meta, name, root.digest, None, list(recorder.records.values()))
-            txn.set_ref(names.head(name), None, root.digest, meta=meta, reason="create")
+        branching.create(self, name, recipe, model=model, seed=seed, author=author)
         return self.info(name)
 
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo:
         """A new session that stands at `at` (default: the head) of `src`: one durable transaction, no KV copied."""
-        names.checked(new)
-        with self.store.read() as txn:
-            parent = head_ref(txn, src)
-            target = revisions.resolve(txn, at or "HEAD", src)
-            if txn.ref(names.head(new)) is not None:
-                raise _taken(new)
-        uid = secrets.token_hex(8)
-        meta = _ref_meta(uid, src, str(parent.meta["model"]))
-        self._start_journal(meta, new, target.digest, (str(parent.meta["uid"]), target.digest), [])
-        try:
-            with self.store.write() as txn:
-                txn.set_ref(names.head(new), None, target.digest, meta=meta, reason=f"fork of {src}")
-        except RefChanged as error:
-            Journal.remove(self.path / "journals", uid)
-            raise _taken(new) from error
+        branching.fork(self, src, new, at)
         return self.info(new)
 
     def working_copy(self, name: str) -> WorkingCopy:
@@ -191,27 +157,11 @@ class Repository(Reader):
 
     def tag(self, name: str, rev: str, session: str | None = None) -> Tag:
         """Name a commit for good (gc keeps it). Raises SessionExists when the name is taken by another commit."""
-        names.checked(name, "tag")
-        target = self.resolve(rev, session)
-        with self.store.write() as txn:
-            if txn.ref(names.head(name)) is not None:
-                raise SessionExists(f"{name!r} is the name of a session; choose another for the tag.")
-            present = txn.ref(names.tag(name))
-            if present is not None and present.target != target.digest:
-                raise SessionExists(f"Tag {name!r} points elsewhere already; delete it first with `perdure tag --delete`.")
-            if present is None:
-                self._log_tag({"t": "tag", "name": name, "commit": target.digest, "session": session or ""})
-                txn.set_ref(names.tag(name), None, target.digest, meta={"session": session or ""}, reason="tag")
-        return Tag(name, target, session or "")
+        return tagging.tag(self, name, rev, session)
 
     def untag(self, name: str) -> None:
         """Delete a tag. Raises RevisionNotFound."""
-        with self.store.write() as txn:
-            ref = txn.ref(names.tag(name))
-            if ref is None:
-                raise RevisionNotFound(f"There is no tag {name!r}. `perdure tag` lists them.")
-            self._log_tag({"t": "untag", "name": name})
-            txn.delete_ref(names.tag(name), ref.target)
+        tagging.untag(self, name)
 
     # moving and keeping
 
@@ -225,18 +175,7 @@ class Repository(Reader):
 
     def import_bundle(self, file: Path | str, name: str | None = None, progress: Progress | None = None) -> SessionInfo:
         """Bring a bundle's session in. Everything is checked before anything is stored. Raises MalformedBundle."""
-        with bundle.opened(Path(file)) as source:
-            chosen = names.checked(name or source.name)
-            if self.exists(chosen):
-                raise _taken(chosen)
-            uid = secrets.token_hex(8)
-            with self.store.write() as txn:
-                small = source.store(txn, progress)
-                commits.read(txn, source.head)
-                meta = _ref_meta(uid, None, source.manifest.model)
-                self._start_journal(meta, chosen, source.head, None, small)
-                txn.set_ref(names.head(chosen), None, source.head, meta=meta, reason="import")
-        return self.info(chosen)
+        return self.info(branching.unpack(self, Path(file), name, progress))
 
     def verify(self, name: str, progress: Progress | None = None) -> list[Problem]:
         """Re-hash every object that a session's head and history refer to."""
@@ -311,87 +250,6 @@ class Repository(Reader):
                 kept = rebuild.set_aside(self.path)
             self.notes.append(rebuild.note(self.path, why, kept))
             return self.catch_up().lost
-
-    def _start_journal(
-        self,
-        meta: Mapping[str, object],
-        name: str,
-        commit: Digest,
-        base: tuple[str, Digest] | None,
-        records: list[bytes],
-    ) -> None:
-        first, *more = sessionlog.openings(meta, name, commit, base, records)
-        with Journal.create(self.path / "journals", str(meta["uid"]), first) as journal:
-            for body in more:
-                journal.append(body)
-
-    def _log_tag(self, body: Mapping[str, object]) -> None:
-        directory = self.path / "journals"
-        with Lease(self.path / "leases" / f"{sessionlog.STORE_UID}.lock"):
-            if sessionlog.STORE_UID in Journal.list(directory):
-                journal = Journal.open(directory, sessionlog.STORE_UID)
-                journal.append(body)
-            else:
-                journal = Journal.create(directory, sessionlog.STORE_UID, body)
-            journal.close()
-
-
-def _directory(path: Path, create: bool) -> Path:
-    root = path.expanduser().absolute()
-    if not root.exists() and not create:
-        raise StoreUnreadable(f"There is no store at {root}. Start a chat there, or choose another --store.")
-    try:
-        for part in (root, root / "journals", root / "leases"):
-            part.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise StoreUnreadable(f"{root} is not a directory. Choose another --store.") from error
-    except OSError as error:
-        raise StoreUnreadable(f"Cannot use {root} as a store: {error.strerror}. Choose another --store.") from error
-    return root
-
-
-def _open_store(
-    root: Path, options: StoreOptions, lock: StoreLock, alone: ExitStack, *, unclean: bool
-) -> tuple[LmdbStore, list[str]]:
-    """The database; one that is broken or gone is replaced by an empty one if there are journals to fill it from.
-
-    Then `alone` keeps others out until it is filled.
-    """
-    if not (root / "data.mdb").exists() and rebuild.has_journals(root):
-        alone.enter_context(lock.exclusive())
-        return LmdbStore(root, options), ["The database was gone; it is rebuilt from the journals."]
-    try:
-        if unclean:
-            fsck.require_sound(root)
-        store = LmdbStore(root, options)
-        _require_refs(store)
-    except (StoreDamaged, StoreUnreadable) as error:
-        if not rebuild.has_journals(root) or not os.access(root / "data.mdb", os.R_OK | os.W_OK):
-            raise
-        alone.enter_context(lock.exclusive())
-        note = rebuild.note(root, str(error), rebuild.set_aside(root))
-        return LmdbStore(root, options), [note]
-    return store, []
-
-
-def _require_refs(store: LmdbStore) -> None:
-    """Raises StoreDamaged, the store closed, when a ref cannot be read."""
-    try:
-        with store.read() as txn:
-            for _ in txn.refs():
-                pass
-    except BaseException:
-        store.close()
-        raise
-
-
-def _taken(name: str) -> SessionExists:
-    return SessionExists(f"A session called {name!r} exists already; choose another name or remove it first.")
-
-
-def _ref_meta(uid: str, forked_from: str | None, model: str) -> dict[str, object]:
-    now = draft.now_ms()
-    return {"uid": uid, "seq": 0, "created": now, "updated": now, "from": forked_from, "model": model}
 
 
 __all__ = ["Progress", "Repository"]

@@ -23,6 +23,7 @@ from .alone import Alone
 from .chat import ChatFormat
 
 if TYPE_CHECKING:
+    from .checkout import Checkout
     from .session import Session
 
 AT_ONCE = 32
@@ -155,7 +156,7 @@ def header(chat: ChatFormat, messages: Sequence[Message]) -> list[int]:
     return chat.around((), [*system, Message("user", "")], CONTEXT, "", tail_is_open=False)[0]
 
 
-def make_alone(session: Session) -> Alone | None:
+def make_alone(session: Checkout) -> Alone | None:
     """The encoder of pieces for a session, or None where no KV is to be kept of them."""
     if session.budget is None or session.runtime.memory.recall != "kv":
         return None

@@ -14,7 +14,8 @@ from ...memory.events import EVICT, TRACK, Event
 from ...memory.summary import Summary
 from ...memory.working import Budget
 from ..state.base import Summaries
-from ..state.cache import CacheAdapter, CacheState, inputs_of
+from ..state.cache import CacheAdapter, inputs_of
+from ..state.cache_state import CacheState
 from ..state.plan import Row
 
 STEP = 256

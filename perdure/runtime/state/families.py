@@ -9,7 +9,8 @@ import torch
 
 from ...errors import InvalidInput
 from .base import StateAdapter
-from .cache import TRIAL_TOKENS, CacheAdapter, CacheState, inputs_of
+from .cache import TRIAL_TOKENS, CacheAdapter, inputs_of
+from .cache_state import CacheState
 from .fixed import FixedAdapter
 
 

@@ -1,0 +1,91 @@
+"""New branches, each with its journal: an empty session, a fork of another one, one out of a bundle."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RefChanged, SessionExists
+from ..stores.base import Digest
+from ..stores.journal import Journal
+from . import bundle, commits, draft, names, revisions, sessionlog
+from .reading import head_ref
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from .repository import Repository
+
+
+def create(repository: Repository, name: str, recipe: Recipe, *, model: str, seed: int | None, author: str) -> None:
+    """A new, empty session. Raises InvalidName or SessionExists."""
+    names.checked(name)
+    uid = secrets.token_hex(8)
+    with repository.store.write() as txn:
+        if txn.ref(names.head(name)) is not None:
+            raise _taken(name)
+        recorder = draft.Recorder(txn)
+        chosen = secrets.randbits(62) if seed is None else seed
+        root = draft.root_commit(recorder, recipe.to_meta(), chosen, uid, author)
+        meta = _ref_meta(uid, None, model)
+        _start_journal(repository, meta, name, root.digest, None, list(recorder.records.values()))
+        txn.set_ref(names.head(name), None, root.digest, meta=meta, reason="create")
+
+
+def fork(repository: Repository, src: str, new: str, at: str | None) -> None:
+    """A new session that stands at `at` (default: the head) of `src`. Raises as `create` does."""
+    names.checked(new)
+    with repository.store.read() as txn:
+        parent = head_ref(txn, src)
+        target = revisions.resolve(txn, at or "HEAD", src)
+        if txn.ref(names.head(new)) is not None:
+            raise _taken(new)
+    uid = secrets.token_hex(8)
+    meta = _ref_meta(uid, src, str(parent.meta["model"]))
+    _start_journal(repository, meta, new, target.digest, (str(parent.meta["uid"]), target.digest), [])
+    try:
+        with repository.store.write() as txn:
+            txn.set_ref(names.head(new), None, target.digest, meta=meta, reason=f"fork of {src}")
+    except RefChanged as error:
+        Journal.remove(repository.path / "journals", uid)
+        raise _taken(new) from error
+
+
+def unpack(repository: Repository, file: Path, name: str | None, progress: Callable[[int, int], None] | None) -> str:
+    """A new session out of a bundle; returns its name. Raises MalformedBundle with nothing stored."""
+    with bundle.opened(file) as source:
+        chosen = names.checked(name or source.name)
+        if repository.exists(chosen):
+            raise _taken(chosen)
+        uid = secrets.token_hex(8)
+        with repository.store.write() as txn:
+            small = source.store(txn, progress)
+            commits.read(txn, source.head)
+            meta = _ref_meta(uid, None, source.manifest.model)
+            _start_journal(repository, meta, chosen, source.head, None, small)
+            txn.set_ref(names.head(chosen), None, source.head, meta=meta, reason="import")
+    return chosen
+
+
+def _start_journal(
+    repository: Repository,
+    meta: Mapping[str, object],
+    name: str,
+    commit: Digest,
+    base: tuple[str, Digest] | None,
+    records: list[bytes],
+) -> None:
+    first, *more = sessionlog.openings(meta, name, commit, base, records)
+    with Journal.create(repository.path / "journals", str(meta["uid"]), first) as journal:
+        for body in more:
+            journal.append(body)
+
+
+def _taken(name: str) -> SessionExists:
+    return SessionExists(f"A session called {name!r} exists already; choose another name or remove it first.")
+
+
+def _ref_meta(uid: str, forked_from: str | None, model: str) -> dict[str, object]:
+    now = draft.now_ms()
+    return {"uid": uid, "seq": 0, "created": now, "updated": now, "from": forked_from, "model": model}

@@ -1,0 +1,215 @@
+"""A branch checked out: its head, what that is gone on with, its working state in memory, and what it may recall."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ..config import CheckpointOptions
+from ..errors import InvalidInput
+from ..memory.checkpoints import TURN
+from ..memory.recipe import Recipe
+from ..memory.records import Commit, Message
+from ..memory.repository import Repository
+from ..memory.scratch import Scratch
+from ..memory.sessionlog import UnfinishedTurn
+from ..memory.summary import Summary
+from ..memory.working import Budget
+from ..memory.workingcopy import WorkingCopy
+from .alone import Alone
+from .archive import make_alone
+from .engine import Engine
+from .memories import Memories, View
+from .models import LoadedModel
+from .opening import execution, restored, rewound
+from .pasting import Pastes
+from .records import ModelInfo
+from .restoration import Restoration
+from .turn import Cost
+from .warm import Warm
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+
+class Checkout:
+    """Warm while the working state is in memory, cold otherwise: then it is restored when it is next asked for.
+
+    `head` is the commit it stands at; `notes` are sentences about what was mended, for the next receipt.
+    """
+
+    def __init__(self, runtime: Runtime, copy: WorkingCopy | Scratch, *, as_text: bool = False) -> None:
+        self._runtime = runtime
+        self._as_text = as_text
+        self._warm: Warm | None = None
+        self._debt = Cost()
+        self._alone: Alone | None = None
+        self._view: View | None = None
+        self.loaded: LoadedModel = runtime.loaded
+        self.repository: Repository = runtime.repository
+        self.copy = copy
+        self.notes: list[str] = []
+        self.recipe: Recipe
+        self.engine: Engine
+        self._adopt()
+
+    @property
+    def name(self) -> str | None:
+        return self.copy.name
+
+    @property
+    def head(self) -> Commit:
+        return self.copy.head
+
+    @property
+    def model(self) -> ModelInfo:
+        return self.loaded.info
+
+    @property
+    def runtime(self) -> Runtime:
+        """What this session runs in."""
+        return self._runtime
+
+    @property
+    def stale(self) -> bool:
+        """Whether the stored state is another model's, so that the conversation is computed again from its text."""
+        return self._stale
+
+    @property
+    def checkpoints(self) -> CheckpointOptions:
+        """Which snapshots of recurrent states are kept."""
+        return self._runtime.checkpoints
+
+    @property
+    def seed(self) -> int:
+        return self.head.state.seed if self.head.state else 0
+
+    @property
+    def warm(self) -> Warm:
+        """The working state, restored from the store when it is not in memory."""
+        if self._warm is None:
+            self._warm = restored(self, self._debt)
+        return self._warm
+
+    # reading
+
+    def messages(self) -> list[Message]:
+        """The conversation so far, an interrupted answer included once the session has been opened for writing."""
+        if self._warm is not None:
+            return list(self._warm.messages)
+        return self.repository.messages_of(self.head) if self.head.messages else []
+
+    def log(self) -> list[Commit]:
+        """Commits from the head back, newest first."""
+        return self.repository.log(self.head.hex)
+
+    def logits(self) -> Tensor:
+        """The boundary logits [vocab], float32: what the model says after the last token it absorbed."""
+        warm = self.warm
+        if warm.boundary is None and warm.state.seen == self.head.tokens:
+            restoration = Restoration(self.repository, self.engine, self.head)
+            warm.boundary = restoration.boundary(warm)
+            self.notes.extend(restoration.notes)
+        if warm.boundary is None:
+            raise InvalidInput(f"Session {self.name!r} has absorbed no tokens yet, so there are no logits.")
+        return warm.boundary.logits.clone()
+
+    # what it may recall
+
+    @property
+    def memories(self) -> Memories | None:
+        """What finds memories; None where nothing is to be recalled."""
+        return None if self._runtime.memory.recall == "off" else self._runtime.memories
+
+    @property
+    def view(self) -> View:
+        """What this session may recall."""
+        if self._view is None or self._view.root != (self.head.state.episodes if self.head.state else None):
+            self._view = self._runtime.memories.view(self.head)
+        return self._view
+
+    @property
+    def alone(self) -> Alone | None:
+        """Encodes pieces of text for this session's memory; None where no KV of them is kept."""
+        if self._alone is None:
+            self._alone = make_alone(self)
+        return self._alone
+
+    @property
+    def pastes(self) -> Pastes:
+        """Reads what recalls paste."""
+        return Pastes(self.repository, self.engine, self.recipe.digest)
+
+    def system_message(self) -> Message | None:
+        """The system prompt, once the conversation has begun."""
+        first = self.warm.messages[:1]
+        return first[0] if first and first[0].role == "system" else None
+
+    @property
+    def budget(self) -> Budget | None:
+        """How large the working set may become; None for a model whose keys cannot be moved."""
+        system = self.system_message()
+        return self._runtime.budget(0 if system is None else system.end)
+
+    @property
+    def summary(self) -> Summary:
+        """What summarises tokens that are evicted from now on."""
+        return self._runtime.summary
+
+    # moving
+
+    def mark(self, kind: str) -> None:
+        """Take a snapshot of a recurrent state at this position (called by the turn); of a bounded one at turn ends.
+
+        None is taken while memories are pasted: they are not part of what is kept.
+        """
+        if kind == TURN or (self.engine.adapter.fixed and not self.warm.state.place.recalled):
+            self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
+
+    def rewind(self, tokens: int) -> int:
+        """Go back to where a forward ended within the present state; returns how many tokens were computed again."""
+        self._warm, replayed = rewound(self, tokens)
+        return replayed
+
+    def release(self) -> None:
+        """Give the writer's lease back and stay warm."""
+        self.copy.release()
+
+    def _adopt(self) -> None:
+        """Choose what the head is gone on with."""
+        self._stale = False
+        self.recipe, self.engine, self._stale = execution(self._runtime, self.head, as_text=self._as_text)
+
+    def _enter(self) -> UnfinishedTurn | None:
+        """Take the lease, notice moves by others, restore; returns what a killed process left unfinished."""
+        if self.copy.acquire():
+            self._cool()
+        tail = self.copy.tail() if self._warm is None else None
+        if tail is not None and tail.target is not None:
+            self.copy.apply(tail)
+        self.notes.extend(self.copy.notes)
+        self.copy.notes = []
+        if self._warm is None:
+            self._adopt()
+            self._warm = restored(self, self._debt)
+        return None if tail is None else tail.turn
+
+    def _take_debt(self) -> Cost:
+        """The cost of restoring since the last turn, which the next turn's receipt shows."""
+        taken, self._debt = self._debt, Cost()
+        taken.restored = self.warm.state.seen
+        return taken
+
+    def _take_notes(self) -> list[str]:
+        taken, self.notes = self.notes, []
+        return taken
+
+    def _cool(self) -> None:
+        """Forget the working state and give its memory back."""
+        if self._alone is not None:
+            self._alone.close()
+            self._alone = None
+        if self._warm is not None:
+            self._warm.state.release()
+            self._warm = None
