@@ -14,8 +14,9 @@ from ._targets import Verdict, judge
 OURS, LLAMA = "perdure", "llama.cpp"
 OBJECTS = 100_000
 NAMED = {2048: "2k", 8000: "8k"}
-SHOWN = ("prefill_ms", "first_token_ms", "restore_ms", "restore_again_ms", "restore_http_ms", "first_logits_ms", "token_ms")
-SHOWN += ("durable_ms", "commit_ms", "fork_ms", "open_ms", "paid_ms")
+RESTORES = ("restore_ms", "restore_again_ms", "restore_http_ms")
+STORES = ("durable_ms", "commit_ms", "fork_ms", "open_ms", "paid_ms")
+SHOWN = ("prefill_ms", "first_token_ms", *RESTORES, "first_logits_ms", "token_ms", *STORES)
 
 
 def metrics_of(table: Table) -> dict[str, float]:
