@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import InvalidInput
+from ..errors import Conflict, InvalidInput
 from ..memory.amending import named
 from ..memory.draft import now_ms
 from ..memory.episodes import Episode
@@ -72,6 +72,7 @@ class SessionMemory:
         already, under the same title, are passed over: what was cut short goes on where it stopped.
         """
         session = self._session
+        self._require_own_state()
         documents = [(title, pieces_of(session, text)) for title, text in parts]
         total = sum(len(pieces) for _, pieces in documents)
         if not total:
@@ -100,6 +101,7 @@ class SessionMemory:
 
     def edit(self, name: str, text: str) -> Episode:
         """Replace an episode's text; its id stays. It is embedded and encoded anew. Raises RevisionNotFound."""
+        self._require_own_state()
         old = self.get(name)
         if not text.strip():
             raise InvalidInput("An episode cannot become empty; remove it instead.")
@@ -123,6 +125,14 @@ class SessionMemory:
         old = self.get(name)
         self._change(old, None, f"forget {old.id}")
         return old
+
+    def _require_own_state(self) -> None:
+        """Nothing of this model's is put beside a state that is still another's."""
+        session = self._session
+        if session.stale:
+            raise Conflict(
+                f"Session {session.name!r} has not been computed anew by {session.model.name} yet; say something first."
+            )
 
     def _change(self, old: Episode, new: NewEpisode | None, title: str) -> None:
         self._session.amend((), {old.digest: new}, title)
