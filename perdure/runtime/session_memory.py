@@ -99,8 +99,11 @@ class SessionMemory:
             return []
         return [new for new in remember(self._session, source, pieces, first, parts) if new.episode.id not in known]
 
-    def edit(self, name: str, text: str) -> Episode:
-        """Replace an episode's text; its id stays. It is embedded and encoded anew. Raises RevisionNotFound."""
+    def edit(self, name: str, text: str, pinned: bool | None = None) -> Episode:
+        """Replace an episode's text, and whether it is pinned unless that is None; its id stays.
+
+        It is embedded and encoded anew. Raises RevisionNotFound.
+        """
         self._require_own_state()
         old = self.get(name)
         if not text.strip():
@@ -110,7 +113,8 @@ class SessionMemory:
         if len(pieces) != 1:
             raise InvalidInput(f"The text is too long for one episode: it would become {len(pieces)}. Shorten it.")
         new = remember(self._session, source, pieces)
-        kept = replace(new[0].episode, id=old.id, part=old.part, parts=old.parts, pinned=old.pinned)
+        chosen = old.pinned if pinned is None else pinned
+        kept = replace(new[0].episode, id=old.id, part=old.part, parts=old.parts, pinned=chosen)
         self._change(old, NewEpisode(kept, new[0].kv), f"edit {old.id}")
         return self.get(name)
 

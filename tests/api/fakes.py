@@ -133,7 +133,7 @@ class FakeMemory:
     def get(self, name: str) -> Episode:
         raise RevisionNotFound(f"There is no memory {name}.")
 
-    def edit(self, name: str, text: str) -> Episode:
+    def edit(self, name: str, text: str, pinned: bool | None = None) -> Episode:
         return self.get(name)
 
     def pin(self, name: str, pinned: bool = True) -> Episode:
