@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgpack
 
-from ..errors import ObjectCorrupt
+from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Buffer, Digest, Object
 
 KIND = "list"
@@ -104,6 +104,25 @@ def nodes(txn: Gets, root: Digest) -> Iterator[Digest]:
     if node.level:
         for child in node.children:
             yield from nodes(txn, child)
+
+
+def unseen(txn: Gets, root: Digest | None, seen: set[Digest]) -> Iterator[Entry]:
+    """The entries of those nodes of a list that are not in `seen`, which they join. What cannot be read is passed over.
+
+    Lists that grew from each other share most nodes: with one `seen` for all of them each is read once.
+    """
+    if root is None or root in seen:
+        return
+    seen.add(root)
+    try:
+        node = _load(txn, root)
+    except (ObjectMissing, ObjectCorrupt):
+        return
+    if not node.level:
+        yield from map(Entry, node.values, node.children)
+    else:
+        for child in node.children:
+            yield from unseen(txn, child, seen)
 
 
 def _leaves(txn: Puts, entries: Sequence[Entry]) -> list[tuple[Digest, int]]:

@@ -116,6 +116,7 @@ class SessionMemory:
         chosen = old.pinned if pinned is None else pinned
         kept = replace(new[0].episode, id=old.id, part=old.part, parts=old.parts, pinned=chosen)
         self._change(old, NewEpisode(kept, new[0].kv), f"edit {old.id}")
+        self._session.runtime.memories.forget()
         return self.get(name)
 
     def pin(self, name: str, pinned: bool = True) -> Episode:
@@ -128,6 +129,7 @@ class SessionMemory:
         """Forget an episode: from this commit on the session has none of it. Raises RevisionNotFound."""
         old = self.get(name)
         self._change(old, None, f"forget {old.id}")
+        self._session.runtime.memories.forget()
         return old
 
     def _require_own_state(self) -> None:
@@ -140,7 +142,6 @@ class SessionMemory:
 
     def _change(self, old: Episode, new: NewEpisode | None, title: str) -> None:
         self._session.amend((), {old.digest: new}, title)
-        self._session.runtime.memories.forget([old.digest])
 
     def _entry(self, name: str) -> Entry:
         return named(self._session.view.entries, name, f"session {self._session.name!r}")
