@@ -34,8 +34,8 @@ class Moved(NamedTuple):
 def carried(session: Session) -> list[NewEpisode]:
     """Every episode of the head, encoded by the present model: text, id, title, pin and vector stay as they are.
 
-    Those of messages are said to stand where the message stands now, and messages up to the last of them count as
-    remembered: nothing is remembered twice, and what was forgotten does not come back.
+    Those of messages are said to stand where the message stands now, and messages that were archived
+    count as archived: nothing is remembered twice, and what was forgotten does not come back.
     """
     repository = session.repository
     entries = repository.remembered(session.head)
@@ -44,7 +44,7 @@ def carried(session: Session) -> list[NewEpisode]:
     for first in range(0, len(entries), AT_ONCE):
         batch = repository.episodes([entry.digest for entry in entries[first : first + AT_ONCE]])
         found += written_ahead(session, [_present(session, episode, moved) for episode in batch])
-    session.warm.archived = moved.place(max((entry.end for entry in entries), default=0))[1]
+    session.warm.archived = moved.place(session.warm.archived)[1]
     _tell(session, found)
     return found
 
