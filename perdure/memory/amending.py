@@ -51,7 +51,7 @@ def forget(repository: Repository, session: str, name: str, *, author: str = "")
 
 
 def _episode(repository: Repository, copy: WorkingCopy, name: str) -> Episode:
-    entry = named(repository.remembered(copy.head), name, f"session {copy.name!r}")
+    entry = named(repository.beginning(copy.head, name), name, f"session {copy.name!r}")
     return repository.episodes([entry.digest])[0]
 
 

@@ -163,6 +163,11 @@ class Reader:
         with self.store.read() as txn:
             return list(remembering.read(txn, commit.state.episodes if commit.state else None, start))
 
+    def beginning(self, commit: Commit, digits: str) -> list[remembering.Entry]:
+        """What a commit remembers under ids that begin with `digits`."""
+        with self.store.read() as txn:
+            return list(remembering.beginning(txn, commit.state.episodes if commit.state else None, digits.lower()))
+
     def held(self) -> set[Digest]:
         """The episodes that the head of some session remembers; sessions and entries that cannot be read are left out."""
         seen: set[Digest] = set()

@@ -80,6 +80,11 @@ def read(txn: tree.Gets, root: Digest | None, start: int = 0) -> Iterator[Entry]
     return _read(() if root is None else tree.iterate(txn, root, start))
 
 
+def beginning(txn: tree.Gets, root: Digest | None, digits: str) -> Iterator[Entry]:
+    """Those whose id begins with `digits`."""
+    return _read(() if root is None else tree.matching(txn, root, lambda value: bool(value[0].startswith(digits))))
+
+
 def unseen(txn: tree.Gets, root: Digest | None, seen: set[Digest]) -> Iterator[Entry]:
     """Those in nodes of the list that are not in `seen` yet; see `tree.unseen`."""
     return _read(tree.unseen(txn, root, seen))

@@ -74,6 +74,9 @@ class FakeRepository:
     def remembered(self, commit: Commit, start: int = 0) -> list[Entry]:
         return []
 
+    def beginning(self, commit: Commit, digits: str) -> list[Entry]:
+        return []
+
     def episodes(self, digests: Iterable[bytes]) -> list[Episode]:
         return []
 

@@ -182,3 +182,16 @@ def test_index_files_that_are_not_whole_are_deleted(opens: Opens, tmp_path: Path
         assert on_disk(tmp_path / "store") == b""
     with opened(opens) as runtime:
         assert runtime.session("s").memory.search("wizards", threshold=0.0)
+
+
+def test_memories_are_found_by_the_digits_they_begin_with(opens: Opens) -> None:
+    with opened(opens) as runtime:
+        session = runtime.session("s")
+        session.memory.add([("ports.txt", " ".join(f"Line {i} tells of the harbour number {i * 37}." for i in range(300)))])
+        entries = runtime.repository.remembered(session.head)
+        assert len(entries) > 64
+        for digits in ("", "0", entries[40].id[:2], entries[-1].id.upper(), "zz"):
+            wanted = [entry for entry in entries if entry.id.startswith(digits.lower())]
+            assert runtime.repository.beginning(session.head, digits) == wanted
+        assert runtime.repository.remembered(session.head, 40) == entries[40:]
+        assert runtime.repository.beginning(runtime.session("empty").head, "") == []

@@ -175,8 +175,8 @@ def _holders(hub: Hub, name: str, session: str | None) -> dict[str, bytes]:
     infos = repository.sessions() if session is None else [repository.info(session)]
     found = {}
     for info in infos:
-        entries = repository.remembered(info.head)
-        if any(entry.id.startswith(name.lower()) for entry in entries):
+        entries = repository.beginning(info.head, name)
+        if entries:
             found[info.name] = named(entries, name, f"session {info.name!r}").digest
     if not found:
         where = "" if session is None else f" in session {session}"

@@ -13,6 +13,7 @@ from ..recalling import History, Searched
 
 if TYPE_CHECKING:
     from ...memory.episodes import Episode
+    from ...memory.remembering import Entry
     from ...runtime.session_memory import Added
 
 
@@ -100,6 +101,8 @@ class RepositoryPort(History, Protocol):
     def exists(self, name: str) -> bool: ...
 
     def inspect(self, commit: Commit) -> Memory: ...
+
+    def beginning(self, commit: Commit, digits: str) -> list[Entry]: ...
 
     def messages(self, rev: str, session: str | None = None) -> list[Message]: ...
 
