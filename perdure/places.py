@@ -1,7 +1,8 @@
-"""Where Perdure keeps things when nobody says otherwise."""
+"""Where Perdure keeps things, and for whom it works, when nobody says otherwise."""
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 
 import platformdirs
@@ -15,3 +16,11 @@ def default_store() -> Path:
 def default_cache() -> Path:
     """Pulled models and what is derived from them, in the user's cache folder."""
     return platformdirs.user_cache_path("perdure", appauthor=False)
+
+
+def user() -> str:
+    """Who is at work: the author of commits. Empty where the machine does not say."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

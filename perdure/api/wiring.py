@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config import CheckpointOptions, MemoryOptions
-from ..places import default_cache, default_store
+from ..places import default_cache, default_store, user
 
 if TYPE_CHECKING:
     from ..memory import Repository
@@ -76,8 +76,8 @@ def amend(repository: Repository, session: str, name: str, action: str) -> Episo
     from ..memory import amending
 
     if action == "forget":
-        return amending.forget(repository, session, name)
-    return amending.pin(repository, session, name, action == "pin")
+        return amending.forget(repository, session, name, author=user())
+    return amending.pin(repository, session, name, action == "pin", author=user())
 
 
 def read_document(path: Path) -> list[tuple[str, str]]:

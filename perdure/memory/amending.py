@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..errors import Conflict, RevisionNotFound
 from .episodes import Episode
+from .recall import FOLDER, sweep
 from .remembering import Entry, NewEpisode
 from .repository import Repository
 from .workingcopy import WorkingCopy
@@ -28,25 +29,29 @@ def named(entries: Sequence[Entry], name: str, where: str) -> Entry:
     return found[0]
 
 
-def pin(repository: Repository, session: str, name: str, pinned: bool = True) -> Episode:
+def pin(repository: Repository, session: str, name: str, pinned: bool = True, *, author: str = "") -> Episode:
     """Have an episode recalled in every turn, or no longer. Raises RevisionNotFound or SessionBusy."""
     with _writing(repository, session) as copy:
         old = _episode(repository, copy, name)
         changed = replace(old, pinned=pinned)
-        copy.remember((), {old.digest: NewEpisode(changed)}, title=f"{'pin' if pinned else 'unpin'} {old.id}", author="")
+        copy.remember((), {old.digest: NewEpisode(changed)}, title=f"{'pin' if pinned else 'unpin'} {old.id}", author=author)
         return changed
 
 
-def forget(repository: Repository, session: str, name: str) -> Episode:
-    """Take an episode out: from the new commit on the session has none of it. Raises RevisionNotFound or SessionBusy."""
+def forget(repository: Repository, session: str, name: str, *, author: str = "") -> Episode:
+    """Take an episode out: from the new commit on the session has none of it, and the search indexes neither.
+
+    Raises RevisionNotFound or SessionBusy.
+    """
     with _writing(repository, session) as copy:
         old = _episode(repository, copy, name)
-        copy.remember((), {old.digest: None}, title=f"forget {old.id}", author="")
-        return old
+        copy.remember((), {old.digest: None}, title=f"forget {old.id}", author=author)
+    sweep(repository.path / FOLDER, repository.held())
+    return old
 
 
 def _episode(repository: Repository, copy: WorkingCopy, name: str) -> Episode:
-    entry = named(repository.remembered(copy.head), name, f"session {copy.name!r}")
+    entry = named(repository.beginning(copy.head, name), name, f"session {copy.name!r}")
     return repository.episodes([entry.digest])[0]
 
 

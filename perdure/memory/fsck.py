@@ -17,7 +17,7 @@ from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
 from ..stores.lmdb import LmdbStore
 from ..stores.walk import walk
-from . import catchup, commits, names, reach, remembering, retelling, tree
+from . import catchup, commits, names, reach, retelling, tree
 from .records import Commit, FsckReport, Problem
 
 if TYPE_CHECKING:
@@ -168,18 +168,34 @@ def _roots(txn: ReadTxn) -> list[Digest]:
 def _computed(txn: ReadTxn) -> set[Digest]:
     """Every KV block, snapshot and summary that some branch or tag refers to, present or not."""
     found: set[Digest] = set()
-    for root in _roots(txn):
-        try:
-            for commit in commits.history(txn, commits.read(txn, root)):
-                found.update(digest for _, _, digest in commits.block_list(txn, commit))
-                found.update(digest for _, _, digest in commits.window_list(txn, commit))
-                found.update(mark.digest for mark in commits.checkpoints(commit))
-                found.update(reach.snapshots(txn, commit))
-                listed = commit.state.episodes if commit.state else None
-                found.update(entry.kv or b"" for entry in remembering.read(txn, listed))
-        except (ObjectMissing, ObjectCorrupt):
-            continue
+    seen: set[Digest] = set()
+    for commit in _commits(txn):
+        for root in _block_lists(commit):
+            found.update(entry.ref for entry in tree.unseen(txn, root, seen))
+        marks = {mark.digest for mark in commits.checkpoints(commit)} - found
+        found |= marks | reach.with_parts(txn, marks)
     return found
+
+
+def _commits(txn: ReadTxn) -> Iterator[Commit]:
+    """The commits that branches and tags go back to, each once; a history ends where it cannot be read."""
+    seen: set[Digest] = set()
+    for root in _roots(txn):
+        digest: Digest | None = root
+        while digest is not None and digest not in seen:
+            seen.add(digest)
+            try:
+                commit = commits.read(txn, digest)
+            except (ObjectMissing, ObjectCorrupt):
+                break
+            yield commit
+            digest = commit.parents[0] if commit.parents else None
+
+
+def _block_lists(commit: Commit) -> tuple[Digest | None, ...]:
+    """The lists of the KV that a commit refers to: of its tokens, of sliding layers, of what it remembers."""
+    state = commit.state
+    return () if state is None else (state.blocks, state.windows, state.episode_kv)
 
 
 def _holders(store: LmdbStore, digest: Digest) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Digest, ReadTxn, WriteTxn
 from ..stores.journal import Journal, read_journal
-from . import commits, names, reach, sessionlog
+from . import commits, names, reach, recall, sessionlog
 from .records import Commit, GcReport
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def collect(repository: Repository, *, dry_run: bool, expire_days: float, compac
     if not dry_run:
         for uid in journals:
             Journal.remove(repository.path / "journals", uid)
+        recall.sweep(repository.path / recall.FOLDER, repository.held())
     freed = repository.compact() if compact and not dry_run else 0
     return GcReport(len(dead), size, len(live), len(journals), dry_run, freed)
 

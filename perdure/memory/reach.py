@@ -29,14 +29,19 @@ def reachable(txn: ReadTxn, roots: Iterable[Digest]) -> set[Digest]:
 
 def snapshots(txn: ReadTxn, commit: Commit) -> set[Digest]:
     """The snapshots that a commit holds and the store still has, with what they refer to."""
+    return with_parts(txn, (mark.digest for mark in commits.checkpoints(commit)))
+
+
+def with_parts(txn: ReadTxn, digests: Iterable[Digest]) -> set[Digest]:
+    """Those of the objects that the store has, with what they refer to."""
     found: set[Digest] = set()
-    for mark in commits.checkpoints(commit):
+    for digest in digests:
         try:
-            item = txn.get(mark.digest)
+            item = txn.get(digest)
         except (ObjectMissing, ObjectCorrupt):
-            found.update([mark.digest] if txn.has(mark.digest) else [])
+            found.update([digest] if txn.has(digest) else [])
             continue
-        found.update([mark.digest, *(ref for ref in item.refs if txn.has(ref))])
+        found.update([digest, *(ref for ref in item.refs if txn.has(ref))])
     return found
 
 

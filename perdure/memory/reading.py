@@ -163,6 +163,19 @@ class Reader:
         with self.store.read() as txn:
             return list(remembering.read(txn, commit.state.episodes if commit.state else None, start))
 
+    def beginning(self, commit: Commit, digits: str) -> list[remembering.Entry]:
+        """What a commit remembers under ids that begin with `digits`."""
+        with self.store.read() as txn:
+            return list(remembering.beginning(txn, commit.state.episodes if commit.state else None, digits.lower()))
+
+    def held(self) -> set[Digest]:
+        """The episodes that the head of some session remembers; sessions and entries that cannot be read are left out."""
+        seen: set[Digest] = set()
+        with self.store.read() as txn:
+            infos = [_session_or_none(txn, name, ref) for name, ref in txn.refs(names.HEADS)]
+            roots = {info.head.state.episodes for info in infos if info is not None and info.head.state is not None}
+            return {entry.digest for root in roots for entry in remembering.unseen(txn, root, seen)}
+
     def episodes(self, digests: Iterable[Digest]) -> list[Episode]:
         """Episodes by their objects' digests. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:

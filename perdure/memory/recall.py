@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ObjectCorrupt
+from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores import sealed
 from ..stores.base import DIGEST_SIZE, Digest
 from ..stores.lexicon import Found, Lexicon
@@ -33,6 +33,11 @@ CANDIDATES = 32
 """Episodes that each of the two searches puts forward."""
 
 MAGIC = b"PDNAME1\n"
+
+FOLDER = "index"
+"""Below the store: the search indexes, which are made anew from the episodes where they are missing or damaged."""
+
+FILES = ("vectors", "words", "names")
 
 _BRANCHES = 16
 _BATCH = 4096
@@ -129,10 +134,10 @@ class Library:
                 self._add(own)
         return foreign
 
-    def remove(self, digests: Iterable[Digest]) -> int:
-        """Take episodes out; returns how many were there. Files that are saved afterwards hold nothing of them."""
-        ids = ids_of(digests)
+    def retain(self, digests: Iterable[Digest]) -> int:
+        """Take every other episode out; returns how many went. Files that are saved afterwards hold nothing of them."""
         with self._lock:
+            ids = np.setdiff1d(self._names.ids, ids_of(digests))
             self._vectors.remove(ids)
             self._words.remove(ids)
             return self._names.remove(ids)
@@ -149,10 +154,12 @@ class Library:
 
     def save(self, folder: Path) -> None:
         """Write the library to files in a folder, each whole or not at all. Raises StoreError as the disk has it."""
+        vectors, words, names = (folder / file for file in FILES)
+        folder.mkdir(exist_ok=True)
         with self._lock:
-            self._vectors.save(folder / "vectors")
-            self._words.save(folder / "words")
-            self._names.save(folder / "names", self.encoder)
+            self._vectors.save(vectors)
+            self._words.save(words)
+            self._names.save(names, self.encoder)
 
     @classmethod
     def load(cls, folder: Path, encoder: str, dim: int) -> Self:
@@ -161,13 +168,20 @@ class Library:
         Raises ObjectMissing or ObjectCorrupt where it is not there, not whole, or another encoder's: the caller then starts
         an empty one and syncs all episodes.
         """
-        library = cls(encoder, dim)
-        library._vectors = VectorIndex.load(folder / "vectors")
-        library._words = Lexicon.load(folder / "words")
-        library._names = _Names.load(folder / "names", encoder)
-        held = library._names.ids
-        agree = np.array_equal(held, library._vectors.ids) and np.array_equal(held, library._words.ids)
-        if not agree or library._vectors.dim != dim:
+        library = cls.saved(folder)
+        if (library.encoder, library._vectors.dim) != (encoder, dim):
+            raise ObjectCorrupt(f"The indexes in {folder} are of {library.encoder}, not {encoder}; they are made anew.")
+        return library
+
+    @classmethod
+    def saved(cls, folder: Path) -> Self:
+        """The same, whichever encoder made it."""
+        vectors, words, names = (folder / file for file in FILES)
+        index = VectorIndex.load(vectors)
+        loaded, encoder = _Names.load(names)
+        library = cls(encoder, index.dim)
+        library._vectors, library._words, library._names = index, Lexicon.load(words), loaded
+        if not all(np.array_equal(loaded.ids, part.ids) for part in (library._vectors, library._words)):
             raise ObjectCorrupt(f"The indexes in {folder} do not agree with each other; they are made anew from the store.")
         return library
 
@@ -255,12 +269,23 @@ class _Names:
         sealed.write(path, MAGIC, {"encoder": encoder}, [self._digests[kept].tobytes()])
 
     @classmethod
-    def load(cls, path: Path, encoder: str) -> _Names:
+    def load(cls, path: Path) -> tuple[_Names, str]:
+        """The names in a file, and the encoder of their vectors."""
         header, (raw,) = sealed.read(path, MAGIC)
-        if header["encoder"] != encoder:
-            raise ObjectCorrupt(f"The index {path} is of {header['encoder']}, not {encoder}; it is made anew.")
         digests = np.frombuffer(raw, dtype=np.uint8).reshape(-1, DIGEST_SIZE).copy()
-        return cls(Slots(digests[:, :8].copy().view("<i8")[:, 0].astype(np.int64)), digests)
+        return cls(Slots(digests[:, :8].copy().view("<i8")[:, 0].astype(np.int64)), digests), str(header["encoder"])
+
+
+def sweep(folder: Path, digests: Iterable[Digest]) -> None:
+    """Leave nothing in the saved library but these episodes. Files that are not whole are deleted."""
+    try:
+        library = Library.saved(folder)
+    except (ObjectMissing, ObjectCorrupt):
+        for file in FILES:
+            (folder / file).unlink(missing_ok=True)
+        return
+    if library.retain(digests):
+        library.save(folder)
 
 
 def id_of(digest: Digest) -> int:

@@ -77,7 +77,21 @@ def rebuilt(txn: tree.Puts, entries: Sequence[Entry]) -> Remembered:
 
 def read(txn: tree.Gets, root: Digest | None, start: int = 0) -> Iterator[Entry]:
     """The entries of a list of episodes from number `start` on, oldest first."""
-    for (name, end, pinned, kv), ref in () if root is None else tree.iterate(txn, root, start):
+    return _read(() if root is None else tree.iterate(txn, root, start))
+
+
+def beginning(txn: tree.Gets, root: Digest | None, digits: str) -> Iterator[Entry]:
+    """Those whose id begins with `digits`."""
+    return _read(() if root is None else tree.matching(txn, root, lambda value: bool(value[0].startswith(digits))))
+
+
+def unseen(txn: tree.Gets, root: Digest | None, seen: set[Digest]) -> Iterator[Entry]:
+    """Those in nodes of the list that are not in `seen` yet; see `tree.unseen`."""
+    return _read(tree.unseen(txn, root, seen))
+
+
+def _read(entries: Iterable[tree.Entry]) -> Iterator[Entry]:
+    for (name, end, pinned, kv), ref in entries:
         yield Entry(ref, name, end, pinned, kv or None)
 
 

@@ -6,12 +6,12 @@ FANOUT children; all nodes but the last of each level are full, so equal lists h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgpack
 
-from ..errors import ObjectCorrupt
+from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Buffer, Digest, Object
 
 KIND = "list"
@@ -87,13 +87,25 @@ def extended(txn: Puts, root: Digest | None, entries: Sequence[Entry]) -> Digest
 
 def iterate(txn: Gets, root: Digest, start: int = 0) -> Iterator[Entry]:
     """All entries from number `start` on. Raises ObjectMissing or ObjectCorrupt where a node cannot be read."""
+    for leaf, first in _leaves_from(txn, root, start):
+        yield from map(Entry, leaf.values[first:], leaf.children[first:])
+
+
+def matching(txn: Gets, root: Digest, wanted: Callable[[Any], bool]) -> Iterator[Entry]:
+    """Those entries whose value is `wanted`; the others cost little."""
+    for leaf, _ in _leaves_from(txn, root, 0):
+        yield from (Entry(value, ref) for value, ref in zip(leaf.values, leaf.children, strict=True) if wanted(value))
+
+
+def _leaves_from(txn: Gets, root: Digest, start: int) -> Iterator[tuple[_Node, int]]:
+    """The leaves that hold the entries from number `start` on, and where in them those begin."""
     node = _load(txn, root)
     if not node.level:
-        yield from (Entry(value, ref) for value, ref in list(zip(node.values, node.children, strict=True))[start:])
+        yield node, start
         return
     for child, size in zip(node.children, node.counts, strict=True):
         if start < size:
-            yield from iterate(txn, child, start)
+            yield from _leaves_from(txn, child, start)
         start = max(0, start - size)
 
 
@@ -104,6 +116,25 @@ def nodes(txn: Gets, root: Digest) -> Iterator[Digest]:
     if node.level:
         for child in node.children:
             yield from nodes(txn, child)
+
+
+def unseen(txn: Gets, root: Digest | None, seen: set[Digest]) -> Iterator[Entry]:
+    """The entries of those nodes of a list that are not in `seen`, which they join. What cannot be read is passed over.
+
+    Lists that grew from each other share most nodes: with one `seen` for all of them each is read once.
+    """
+    if root is None or root in seen:
+        return
+    seen.add(root)
+    try:
+        node = _load(txn, root)
+    except (ObjectMissing, ObjectCorrupt):
+        return
+    if not node.level:
+        yield from map(Entry, node.values, node.children)
+    else:
+        for child in node.children:
+            yield from unseen(txn, child, seen)
 
 
 def _leaves(txn: Puts, entries: Sequence[Entry]) -> list[tuple[Digest, int]]:

@@ -65,7 +65,7 @@ def archived(session: Session, said: Sequence[Message]) -> list[NewEpisode]:
                 held += remember(session, source, pieces[first : first + AT_ONCE], first, len(pieces))
                 # The KV of a few pieces may wait for the commit; that of a book is written ahead of it.
                 if len(held) >= AT_ONCE:
-                    found, held = found + _written_ahead(session, held), []
+                    found, held = found + written_ahead(session, held), []
     except ModelNotFound as error:
         session.notes.append(f"What left the window cannot be recalled. {error}")
         return []
@@ -74,7 +74,7 @@ def archived(session: Session, said: Sequence[Message]) -> list[NewEpisode]:
     return found + held
 
 
-def _written_ahead(session: Session, new: Sequence[NewEpisode]) -> list[NewEpisode]:
+def written_ahead(session: Session, new: Sequence[NewEpisode]) -> list[NewEpisode]:
     """The same episodes, their KV in the store already."""
     if not isinstance(session.copy, WorkingCopy):
         return list(new)
@@ -116,10 +116,6 @@ def remember(session: Session, source: Source, pieces: Sequence[str], first: int
 
 
 def _new(session: Session, source: Source, piece: str, part: int, parts: int, vector: Vector) -> NewEpisode:
-    alone = session.alone
-    tokens = tuple(session.loaded.chat.text(f" {piece.strip()}\n"))
-    lineage = alone.lineage(tokens) if alone is not None else b""
-    known = session.repository.find(lineage) if lineage else None
     episode = Episode(
         id=identity(source, part, piece),
         text=piece,
@@ -134,14 +130,26 @@ def _new(session: Session, source: Source, piece: str, part: int, parts: int, ve
         time_ms=source.time_ms or now_ms(),
         encoder=session.runtime.memories.encoder.identity,
         embedding=episodes.pack_vector(vector),
-        lineage=lineage,
-        tokens=tokens,
-        kv=known,
+        lineage=b"",
+        tokens=(),
+        kv=None,
     )
-    if known is not None or alone is None:
-        return NewEpisode(episode)
+    return encoded(session, episode)
+
+
+def encoded(session: Session, episode: Episode) -> NewEpisode:
+    """The episode as the present model reads it, with its KV where that is kept."""
+    alone = session.alone
+    tokens = tuple(session.loaded.chat.text(f" {episode.text.strip()}\n"))
+    if alone is None or len(alone.header) + len(tokens) > session.loaded.info.context_length:
+        return NewEpisode(replace(episode, tokens=tokens, lineage=b"", kv=None))
+    lineage = alone.lineage(tokens)
+    known = session.repository.find(lineage)
+    read = replace(episode, tokens=tokens, lineage=lineage, kv=known)
+    if known is not None:
+        return NewEpisode(read)
     meta, payload = alone.encode(tokens)
-    return NewEpisode(episode, (meta, lambda: payload))
+    return NewEpisode(read, (meta, lambda: payload))
 
 
 def identity(source: Source, part: int, piece: str) -> str:

@@ -8,6 +8,7 @@ from ..memory.checkpoints import TURN
 from ..memory.draft import Draft
 from ..memory.records import Message
 from .archive import archived
+from .carrying import carried
 from .encoding import pack_boundary
 from .turn import Turn
 from .warm import additions
@@ -21,7 +22,7 @@ COUNTED = ("restored", "reused", "recalled", "prefilled", "replayed", "generated
 def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Draft:
     """The turn's messages, tokens, blocks, snapshots and boundary, on top of the session's head or of a part of it."""
     warm = session.warm
-    remembered = archived(session, said)
+    remembered = [*(carried(session) if session.stale else ()), *archived(session, said)]
     session.mark(TURN)
     added = additions(warm, session.recipe.digest, session.engine, session.checkpoints.codec)
     boundary = warm.boundary

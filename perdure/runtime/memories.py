@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,16 +15,13 @@ from blake3 import blake3
 
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..memory.episodes import Episode, pack_vector
-from ..memory.recall import THRESHOLD, Branch, Hit, Library, Query, Wording, ids_of
+from ..memory.recall import FOLDER, THRESHOLD, Branch, Hit, Library, Query, Wording, ids_of, sweep
 from ..memory.records import Commit
 from ..memory.remembering import Entry
 from ..memory.repository import Repository
 from ..stores.base import Digest
 from ..stores.slots import Ids
 from .encoder import SentenceEncoder
-
-FOLDER = "index"
-"""Below the store: the search indexes, which are made anew from the episodes where they are missing or damaged."""
 
 
 class View(NamedTuple):
@@ -97,28 +95,35 @@ class Memories:
         """What each word of a text tells, as a share of what all of them tell."""
         return self._shelf.weights(text)
 
-    def forget(self, digests: Sequence[Digest]) -> None:
-        """Episodes that were removed or changed leave the index, unless another branch still has them."""
+    def forget(self) -> None:
+        """What no session remembers any more leaves the index and its files."""
         with self._lock:
-            if self._library is not None and self._library.remove(digests):
-                self._unsaved = True
-            self._added.clear()
+            if self._library is None:
+                sweep(self._folder, self._repository.held())
+            else:
+                self._save(self._library)
 
     def close(self) -> None:
         """Write the index beside the store, if there is anything new in it."""
         with self._lock:
             if self._library is not None and self._unsaved:
-                folder = self._repository.path / FOLDER
-                folder.mkdir(exist_ok=True)
-                self._library.save(folder)
-                self._unsaved = False
+                self._save(self._library)
+
+    def _save(self, library: Library) -> None:
+        library.retain(self._repository.held())
+        self._added.clear()
+        library.save(self._folder)
+        self._unsaved = False
+
+    @property
+    def _folder(self) -> Path:
+        return self._repository.path / FOLDER
 
     @property
     def _shelf(self) -> Library:
         if self._library is None:
             with contextlib.suppress(ObjectMissing, ObjectCorrupt):
-                folder = self._repository.path / FOLDER
-                self._library = Library.load(folder, self.encoder.identity, self.encoder.dim)
+                self._library = Library.load(self._folder, self.encoder.identity, self.encoder.dim)
         if self._library is None:
             self._library = Library(self.encoder.identity, self.encoder.dim)
         return self._library

@@ -80,10 +80,11 @@ class Recollection(NamedTuple):
 def recollect(session: Session, said: Sequence[Message]) -> Recollection | None:
     """Search the session's memory for what the last message asks; None where nothing is near enough.
 
+    Nothing is put between the words of a conversation that is computed anew: what is remembered is another model's yet.
     The rules, and what each was measured against, stand in docs/decisions/0013.
     """
     options, memories, budget = session.runtime.memory, session.memories, session.budget
-    if memories is None or budget is None or said[-1].role != "user" or not session.view.entries:
+    if session.stale or memories is None or budget is None or said[-1].role != "user" or not session.view.entries:
         return None
     question = said[-1].content
     try:

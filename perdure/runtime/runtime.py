@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,7 @@ from ..memory.records import SessionInfo
 from ..memory.repository import Repository
 from ..memory.summary import HeavyHitters, Infini, SinksOnly, Summary
 from ..memory.working import Budget, budget
-from ..places import default_cache, default_store
+from ..places import default_cache, default_store, user
 from . import attention
 from .calibrations import Calibrations, fingerprint
 from .catalogue import DEFAULT_MODEL, find
@@ -65,7 +64,7 @@ class Runtime:
         self.engine, self.notes = make_engine(loaded)
         self.recipe = self._recipe(loaded)
         self.layout = {"adapter": self.engine.adapter.identity, "layers": [list(k) for k in self.engine.adapter.layers()]}
-        self.author = _author()
+        self.author = user()
         self.budget(0)
         self.summary = self._summary(cache or default_cache())
         self._open: set[Session] = set()
@@ -238,10 +237,3 @@ def load_model(
     if progress is not None:
         progress("loading the model", 1, 1)
     return loaded
-
-
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

@@ -156,7 +156,7 @@ class Session(Checkout):
         warm.messages = [*warm.messages, *said]
         warm.tip = self.head.state.lineage if self.head.state else warm.tip
         warm.saved()
-        if self._view is not None and not turn.rewrites:
+        if self._view is not None and not (turn.rewrites or self.stale):
             self._view = self._runtime.memories.view(self.head, self._view)
         self._as_text = self._stale = False
         cost.commit_ms = 1e3 * (time.perf_counter() - began)

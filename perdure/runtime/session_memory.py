@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import InvalidInput
+from ..errors import Conflict, InvalidInput
 from ..memory.amending import named
 from ..memory.draft import now_ms
 from ..memory.episodes import Episode
@@ -72,6 +72,7 @@ class SessionMemory:
         already, under the same title, are passed over: what was cut short goes on where it stopped.
         """
         session = self._session
+        self._require_own_state()
         documents = [(title, pieces_of(session, text)) for title, text in parts]
         total = sum(len(pieces) for _, pieces in documents)
         if not total:
@@ -98,8 +99,12 @@ class SessionMemory:
             return []
         return [new for new in remember(self._session, source, pieces, first, parts) if new.episode.id not in known]
 
-    def edit(self, name: str, text: str) -> Episode:
-        """Replace an episode's text; its id stays. It is embedded and encoded anew. Raises RevisionNotFound."""
+    def edit(self, name: str, text: str, pinned: bool | None = None) -> Episode:
+        """Replace an episode's text, and whether it is pinned unless that is None; its id stays.
+
+        It is embedded and encoded anew. Raises RevisionNotFound.
+        """
+        self._require_own_state()
         old = self.get(name)
         if not text.strip():
             raise InvalidInput("An episode cannot become empty; remove it instead.")
@@ -108,8 +113,10 @@ class SessionMemory:
         if len(pieces) != 1:
             raise InvalidInput(f"The text is too long for one episode: it would become {len(pieces)}. Shorten it.")
         new = remember(self._session, source, pieces)
-        kept = replace(new[0].episode, id=old.id, part=old.part, parts=old.parts, pinned=old.pinned)
+        chosen = old.pinned if pinned is None else pinned
+        kept = replace(new[0].episode, id=old.id, part=old.part, parts=old.parts, pinned=chosen)
         self._change(old, NewEpisode(kept, new[0].kv), f"edit {old.id}")
+        self._session.runtime.memories.forget()
         return self.get(name)
 
     def pin(self, name: str, pinned: bool = True) -> Episode:
@@ -122,11 +129,19 @@ class SessionMemory:
         """Forget an episode: from this commit on the session has none of it. Raises RevisionNotFound."""
         old = self.get(name)
         self._change(old, None, f"forget {old.id}")
+        self._session.runtime.memories.forget()
         return old
+
+    def _require_own_state(self) -> None:
+        """Nothing of this model's is put beside a state that is still another's."""
+        session = self._session
+        if session.stale:
+            raise Conflict(
+                f"Session {session.name!r} has not been computed anew by {session.model.name} yet; say something first."
+            )
 
     def _change(self, old: Episode, new: NewEpisode | None, title: str) -> None:
         self._session.amend((), {old.digest: new}, title)
-        self._session.runtime.memories.forget([old.digest])
 
     def _entry(self, name: str) -> Entry:
         return named(self._session.view.entries, name, f"session {self._session.name!r}")

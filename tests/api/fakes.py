@@ -74,6 +74,9 @@ class FakeRepository:
     def remembered(self, commit: Commit, start: int = 0) -> list[Entry]:
         return []
 
+    def beginning(self, commit: Commit, digits: str) -> list[Entry]:
+        return []
+
     def episodes(self, digests: Iterable[bytes]) -> list[Episode]:
         return []
 
@@ -133,7 +136,7 @@ class FakeMemory:
     def get(self, name: str) -> Episode:
         raise RevisionNotFound(f"There is no memory {name}.")
 
-    def edit(self, name: str, text: str) -> Episode:
+    def edit(self, name: str, text: str, pinned: bool | None = None) -> Episode:
         return self.get(name)
 
     def pin(self, name: str, pinned: bool = True) -> Episode:

@@ -157,6 +157,7 @@ def write(opens: Opens, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PERDURE_MODEL", str(model))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGNAME", "ada")
     return lambda *words, **more: CliRunner().invoke(app, list(words), **more)
 
 
@@ -187,6 +188,8 @@ def test_documents_are_remembered_changed_and_forgotten(write: Command, tmp_path
     assert not shape(write("memory", "unpin", name, "-s", "alice", "--json"))["memory"]["pinned"]
     assert f"forgot {name}" in output(write("memory", "forget", name, "-s", "alice"))
     assert write("memory", "forget", name, "-s", "alice").exit_code == 3
+    authors = {commit["author"] for commit in shape(write("log", "alice", "-n", "5", "--json"))["commits"]}
+    assert authors == {"ada"}
     assert output(write("reset", "alice", "HEAD~1"))
     assert shape(write("memory", "pin", name, "-s", "alice", "--json"))["memory"]["text"] == "She bought it back."
 

@@ -180,6 +180,19 @@ def test_a_change_may_ask_that_the_text_is_the_one_it_saw(own: Api) -> None:
     ok(own.delete(url, headers={"If-Match": tag}))
 
 
+def test_text_and_pin_are_changed_in_one_commit(own: Api) -> None:
+    ok(own.post("/v1/sessions/alice/ingest?create=true", json={"text": "The mayor of Oslo owns a tram.", "name": "a"}))
+    before = ok(own.get("/v1/sessions/alice"))["head"]
+    name = ok(own.get("/v1/sessions/alice/memory/episodic"))["data"][0]["id"]
+    refused(own.patch(f"/v1/memory/{name}", json={"text": " ", "pinned": True}), 422, "invalid_input", "empty")
+    assert ok(own.get("/v1/sessions/alice"))["head"] == before
+    changed = ok(own.patch(f"/v1/memory/{name}", json={"text": "She sold it.", "pinned": True}))
+    assert (changed["id"], changed["text"], changed["pinned"]) == (name, "She sold it.", True)
+    assert ok(own.get("/v1/sessions/alice/memory?at=HEAD~1"))["commit"] == before
+    changed = ok(own.patch(f"/v1/memory/{name}", json={"text": "She gave it away.", "pinned": False}))
+    assert (changed["text"], changed["pinned"]) == ("She gave it away.", False)
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"text": None}, {"text": "x", "colour": 1}, {"pinned": "maybe"}, {"text": "x", "content_sha256": "abc"}]
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from perdure.errors import SessionNotFound
+from perdure.memory import fsck
 from perdure.memory.records import FsckReport
 from perdure.memory.repository import Repository
+from perdure.stores.base import Object, ReadTxn
 from perdure.stores.journal import Journal, read_journal
 from perdure.stores.lease import Lease
 from perdure.stores.tables import LINEAGE, OBJECTS, REFS, TableWrite
@@ -59,6 +63,46 @@ def test_a_sound_store(filled: Repository) -> None:
     assert report.problems == ()
     assert report.journals == 3
     assert report.objects == filled.stats()["objects"] == steps[-1][0]
+
+
+class Counting:
+    """A read transaction that counts how often each object is read."""
+
+    def __init__(self, txn: ReadTxn) -> None:
+        self._txn = txn
+        self.reads: Counter[bytes] = Counter()
+
+    def get(self, digest: bytes) -> Object:
+        self.reads[digest] += 1
+        return self._txn.get(digest)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._txn, name)
+
+
+def test_a_history_is_gone_through_once(repository: Repository, turn: Turn) -> None:
+    for number in range(40):
+        turn("alice", f"{number}.", tokens=5)
+    repository.fork("alice", "bob", "HEAD~3")
+    repository.tag("late", "HEAD", "alice")
+    blocks = {digest for commit in repository.log("alice") for _, _, digest in repository.blocks(commit)}
+    with repository.store.read() as txn:
+        counted = Counting(txn)
+        assert fsck._computed(cast("ReadTxn", counted)) == blocks
+    assert max(counted.reads.values()) == 1
+
+
+def test_kv_is_known_by_what_can_be_read_of_the_lists(repository: Repository, turn: Turn) -> None:
+    """A list that cannot be read hides neither the others of its commit nor the commits before."""
+    turn("alice", "One.")
+    first = {digest for _, _, digest in repository.blocks(repository.info("alice").head)}
+    turn("alice", "Two.")
+    head = repository.info("alice").head
+    assert head.state is not None
+    put(repository, OBJECTS, head.state.blocks, None)
+    with repository.store.read() as txn:
+        assert fsck._computed(txn) == first
+    repaired(repository)
 
 
 @pytest.mark.parametrize("harm", ["spoilt", "gone"])

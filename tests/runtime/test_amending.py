@@ -8,6 +8,7 @@ import pytest
 
 from perdure.errors import Conflict, RevisionNotFound, SessionBusy, SessionNotFound
 from perdure.memory import Repository, amending
+from perdure.memory.episodes import Episode
 from perdure.testing.encoder import HashedWords
 
 from ..conftest import Opens
@@ -103,3 +104,94 @@ def test_the_memories_of_several_sessions_are_searched_together(opens: Opens) ->
             found = runtime.memories.search(view, "harbour cranes", threshold=0.0)
             assert len(found) == number + 1
     assert HashedWords.identity == found[0].episode.encoder
+
+
+def on_disk(store: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in sorted((store / "index").iterdir()))
+
+
+def searched(opens: Opens) -> Episode:
+    """A store whose index files hold the fact, of which one session is told."""
+    with opened(opens) as runtime:
+        session = taught(runtime.session("s"))
+        episode = next(match.episode for match in session.memory.search("pangolin", threshold=0.0))
+    assert episode.text == FACT
+    return episode
+
+
+def left(saved: bytes, episode: Episode) -> list[str]:
+    """What of an episode is to be found in files."""
+    parts = {"digest": episode.digest, "vector": episode.embedding, "words": b"pangolin"}
+    return [name for name, part in parts.items() if part in saved]
+
+
+def test_the_index_files_hold_nothing_of_what_was_forgotten_without_a_model(opens: Opens, tmp_path: Path) -> None:
+    episode = searched(opens)
+    assert left(on_disk(tmp_path / "store"), episode) == ["digest", "vector", "words"]
+    with Repository.open(tmp_path / "store") as repository:
+        repository.fork("s", "other")
+        amending.pin(repository, "s", episode.id, author="ada")
+        assert repository.info("s").head.author == "ada"
+        amending.forget(repository, "s", episode.id, author="ada")
+        assert repository.info("s").head.author == "ada"
+        assert left(on_disk(tmp_path / "store"), episode) == ["digest", "vector", "words"]
+        amending.forget(repository, "other", episode.id)
+        assert left(on_disk(tmp_path / "store"), episode) == []
+    with opened(opens) as runtime:
+        found = runtime.session("s").memory.search("wizards", threshold=0.0)
+        assert found
+        assert FACT not in {match.episode.text for match in found}
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_the_index_files_hold_nothing_of_it_while_the_runtime_goes_on(opens: Opens, tmp_path: Path, looked: bool) -> None:
+    episode = searched(opens)
+    with opened(opens) as runtime:
+        session = runtime.session("s")
+        if looked:
+            assert session.memory.search("pangolin", threshold=0.0)[0].episode == episode
+        session.memory.pin(episode.id)
+        session.memory.remove(episode.id)
+        assert left(on_disk(tmp_path / "store"), episode) == []
+        session.memory.search("pangolin", threshold=0.0)
+    assert left(on_disk(tmp_path / "store"), episode) == []
+
+
+def test_the_old_text_of_an_edited_memory_leaves_the_index_files(opens: Opens, tmp_path: Path) -> None:
+    episode = searched(opens)
+    with opened(opens) as runtime:
+        runtime.session("s").memory.edit(episode.id, "It was a walrus.")
+        assert left(on_disk(tmp_path / "store"), episode) == []
+
+
+def test_gc_takes_what_a_removed_session_remembered_out_of_the_index_files(opens: Opens, tmp_path: Path) -> None:
+    episode = searched(opens)
+    with Repository.open(tmp_path / "store") as repository:
+        repository.remove("s")
+        repository.gc(dry_run=True)
+        assert left(on_disk(tmp_path / "store"), episode) == ["digest", "vector", "words"]
+        repository.gc()
+        assert left(on_disk(tmp_path / "store"), episode) == []
+
+
+def test_index_files_that_are_not_whole_are_deleted(opens: Opens, tmp_path: Path) -> None:
+    episode = searched(opens)
+    (tmp_path / "store" / "index" / "names").unlink()
+    with Repository.open(tmp_path / "store") as repository:
+        amending.forget(repository, "s", episode.id)
+        assert on_disk(tmp_path / "store") == b""
+    with opened(opens) as runtime:
+        assert runtime.session("s").memory.search("wizards", threshold=0.0)
+
+
+def test_memories_are_found_by_the_digits_they_begin_with(opens: Opens) -> None:
+    with opened(opens) as runtime:
+        session = runtime.session("s")
+        session.memory.add([("ports.txt", " ".join(f"Line {i} tells of the harbour number {i * 37}." for i in range(300)))])
+        entries = runtime.repository.remembered(session.head)
+        assert len(entries) > 64
+        for digits in ("", "0", entries[40].id[:2], entries[-1].id.upper(), "zz"):
+            wanted = [entry for entry in entries if entry.id.startswith(digits.lower())]
+            assert runtime.repository.beginning(session.head, digits) == wanted
+        assert runtime.repository.remembered(session.head, 40) == entries[40:]
+        assert runtime.repository.beginning(runtime.session("empty").head, "") == []

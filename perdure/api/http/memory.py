@@ -103,13 +103,13 @@ def change_episode(
     session: str | None = None,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """Give a memory another text, or have it recalled always; a commit of the session that remembers it."""
+    """Give a memory another text, or have it recalled always; one commit of the session that remembers it."""
     holder = _holder(hub, name, session)
     with hub.turns.writing(holder) as writer:
         _require_same(writer.memory.get(name), body.content_sha256, if_match)
         if body.text is not None:
-            writer.memory.edit(name, body.text)
-        if body.pinned is not None:
+            writer.memory.edit(name, body.text, body.pinned)
+        elif body.pinned is not None:
             writer.memory.pin(name, body.pinned)
         return _answer(writer.memory.get(name), [holder], response)
 
@@ -175,8 +175,8 @@ def _holders(hub: Hub, name: str, session: str | None) -> dict[str, bytes]:
     infos = repository.sessions() if session is None else [repository.info(session)]
     found = {}
     for info in infos:
-        entries = repository.remembered(info.head)
-        if any(entry.id.startswith(name.lower()) for entry in entries):
+        entries = repository.beginning(info.head, name)
+        if entries:
             found[info.name] = named(entries, name, f"session {info.name!r}").digest
     if not found:
         where = "" if session is None else f" in session {session}"
