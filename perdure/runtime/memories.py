@@ -95,6 +95,11 @@ class Memories:
         """What each word of a text tells, as a share of what all of them tell."""
         return self._shelf.weights(text)
 
+    def index(self, view: View) -> None:
+        """Take in now what the index lacks of a view; the next search would do so otherwise."""
+        with self._lock:
+            self._add(view)
+
     def forget(self) -> None:
         """What no session remembers any more leaves the index and its files."""
         with self._lock:

@@ -71,12 +71,23 @@ class SessionMemory:
         `progress(done, total)` counts pieces. What was remembered when `cancelled` says so stays. Pieces that are remembered
         already, under the same title, are passed over: what was cut short goes on where it stopped.
         """
-        session = self._session
         self._require_own_state()
-        documents = [(title, pieces_of(session, text)) for title, text in parts]
-        total = sum(len(pieces) for _, pieces in documents)
-        if not total:
+        documents = [(title, pieces_of(self._session, text)) for title, text in parts]
+        if not any(pieces for _, pieces in documents):
             raise InvalidInput("There is no text to remember.")
+        added = self._add(documents, progress, cancelled)
+        # Now, while somebody watches the progress, and not when the first question is asked.
+        self._session.runtime.memories.index(self._session.view)
+        return added
+
+    def _add(
+        self,
+        documents: Sequence[tuple[str, Sequence[str]]],
+        progress: Callable[[int, int], None] | None,
+        cancelled: Callable[[], bool],
+    ) -> Added:
+        session = self._session
+        total = sum(len(pieces) for _, pieces in documents)
         seen = done = tokens = 0
         for title, pieces in documents:
             for first in range(0, len(pieces), AT_ONCE):
