@@ -37,6 +37,12 @@ def facts(work: Path) -> dict[str, Any]:
     }
 
 
+def described(work: Path, cpus: list[int], before: dict[str, float]) -> dict[str, Any]:
+    """The machine as a result file has it: facts, the cores that were used, one thread each, and the load around the run."""
+    used = {"threads": len(cpus), "pinned_to": cpus}
+    return {**facts(work), **used, "load_before": before, "load_after": load(), "label": label(before)}
+
+
 def load() -> dict[str, float]:
     """Load average and the share of time in which some task waited for a core (percent, 10 s and 60 s)."""
     one, five, _ = os.getloadavg()

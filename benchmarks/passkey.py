@@ -13,7 +13,6 @@ import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -154,14 +153,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=args.work, prefix="bench-") as folder:
         metrics = measure(args, console, Path(folder) / "store")
-        machine: dict[str, Any] = {
-            **_machine.facts(Path(folder)),
-            "threads": 1,
-            "pinned_to": cpus,
-            "load_before": before,
-            "load_after": _machine.load(),
-            "label": _machine.label(before),
-        }
+        machine = _machine.described(Path(folder), cpus, before)
     console.print(verdicts_table(judge(metrics, TARGETS, REASONS), "Found again"))
     show_load(console, machine)
     if args.json:

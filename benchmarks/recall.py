@@ -198,14 +198,7 @@ def report(run: Run, found: dict[str, float], cpus: Sequence[int], before: dict[
         size: {f"{kind} {mode}": [sum(right), len(right)] for (kind, mode), right in scores.right.items()}
         for size, scores in run.scores.items()
     }
-    machine = {
-        **_machine.facts(run.work),
-        "threads": 1,
-        "pinned_to": list(cpus),
-        "load_before": before,
-        "load_after": _machine.load(),
-        "label": _machine.label(before),
-    }
+    machine = _machine.described(run.work, list(cpus), before)
     return {"machine": machine, "seeds": run.args.seeds, "metrics": found, "counts": counts}
 
 

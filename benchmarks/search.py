@@ -182,14 +182,7 @@ def main() -> None:
         console.print(f"{size:,} episodes after {clock.ms / 1e3:.0f} s", highlight=False)
         run.measure(size)
     result: dict[str, Any] = {
-        "machine": {
-            **_machine.facts(Path.cwd()),
-            "threads": args.threads,
-            "pinned_to": cores,
-            "label": _machine.label(before),
-            "load_before": before,
-            "load_after": _machine.load(),
-        },
+        "machine": _machine.described(Path.cwd(), cores, before),
         "rows": run.table.to_list(),
         "metrics": run.metrics,
     }

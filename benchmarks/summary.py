@@ -231,17 +231,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         open_runtime(args.model, Path(store), threads=1, memory=memory, cache=args.cache) as runtime,
     ):
         metrics, rows = measure(args, console, runtime)
-    machine = {
-        **_machine.facts(args.cache),
-        "threads": 1,
-        "pinned_to": cpus,
-        "load_before": before,
-        "load_after": _machine.load(),
-        "label": _machine.label(before),
-    }
-    console.print(
-        _shares(rows), "A way beyond the model's context has no share: there is no full attention to compare it with."
-    )
+    machine = _machine.described(args.cache, cpus, before)
+    console.print(_shares(rows))
+    console.print("Beyond the model's context nothing has a share: there is no full attention to compare it with.")
     console.print(verdicts_table(judge(metrics, TARGETS, REASONS), "Summaries"))
     show_load(console, machine)
     if args.json:
