@@ -64,6 +64,7 @@ class Run:
     work: Path
     console: Console
     filler: str = ""
+    timed: dict[str, float] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
     seen: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
@@ -182,24 +183,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=args.work, prefix="bench-") as folder:
         run = Run(args, Path(folder), Console(), _texts.load("moby-dick", args.texts))
-        found = first_token(run)
-        for number in args.seeds:
+        run.timed = first_token(run)
+        result = report(run, cpus, before)
+        for done, number in enumerate(args.seeds, 1):
             seed(run, number)
-        found |= metrics(run)
-        result = report(run, found, cpus, before)
-    run.console.print(verdicts_table(judge(found, TARGETS, REASONS), "Recall"))
+            result = report(run, cpus, before) | {"seeds": args.seeds[:done]}
+            _save(args.json, result)
+    run.console.print(verdicts_table(judge(result["metrics"], TARGETS, REASONS), "Recall"))
     show_load(run.console, result["machine"])
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    _save(args.json, result)
 
 
-def report(run: Run, found: dict[str, float], cpus: Sequence[int], before: dict[str, float]) -> dict[str, Any]:
+def _save(file: Path | None, result: dict[str, Any]) -> None:
+    if file:
+        file.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def report(run: Run, cpus: Sequence[int], before: dict[str, float]) -> dict[str, Any]:
     counts = {
         size: {f"{kind} {mode}": [sum(right), len(right)] for (kind, mode), right in scores.right.items()}
         for size, scores in run.scores.items()
     }
     machine = _machine.described(run.work, list(cpus), before)
-    return {"machine": machine, "seeds": run.args.seeds, "metrics": found, "counts": counts}
+    return {"machine": machine, "seeds": run.args.seeds, "metrics": run.timed | metrics(run), "counts": counts}
 
 
 if __name__ == "__main__":

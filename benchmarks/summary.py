@@ -134,6 +134,7 @@ def shares(found: dict[str, Losses], name: str) -> dict[str, tuple[float, float]
     result = {}
     for span, (start, end) in SCORED.items():
         if len(found["full"]) >= end - 1:
+            end = min(end, len(found["full"]))  # the last position a model knows has no token after it
             gap = found["window"][start:end] - found["full"][start:end]
             won = found["window"][start:end] - found[name][start:end]
             share = float(won.mean() / gap.mean())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 LIMIT = 64
@@ -44,18 +46,26 @@ class _Cutter(NamedTuple):
     limit: int
 
     def pieces(self, text: str, level: int) -> Iterator[str]:
+        sized = [(unit, self._size(unit)) for unit in self._units(text, level)]
+        for long, run in groupby(sized, lambda pair: pair[1] > self.limit and len(pair[0]) > 1):
+            if long:
+                for unit, _ in run:
+                    yield from self.pieces(unit, level + 1)
+            else:
+                yield from self._evenly(list(run))
+
+    def _evenly(self, sized: list[tuple[str, int]]) -> Iterator[str]:
+        """As few pieces as the greedy way makes, but of like sizes: the rest of a sentence is not left as two words."""
+        whole = sum(size for _, size in sized)
+        even = whole / math.ceil(whole / self.limit) if whole else 0
         held: list[str] = []
         total = 0
-        for unit in self._units(text, level):
-            size = self._size(unit)
-            if held and total + size > self.limit:
+        for unit, size in sized:
+            if held and (total + size > self.limit or total >= even > 0):
                 yield from self._joined(held)
                 held, total = [], 0
-            if size > self.limit and len(unit) > 1:
-                yield from self.pieces(unit, level + 1)
-            else:
-                held.append(unit)
-                total += size
+            held.append(unit)
+            total += size
         yield from self._joined(held)
 
     def _size(self, unit: str) -> int:
