@@ -3,6 +3,7 @@
 from .attention import attend, attend_reference
 from .combine import merge, merge_reference, shares, shares_reference
 from .infini import Features, elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
+from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
 from .rope import rotate, rotate_, rotate_reference
 from .segments import attend_segments, attend_segments_reference
@@ -15,6 +16,9 @@ __all__ = [
     "attend_segments_reference",
     "elu_plus_one",
     "gate",
+    "Pair",
+    "lowrank",
+    "lowrank_reference",
     "mass",
     "mass_reference",
     "merge",
@@ -26,6 +30,7 @@ __all__ = [
     "rotate_reference",
     "shares",
     "shares_reference",
+    "strung",
     "update",
     "update_reference",
 ]

@@ -102,6 +102,6 @@ def _rewound_unstored(checkout: Checkout, warm: Warm, tokens: int) -> tuple[Warm
         back.state.happened = len(kept)
         return back, 0
     back.state.crop(0)
-    script = Script(back.tokens, kept, checkout.pastes.chunks)
+    script = Script(back.tokens, kept, checkout.pastes.brought)
     checkout.engine.replay(back.state, script, spans(back.runs))
     return back, tokens

@@ -226,9 +226,8 @@ class Turn:
             return
         make_room(session, coming + ANSWER_ROOM)
         event = recall.event(session.warm.state.seen)
-        chunks = session.pastes.chunks(event)
-        session.warm.happen(event, session.engine, chunks)
-        self.cost.recalled += sum(chunk.used for chunk in chunks)
+        session.warm.happen(event, session.engine, session.pastes.brought(event))
+        self.cost.recalled += sum(used for _, used, _ in event.detail["chunks"])
 
     def _withdraw(self) -> None:
         """Take the memories out again, at the end of the turn."""

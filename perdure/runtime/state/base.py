@@ -23,6 +23,7 @@ from ...memory.working import WHOLE, Placement
 from ...stores.base import Buffer
 
 if TYPE_CHECKING:
+    from ..composing import Opened
     from .banks import Bank
 
 FULL = "full"
@@ -98,6 +99,8 @@ class State(ABC):
     seen: int
     happened: int = 0
     """How many events of the session's log have happened to it."""
+    opened: Opened | None = None
+    """The fast weights that act in its forwards now."""
     whole: bool = False
     """Whether windows keep every token, so that old blocks can be computed again or compared."""
 

@@ -1,0 +1,22 @@
+"""Fast weights: small trained records, one per fact, that are opened by a gate and never touch the model's own weights."""
+
+from .gate import CLOSED, OPEN, Decision, Gate
+from .ledger import Held, append, read, without
+from .records import KV, LOW_RANK, Record, Said, get, put
+
+__all__ = [
+    "CLOSED",
+    "KV",
+    "LOW_RANK",
+    "OPEN",
+    "Decision",
+    "Gate",
+    "Held",
+    "Record",
+    "Said",
+    "append",
+    "get",
+    "put",
+    "read",
+    "without",
+]

@@ -1,0 +1,75 @@
+"""Fast weights beside a model's own: y = W0 x + sum of B (A x) over the records that are open. W0 is never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from ..errors import RecipeMismatch
+from ..kernels import Pair, lowrank, strung
+from ..memory.fastweights import LOW_RANK, Record
+
+
+class Opened(NamedTuple):
+    """Records in force: by the linear layer that they act on, their factors strung together in the ledger's order."""
+
+    factors: Mapping[str, Pair]
+
+
+def opened(records: Sequence[Record], model: Any, dtype: torch.dtype) -> Opened:
+    """Records ready to act on a base model. Raises RecipeMismatch where that lacks a layer or has it in another shape."""
+    by_place: dict[str, list[Pair]] = {}
+    for record in records:
+        if record.form == LOW_RANK:
+            for place, pair in zip(record.places, pairs_of(record), strict=True):
+                _require_fits(record, model, place, pair)
+                by_place.setdefault(place, []).append((pair[0].to(model.device, dtype), pair[1].to(model.device, dtype)))
+    return Opened({place: strung(pairs) for place, pairs in by_place.items()})
+
+
+def pairs_of(record: Record) -> list[Pair]:
+    """The tensors of a record, two for each of its places, bfloat16."""
+    flat = torch.from_numpy(np.frombuffer(record.payload, dtype=np.uint8).copy()).view(torch.bfloat16)
+    sizes = [int(np.prod(shape)) for shape in record.shapes]
+    parts = [part.view(shape) for part, shape in zip(torch.split(flat, sizes), record.shapes, strict=True)]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+@contextmanager
+def acting(model: Module, records: Opened | None) -> Iterator[None]:
+    """Have records act on every forward of a base model within; without any nothing is touched."""
+    places = {} if records is None else records.factors
+    handles = [model.get_submodule(place).register_forward_hook(_Beside(pair)) for place, pair in places.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Beside:
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+
+    def __call__(self, module: Module, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        return lowrank(args[0], out, [[self._pair]] * len(out))
+
+
+def _require_fits(record: Record, model: Any, place: str, pair: Pair) -> None:
+    try:
+        weight = model.get_submodule(place).weight
+    except AttributeError:
+        weight = None
+    if weight is None or weight.shape != (pair[1].shape[0], pair[0].shape[1]):
+        raise RecipeMismatch(
+            f"The record {record.id} ({record.statement[:60]!r}) was written for another model: layer {place!r} is not alike.",
+            field="weights",
+            stored=record.weights,
+            present="",
+        )

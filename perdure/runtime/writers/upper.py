@@ -1,0 +1,164 @@
+"""The upper layers of a model run alone, over rows of text whose beginnings and lower layers are computed once.
+
+A record acts on the answer only and on some upper layers only. What lies before (the user's turn, all of it with the base
+weights) and below is the same in every step of its training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Module, ModuleList
+from torch.nn.functional import scaled_dot_product_attention
+
+from ..attention import KEYWORD
+from ..engine import Engine
+
+
+class Row(NamedTuple):
+    """A text of which only what follows the first `start` tokens is computed again and again."""
+
+    tokens: tuple[int, ...]
+    start: int
+
+
+class Prepared(NamedTuple):
+    """What the upper layers need of rows: what enters them [B, S, d], positions [B, S], and the KV before, by layer."""
+
+    hidden: Tensor
+    positions: Tensor
+    past: dict[int, tuple[Tensor, Tensor]]
+    mask: Tensor
+
+    def __getitem__(self, rows: slice | Tensor) -> Prepared:  # type: ignore[override]
+        past = {layer: (key[rows], value[rows]) for layer, (key, value) in self.past.items()}
+        return Prepared(self.hidden[rows], self.positions[rows], past, self.mask[rows])
+
+
+class Upper:
+    """The layers of an engine's model from `first` on."""
+
+    def __init__(self, engine: Engine, first: int) -> None:
+        self._engine = engine
+        self._model = engine.model.base_model
+        self._name, self._layers = layer_list(self._model)
+        self._first = first
+
+    def prepare(self, rows: Sequence[Row]) -> Prepared:
+        """Run whole rows with the base weights, and keep what their ends need."""
+        longest = max(len(row.tokens) for row in rows)
+        padded = torch.tensor([[*row.tokens, *[0] * (longest - len(row.tokens))] for row in rows])
+        ear, entered = _Recorder(self._first), _Entered()
+        hook = self._layers[self._first].register_forward_pre_hook(entered, with_kwargs=True)
+        try:
+            with self._engine.alone():
+                self._model(input_ids=padded.to(self._engine.device), use_cache=False, **{KEYWORD: ear})
+        finally:
+            hook.remove()
+        return _cut(rows, entered.hidden, ear.kept)
+
+    def run(self, prepared: Prepared) -> Tensor:
+        """The last hidden states [B, S, d] of the rows' ends. Gradients reach whatever hooks put into the layers."""
+        ear = _Continued(prepared.past, prepared.mask)
+        hook = self._layers[self._first].register_forward_pre_hook(_Entering(prepared.hidden), with_kwargs=True)
+        whole = self._layers
+        setattr(self._model, self._name, whole[self._first :])
+        try:
+            out = self._model(
+                inputs_embeds=prepared.hidden, position_ids=prepared.positions, use_cache=False, **{KEYWORD: ear}
+            )
+        finally:
+            setattr(self._model, self._name, whole)
+            hook.remove()
+        hidden: Tensor = out.last_hidden_state
+        return hidden
+
+
+def layer_list(model: Module) -> tuple[str, ModuleList]:
+    """The attribute of a base model that holds its layers, and them."""
+    count = model.config.get_text_config(decoder=True).num_hidden_layers  # type: ignore[union-attr, operator]
+    found = [(name, part) for name, part in model.named_children() if isinstance(part, ModuleList) and len(part) == count]
+    if len(found) != 1:
+        raise LookupError("the model has no single list of layers")
+    return found[0]
+
+
+class _Entered:
+    """Keeps what entered a layer."""
+
+    hidden: Tensor
+
+    def __call__(self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.hidden = (args[0] if args else kwargs["hidden_states"]).clone()
+
+
+class _Entering:
+    """Puts something else into a layer."""
+
+    def __init__(self, hidden: Tensor) -> None:
+        self._hidden = hidden
+
+    def __call__(self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if args:
+            return (self._hidden, *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": self._hidden}
+
+
+class _Recorder:
+    """Plain causal attention over right-padded rows, which real tokens do not see; keeps keys and values."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def concerns(self, layer: int | None) -> bool:
+        return layer is not None
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        if layer >= self._first:
+            self.kept[layer] = key, value
+        return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=True)
+
+
+class _Continued:
+    """Attention of the rows' ends to what came before them and to themselves."""
+
+    def __init__(self, past: dict[int, tuple[Tensor, Tensor]], mask: Tensor) -> None:
+        self._past = past
+        self._mask = mask
+
+    def concerns(self, layer: int | None) -> bool:
+        return layer is not None
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        keys, values = self._past[layer]
+        key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
+        return scaled_dot_product_attention(query, key, value, attn_mask=self._mask, scale=scale, enable_gqa=True)
+
+
+def _cut(rows: Sequence[Row], hidden: Tensor, kept: dict[int, tuple[Tensor, Tensor]]) -> Prepared:
+    """Ends to the left, beginnings padded on the right."""
+    starts = torch.tensor([row.start for row in rows])
+    before, longest = int(starts.max()), max(len(row.tokens) - row.start for row in rows)
+    places = starts[:, None] + torch.arange(longest)
+    inside = places.clamp(max=hidden.shape[1] - 1)
+    ends = hidden.gather(1, inside[..., None].expand(-1, -1, hidden.shape[-1]))
+    past = {layer: (key[:, :, :before], value[:, :, :before]) for layer, (key, value) in kept.items()}
+    seen = (torch.arange(before) < starts[:, None])[:, None, None].expand(-1, 1, longest, -1)
+    causal = torch.ones(longest, longest, dtype=torch.bool).tril().expand(len(rows), 1, -1, -1)
+    return Prepared(ends, places, past, torch.cat([seen, causal], dim=-1))
+
+
+@contextmanager
+def hooked(parts: Sequence[tuple[Module, Any]]) -> Iterator[None]:
+    """Forward hooks that are gone afterwards."""
+    handles = [module.register_forward_hook(hook) for module, hook in parts]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
