@@ -68,7 +68,7 @@ def _require_fits(record: Record, model: Any, place: str, pair: Pair) -> None:
         weight = None
     if weight is None or weight.shape != (pair[1].shape[0], pair[0].shape[1]):
         raise RecipeMismatch(
-            f"The record {record.id} ({record.statement[:60]!r}) was written for another model: layer {place!r} is not alike.",
+            f"The record {record.id} ({record.statement[:60]!r}) was written for another model: its {place!r} differs.",
             field="weights",
             stored=record.weights,
             present="",

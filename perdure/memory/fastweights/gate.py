@@ -54,9 +54,7 @@ class Gate:
             return []
         own = _best(self._own, self._own_at, questions)
         against = _best(self._negative, self._negative_at, questions)
-        found = [
-            self._judged(record, float(own[i]), float(against[i]), texts) for i, record in enumerate(self._records)
-        ]
+        found = [self._judged(record, float(own[i]), float(against[i]), texts) for i, record in enumerate(self._records)]
         found.sort(key=lambda decision: -decision.score)
         return _limited(found)
 
