@@ -48,10 +48,12 @@ class Event(NamedTuple):
 
 def entries(txn: Puts, events: Iterable[Event]) -> list[Entry]:
     """Store events as objects."""
-    return [
-        Entry([event.position, event.kind], txn.put(KIND, refs=event.detail.get("records", ()), meta=dict(event.detail)))
-        for event in events
-    ]
+    return [Entry([event.position, event.kind], txn.put(KIND, meta=dict(event.detail))) for event in events]
+
+
+def acting(events: Iterable[Event]) -> list[Entry]:
+    """The fast-weight records that these events opened, as entries of the list that keeps them."""
+    return [Entry(0, digest) for event in events if event.kind == OPEN for digest in event.detail["records"]]
 
 
 def load(txn: Gets, root: Digest | None) -> list[Event]:
@@ -83,6 +85,11 @@ def in_force(events: Iterable[Event]) -> list[Event]:
             begun[ENDINGS[event.kind]] = event
         begun.pop(event.kind, None)
     return list(begun.values())
+
+
+def settled(events: Sequence[Event], position: int) -> int:
+    """How many events had happened when a turn ended at a position."""
+    return sum(event.position < position or (event.position == position and event.kind in CLOSING) for event in events)
 
 
 def shifts(events: Iterable[Event], end: int) -> list[int]:

@@ -10,7 +10,7 @@ from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
 from . import commits, episodes, fastweights, inspecting, names, prefix, remembering, revisions, tokenlog
 from .episodes import Episode
 from .events import Event
-from .fastweights import Record
+from .fastweights import Held, Record
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
 
@@ -186,6 +186,11 @@ class Reader:
         """Fast-weight records by their objects' digests. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
             return [fastweights.get(txn, digest) for digest in digests]
+
+    def ledger(self, commit: Commit) -> list[Held]:
+        """The fast-weight records of a commit, oldest first, without opening them."""
+        with self.store.read() as txn:
+            return list(fastweights.read(txn, commit.state.ledger if commit.state else None))
 
     def payload(self, digest: Digest | None) -> tuple[Mapping[str, Any], bytes] | None:
         """(meta, payload) of a stored object; None where it is damaged or not there."""

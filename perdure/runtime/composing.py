@@ -41,6 +41,12 @@ def pairs_of(record: Record) -> list[Pair]:
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
+def packed(tensors: Sequence[Tensor]) -> tuple[bytes, tuple[tuple[int, ...], ...]]:
+    """Tensors as a record keeps them: bfloat16 bytes one after the other, and their shapes."""
+    flat = torch.cat([tensor.detach().to("cpu", torch.bfloat16).flatten() for tensor in tensors])
+    return flat.view(torch.uint8).numpy().tobytes(), tuple(tuple(tensor.shape) for tensor in tensors)
+
+
 @contextmanager
 def acting(model: Module, records: Opened | None) -> Iterator[None]:
     """Have records act on every forward of a base model within; without any nothing is touched."""

@@ -97,7 +97,7 @@ class Restoration:
     def _start(self, snapshot: Snapshot | None) -> tuple[int, int]:
         """From where the forwards are run again, and how many events have happened until there."""
         if snapshot is not None:
-            return snapshot.position, snapshot.meta.get("happened", 0)
+            return snapshot.position, snapshot.meta.get("happened", events.settled(self._events, snapshot.position))
         if self._engine.adapter.fixed:
             return 0, 0
         bounded = (i for i, event in enumerate(self._events) if event.kind in events.BOUNDING)

@@ -11,13 +11,14 @@ from ..config import PREFILL_GRID, Sampling
 from ..errors import PromptTooLong
 from ..memory.checkpoints import GRID, PROMPT
 from ..memory.draft import now_ms
-from ..memory.events import WITHDRAW, Event
+from ..memory.events import CLOSE, WITHDRAW, Event
 from ..memory.records import Message
 from ..memory.tokenlog import DECODE, Span, chunk_start
 from .answer import Answer
 from .archive import CONTEXT
 from .attending import Attention
 from .chat import TemplateRewrites
+from .gating import Opening
 from .recollection import QUESTION, Recollection
 from .records import Chunk, Receipt
 from .reuse import Taking
@@ -39,6 +40,7 @@ class Cost:
     restored: int = 0
     reused: int = 0
     recalled: int = 0
+    opened: int = 0
     prefilled: int = 0
     replayed: int = 0
     generated: int = 0
@@ -54,8 +56,8 @@ class Cost:
 class Plan:
     """`keep` tokens of the state stay, then `feed` is absorbed. `rewrites`: the log before `keep` is cropped.
 
-    Memories are put back after `at` tokens of `feed`. `moved` are spans of messages, the last ones of those before and the
-    new ones, where `feed` writes old ones again.
+    Memories are put back after `at` tokens of `feed`; fast weights are opened before its last `opens` ones. `moved` are
+    spans of messages, the last ones of those before and the new ones, where `feed` writes old ones again.
     """
 
     keep: int
@@ -64,10 +66,16 @@ class Plan:
     moved: tuple[tuple[int, int], ...] = ()
     recall: Recollection | None = None
     at: int = 0
+    opening: Opening | None = None
+    opens: int = 0
 
     def recall_record(self) -> dict[str, Any] | None:
         """What the journal keeps of the recall."""
         return None if self.recall is None else {"at": self.at, **self.recall.to_record()}
+
+    def opening_record(self) -> dict[str, Any] | None:
+        """What the journal keeps of the fast weights."""
+        return None if self.opening is None else {"last": self.opens, **self.opening.to_record()}
 
 
 def plan(session: Session, messages: Sequence[Message], recall: Recollection | None = None) -> Plan:
@@ -194,6 +202,8 @@ class Turn:
             make_room(self._session, len(part))
             if self._pastes and span.start == self._plan.keep + self._plan.at:
                 self._paste(end - span.start)
+            if span.start == end - self._plan.opens:
+                self._open()
             if span.end == end:
                 warm.boundary = engine.feed(warm.state, part)
             else:
@@ -212,12 +222,12 @@ class Turn:
         return self._plan.recall is not None and self._plan.recall.mode == "kv"
 
     def _forwards(self, start: int, end: int) -> Iterator[Span]:
-        """The forwards of the prompt, cut where memories are put back."""
-        middle = self._plan.keep + self._plan.at
-        if self._pastes and start < middle:
-            yield from self._session.engine.forwards(start, middle)
-            start = middle
-        yield from self._session.engine.forwards(start, end)
+        """The forwards of the prompt, cut where memories are put back and where fast weights open."""
+        cuts = [self._plan.keep + self._plan.at] if self._pastes else []
+        for cut in (*cuts, end - self._plan.opens, end):
+            if start < cut:
+                yield from self._session.engine.forwards(start, cut)
+                start = cut
 
     def _paste(self, coming: int) -> None:
         """Put the memories back, where there is room for them and for what follows."""
@@ -229,17 +239,29 @@ class Turn:
         session.warm.happen(event, session.engine, session.pastes.brought(event))
         self.cost.recalled += sum(used for _, used, _ in event.detail["chunks"])
 
+    def _open(self) -> None:
+        """Let the fast weights act from here on."""
+        if self._plan.opening is not None:
+            event = self._plan.opening.event(self._session.warm.state.seen)
+            self._session.warm.happen(event, self._session.engine, self._session.pastes.brought(event))
+            self.cost.opened = len(self._plan.opening.records)
+
     def _withdraw(self) -> None:
-        """Take the memories out again, at the end of the turn."""
+        """Take the memories out again and close the fast weights, at the end of the turn."""
         warm = self._session.warm
+        if warm.state.opened is not None:
+            warm.happen(Event(warm.state.seen, CLOSE, {}), self._session.engine)
         if warm.state.place.recalled:
             warm.happen(Event(warm.state.seen, WITHDRAW, {}), self._session.engine)
 
     @property
     def trace(self) -> dict[str, Any] | None:
-        """What the turn recalled and why, and what attention it received."""
-        recall = self._plan.recall
-        return None if recall is None else {**recall.trace, **self._attention.account(recall)}
+        """What the turn recalled and why, what attention it received, and which fast weights it opened."""
+        recall, opening = self._plan.recall, self._plan.opening
+        if recall is None and opening is None:
+            return None
+        recalled = {} if recall is None else {**recall.trace, **self._attention.account(recall)}
+        return recalled if opening is None else {**recalled, "records": list(opening.trace)}
 
     def take(self, token: int) -> str:
         """Add a sampled token to the answer; it is fed to the model by `feed_last`, unless it ended the answer."""

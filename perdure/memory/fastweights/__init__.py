@@ -2,7 +2,7 @@
 
 from .gate import CLOSED, OPEN, Decision, Gate
 from .ledger import Held, append, read, without
-from .records import KV, LOW_RANK, Record, Said, get, put
+from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing
 
 __all__ = [
     "CLOSED",
@@ -16,7 +16,9 @@ __all__ = [
     "Said",
     "append",
     "get",
+    "pack_vectors",
     "put",
     "read",
+    "standing",
     "without",
 ]

@@ -49,17 +49,26 @@ class Upper:
         self._first = first
 
     def prepare(self, rows: Sequence[Row]) -> Prepared:
-        """Run whole rows with the base weights, and keep what their ends need."""
+        """Run whole rows with the base weights, and keep what their ends need. What all begin with is run once."""
+        same = common([row.tokens[: row.start] for row in rows])
+        before = self._recorded(torch.tensor([rows[0].tokens[:same]]), _Recorder({}))[1] if same else {}
         longest = max(len(row.tokens) for row in rows)
-        padded = torch.tensor([[*row.tokens, *[0] * (longest - len(row.tokens))] for row in rows])
-        ear, entered = _Recorder(self._first), _Entered()
+        padded = torch.tensor([[*row.tokens[same:], *[0] * (longest - len(row.tokens))] for row in rows])
+        hidden, kept = self._recorded(padded, _Recorder(before))
+        return _cut(rows, same, hidden, {layer: kept[layer] for layer in kept if layer >= self._first})
+
+    def _recorded(self, tokens: Tensor, ear: _Recorder) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
+        """What enters the first upper layer for tokens [B, T], and the keys and values of all layers."""
+        entered = _Entered()
         hook = self._layers[self._first].register_forward_pre_hook(entered, with_kwargs=True)
+        positions = torch.arange(ear.before, ear.before + tokens.shape[1]).expand_as(tokens)
+        place = self._engine.device
         try:
             with self._engine.alone():
-                self._model(input_ids=padded.to(self._engine.device), use_cache=False, **{KEYWORD: ear})
+                self._model(input_ids=tokens.to(place), position_ids=positions.to(place), use_cache=False, **{KEYWORD: ear})
         finally:
             hook.remove()
-        return _cut(rows, entered.hidden, ear.kept)
+        return entered.hidden, ear.kept
 
     def run(self, prepared: Prepared) -> Tensor:
         """The last hidden states [B, S, d] of the rows' ends. Gradients reach whatever hooks put into the layers."""
@@ -109,19 +118,27 @@ class _Entering:
 
 
 class _Recorder:
-    """Plain causal attention over right-padded rows, which real tokens do not see; keeps keys and values."""
+    """Plain causal attention over right-padded rows, which real tokens do not see; keeps keys and values.
 
-    def __init__(self, first: int) -> None:
-        self._first = first
+    `past` are those of what all rows begin with, by layer.
+    """
+
+    def __init__(self, past: dict[int, tuple[Tensor, Tensor]]) -> None:
+        self._past = past
+        self.before = next((key.shape[2] for key, _ in past.values()), 0)
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def concerns(self, layer: int | None) -> bool:
         return layer is not None
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        if layer >= self._first:
-            self.kept[layer] = key, value
-        return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=True)
+        if layer in self._past:
+            rows = len(key)
+            keys, values = (part.expand(rows, -1, -1, -1) for part in self._past[layer])
+            key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
+        self.kept[layer] = key, value
+        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril(self.before)
+        return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale, enable_gqa=True)
 
 
 class _Continued:
@@ -137,20 +154,31 @@ class _Continued:
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         keys, values = self._past[layer]
         key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
-        return scaled_dot_product_attention(query, key, value, attn_mask=self._mask, scale=scale, enable_gqa=True)
+        # Written out: for so few queries the fused kernel's backward pass takes four times as long.
+        batch, heads, count, dim = query.shape
+        grouped = query.reshape(batch, key.shape[1], -1, dim)
+        scores = (grouped @ key.transpose(2, 3) * scale).view(batch, heads, count, -1)
+        weights = scores.masked_fill(~self._mask, float("-inf")).softmax(-1, dtype=torch.float32).to(value.dtype)
+        return (weights.view(batch, key.shape[1], -1, key.shape[2]) @ value).view(batch, heads, count, dim)
 
 
-def _cut(rows: Sequence[Row], hidden: Tensor, kept: dict[int, tuple[Tensor, Tensor]]) -> Prepared:
-    """Ends to the left, beginnings padded on the right."""
+def _cut(rows: Sequence[Row], same: int, hidden: Tensor, kept: dict[int, tuple[Tensor, Tensor]]) -> Prepared:
+    """Ends to the left, beginnings padded on the right. `hidden` [B, T, d] is of what follows the first `same` tokens."""
     starts = torch.tensor([row.start for row in rows])
     before, longest = int(starts.max()), max(len(row.tokens) - row.start for row in rows)
     places = starts[:, None] + torch.arange(longest)
-    inside = places.clamp(max=hidden.shape[1] - 1)
+    inside = (places - same).clamp(max=hidden.shape[1] - 1)
     ends = hidden.gather(1, inside[..., None].expand(-1, -1, hidden.shape[-1]))
     past = {layer: (key[:, :, :before], value[:, :, :before]) for layer, (key, value) in kept.items()}
     seen = (torch.arange(before) < starts[:, None])[:, None, None].expand(-1, 1, longest, -1)
     causal = torch.ones(longest, longest, dtype=torch.bool).tril().expand(len(rows), 1, -1, -1)
     return Prepared(ends, places, past, torch.cat([seen, causal], dim=-1))
+
+
+def common(texts: Sequence[tuple[int, ...]]) -> int:
+    """With how many tokens all texts begin alike."""
+    shortest, longest = min(texts), max(texts)
+    return next((i for i, (a, b) in enumerate(zip(shortest, longest, strict=False)) if a != b), len(shortest))
 
 
 @contextmanager
