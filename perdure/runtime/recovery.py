@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ..memory.records import Message
 from ..memory.sessionlog import UnfinishedTurn
 from .gating import Opening
+from .planning import Plan, moved_spans, plan
 from .recollection import Recollection
-from .turn import Cost, Plan, Turn, moved_spans, plan, settings_from
+from .turn import Cost, Turn, settings_from
 
 if TYPE_CHECKING:
     from .session import Session

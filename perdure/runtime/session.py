@@ -20,13 +20,12 @@ from ..memory.workingcopy import WorkingCopy
 from ..stores.base import Digest
 from .checkout import Checkout
 from .committing import draft_of
-from .gating import gate
-from .recollection import recollect
+from .planning import Plan, planned
 from .records import Receipt, Reply
 from .recovery import recover
 from .session_memory import SessionMemory
 from .stream import Stream
-from .turn import Cost, Plan, Turn, plan, settings_dict
+from .turn import Cost, Turn, settings_dict
 from .verify import verify
 
 if TYPE_CHECKING:
@@ -113,10 +112,7 @@ class Session(Checkout):
             cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
-            made = plan(self, said, recollect(self, said) if recall else None)
-            opening = gate(self, said) if recall else None
-            if opening is not None:
-                made = replace(made, opening=opening, opens=self.loaded.chat.opens(said))
+            made = planned(self, said, recall=recall)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
             records = made.recall_record(), made.opening_record()
             self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records)
