@@ -47,6 +47,7 @@ def consolidate(
     session: Session,
     into: str | None = None,
     *,
+    teacher: Teacher | None = None,
     progress: Progress = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Consolidated:
@@ -66,7 +67,7 @@ def consolidate(
     held = _ledger(session, target)
     fresh = list(_fresh(said, held))
     outcomes: list[Outcome] = []
-    teacher = Teacher(session.runtime)
+    teacher = teacher or Teacher(session.runtime)
     for first in range(0, len(fresh), AT_ONCE):
         batch = fresh[first : first + AT_ONCE]
         found = teacher.write(batch, progress=_shifted(progress, first, len(batch), len(fresh)), cancelled=cancelled)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
@@ -47,10 +47,11 @@ class Outcome:
 
 
 class Teacher:
-    """Writes facts for one model."""
+    """Writes facts for one model; `generic`: with the wordings that any sentence gives, whatever its relation."""
 
-    def __init__(self, runtime: Runtime, writer: Writer | None = None) -> None:
+    def __init__(self, runtime: Runtime, writer: Writer | None = None, *, generic: bool = False) -> None:
         self._runtime = runtime
+        self._generic = generic
         self._engine, self._chat = runtime.engine, runtime.loaded.chat
         self._writer = writer or Distill(self._engine, self._chat)
 
@@ -62,7 +63,7 @@ class Teacher:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> list[Outcome]:
         """Write and judge facts; nothing is committed. Fewer outcomes than facts where `cancelled` said so."""
-        lessons = [lesson_of(each.fact) for each in facts]
+        lessons = [lesson_of(replace(each.fact, relation="") if self._generic else each.fact) for each in facts]
         written = self._writer.write([taught for taught, _ in lessons], progress, cancelled)
         worth = judge(self._engine, self._chat, [held for _, held in lessons[: len(written)]], written)
         return [self._outcome(each, made, value) for each, made, value in zip(facts, written, worth, strict=False)]
@@ -110,6 +111,6 @@ def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
     wordings, against = examples(fact), negatives(fact)
     taught = [each for i, each in enumerate(wordings) if i % HELD_OUT or len(wordings) < 2 * HELD_OUT]
     held = [each for each in wordings if each not in taught] or wordings
-    leash = [*against.other_subjects[:2], *against.same_subject[:2], *against.general[:1]]
-    apart = [*against.other_subjects[2:3], *against.same_subject[2:4], *against.general[1:4]]
+    leash = [*against.other_subjects[:1], *against.same_subject[:1], *against.general[:1]]
+    apart = [*against.other_subjects[1:3], *against.same_subject[1:3], *against.general[1:4]]
     return Lesson(tuple(taught), tuple(leash)), Lesson(tuple(held), tuple(apart))

@@ -35,7 +35,7 @@ class Settings:
     steps: int = 20
     rate: float = 1e-2
     warm: int = 3
-    leash: float = 1.0
+    leash: float = 0.3
     batch: int = 10
 
 
