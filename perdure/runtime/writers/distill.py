@@ -33,7 +33,7 @@ class Settings:
 
     rank: int = 4
     steps: int = 20
-    rate: float = 1e-2
+    rate: float = 1.5e-2
     warm: int = 3
     leash: float = 0.3
     batch: int = 10
