@@ -12,7 +12,7 @@ from dataclasses import replace
 from ..errors import Conflict, RevisionNotFound
 from ..stores.base import Digest
 from .episodes import Episode
-from .fastweights import Held, Record
+from .fastweights import Comparison, Held, Record, compare, union
 from .recall import FOLDER, sweep
 from .records import Commit
 from .remembering import Entry, NewEpisode
@@ -62,6 +62,21 @@ def teach(
     """Change a ledger: new records, others (by their objects) gone. Raises SessionBusy or Conflict."""
     with _writing(repository, session) as copy:
         return copy.teach(new, gone, title=title, author=author).commit
+
+
+def merge(repository: Repository, into: str, other: str, *, author: str = "") -> Comparison:
+    """Bring another branch's records into a ledger; of conflicts the word that was written later holds.
+
+    Gives what set both apart before. Raises SessionNotFound, SessionBusy or Conflict.
+    """
+    theirs = repository.records(held.digest for held in repository.ledger(repository.info(other).head))
+    with _writing(repository, into) as copy:
+        ours = repository.records(held.digest for held in repository.ledger(copy.head))
+        found = compare(ours, theirs)
+        if found.theirs:
+            gone = [record.digest for record in ours]
+            copy.teach(union(ours, theirs), gone, title=f"merge {other}"[:72], author=author)
+        return found
 
 
 def unteach(repository: Repository, session: str, name: str, *, author: str = "") -> Record:

@@ -13,7 +13,9 @@ from perdure.kernels import Pair, lowrank, lowrank_reference, strung
 TOLERANCE = {torch.float32: 1e-6, torch.bfloat16: 8e-3}
 
 
-def case(ranks: list[list[int]], dtype: torch.dtype, d_in: int = 48, d_out: int = 20) -> tuple[Tensor, Tensor, list[list[Pair]]]:
+def case(
+    ranks: list[list[int]], dtype: torch.dtype, d_in: int = 48, d_out: int = 20
+) -> tuple[Tensor, Tensor, list[list[Pair]]]:
     generator = torch.Generator().manual_seed(sum(map(sum, ranks)) + len(ranks))
 
     def random(*shape: int) -> Tensor:

@@ -9,7 +9,22 @@ import pytest
 
 from perdure.errors import ObjectCorrupt
 from perdure.memory.draft import Recorder
-from perdure.memory.fastweights import LOW_RANK, Gate, Record, Said, append, get, pack_vectors, put, read, standing, without
+from perdure.memory.fastweights import (
+    LOW_RANK,
+    Conflict,
+    Gate,
+    Record,
+    Said,
+    append,
+    compare,
+    get,
+    pack_vectors,
+    put,
+    read,
+    standing,
+    union,
+    without,
+)
 from perdure.memory.fastweights.gate import MOST, THRESHOLD
 from perdure.stores.base import Store
 from perdure.stores.memory import MemoryStore
@@ -113,7 +128,9 @@ def test_superseded_records_stay_closed_and_come_back_when_the_newer_is_gone() -
 
 
 def test_no_more_than_a_few_open_at_once() -> None:
-    found = gate(*(record(f"N{i}", [0]) for i in range(MOST + 2))).decide(E[[0]], [" ".join(f"N{i}" for i in range(MOST + 2))])
+    found = gate(*(record(f"N{i}", [0]) for i in range(MOST + 2))).decide(
+        E[[0]], [" ".join(f"N{i}" for i in range(MOST + 2))]
+    )
     assert sum(d.opened for d in found) == MOST
     assert sum(d.why == "too many" for d in found) == 2
 
@@ -126,3 +143,15 @@ def test_the_best_of_several_wordings_counts() -> None:
 
 def test_an_empty_ledger_opens_nothing() -> None:
     assert gate().decide(E[[0]], ["Ann"]) == []
+
+
+def test_two_ledgers_compared_and_brought_together() -> None:
+    same = replace(record("Ann", [0], time_ms=1), digest=b"a")
+    ours = replace(record("Bob", [0], key="k", time_ms=3), digest=b"b")
+    theirs = replace(record("Cay", [0], key="k", time_ms=2), digest=b"c", value="Tom")
+    found = compare([same, ours], [same, theirs])
+    assert (found.ours, found.theirs, found.both) == ((ours,), (theirs,), (same,))
+    assert found.conflicts == (Conflict(ours, theirs),)
+    assert union([same, ours], [same, theirs]) == [same, theirs, ours]
+    assert standing(union([same, ours], [same, theirs])) == [same, ours]
+    assert compare([same], [same]).conflicts == ()

@@ -34,8 +34,13 @@ def negatives(f):
 
 def texts(f):
     return []
+
+
 def ordinary_questions():
-    import sys; sys.path.insert(0,'/tmp/w/fw')
-    from dev import D,GENERAL
-    names=["Hanna Miller","Georg Stone","Paula Reed","Ines Vogt"]
-    return [q.format(n=n) for d in D for q,_ in d[4] for n in names]+[g.question for g in GENERAL]
+    import sys
+
+    sys.path.insert(0, "/tmp/w/fw")
+    from dev import D, GENERAL
+
+    names = ["Hanna Miller", "Georg Stone", "Paula Reed", "Ines Vogt"]
+    return [q.format(n=n) for d in D for q, _ in d[4] for n in names] + [g.question for g in GENERAL]

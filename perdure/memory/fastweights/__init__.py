@@ -1,11 +1,14 @@
 """Fast weights: small trained records, one per fact, that are opened by a gate and never touch the model's own weights."""
 
+from .comparing import Comparison, Conflict, compare, union
 from .gate import CLOSED, OPEN, Decision, Gate
 from .ledger import Held, append, read, without
 from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing
 
 __all__ = [
     "CLOSED",
+    "Comparison",
+    "Conflict",
     "KV",
     "LOW_RANK",
     "OPEN",
@@ -15,10 +18,12 @@ __all__ = [
     "Record",
     "Said",
     "append",
+    "compare",
     "get",
     "pack_vectors",
     "put",
     "read",
     "standing",
+    "union",
     "without",
 ]
