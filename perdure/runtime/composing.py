@@ -17,20 +17,35 @@ from ..memory.fastweights import LOW_RANK, Record
 
 
 class Opened(NamedTuple):
-    """Records in force: by the linear layer that they act on, their factors strung together in the ledger's order."""
+    """Records in force, in the ledger's order: by the linear layer that they act on, their factors strung together, and by
+    the number of an attention layer keys and values [H, n, D] that every query attends to as well.
+    """
 
     factors: Mapping[str, Pair]
+    keys: Mapping[int, Pair]
 
 
 def opened(records: Sequence[Record], model: Any, dtype: torch.dtype) -> Opened:
     """Records ready to act on a base model. Raises RecipeMismatch where that lacks a layer or has it in another shape."""
-    by_place: dict[str, list[Pair]] = {}
+    factors: dict[str, list[Pair]] = {}
+    keys: dict[int, list[Pair]] = {}
     for record in records:
-        if record.form == LOW_RANK:
-            for place, pair in zip(record.places, pairs_of(record), strict=True):
+        for place, (first, second) in zip(record.places, pairs_of(record), strict=True):
+            pair = first.to(model.device, dtype), second.to(model.device, dtype)
+            if record.form == LOW_RANK:
                 _require_fits(record, model, place, pair)
-                by_place.setdefault(place, []).append((pair[0].to(model.device, dtype), pair[1].to(model.device, dtype)))
-    return Opened({place: strung(pairs) for place, pairs in by_place.items()})
+                factors.setdefault(place, []).append(pair)
+            else:
+                keys.setdefault(layer_of(place), []).append(pair)
+    return Opened(
+        {place: strung(pairs) for place, pairs in factors.items()},
+        {layer: (torch.cat([k for k, _ in pairs], 1), torch.cat([v for _, v in pairs], 1)) for layer, pairs in keys.items()},
+    )
+
+
+def layer_of(place: str) -> int:
+    """The number of the attention layer that a record of keys and values names."""
+    return int(place.rpartition(".")[2])
 
 
 def pairs_of(record: Record) -> list[Pair]:

@@ -113,4 +113,4 @@ def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
     held = [each for each in wordings if each not in taught] or wordings
     leash = [*against.other_subjects[:1], *against.same_subject[:1], *against.general[:1]]
     apart = [*against.other_subjects[1:3], *against.same_subject[1:3], *against.general[1:4]]
-    return Lesson(tuple(taught), tuple(leash)), Lesson(tuple(held), tuple(apart))
+    return Lesson(tuple(taught), tuple(leash), fact.statement), Lesson(tuple(held), tuple(apart), fact.statement)

@@ -10,7 +10,7 @@ import torch
 from perdure.errors import SessionNotFound
 from perdure.memory.events import CLOSE, OPEN
 from perdure.memory.facts import Fact
-from perdure.memory.fastweights import Record
+from perdure.memory.fastweights import KV, LOW_RANK, Record
 from perdure.memory.tokenlog import grid
 from perdure.runtime import Runtime
 from perdure.runtime.session import Session
@@ -30,14 +30,17 @@ def opened(opens: Opens, store: Path | None = None) -> Runtime:
     return opens(store, encoder=HashedWords())
 
 
-def records(runtime: Runtime) -> tuple[Record, Record]:
-    return record_of(runtime, FACT, (ASK,), 1), record_of(runtime, OTHER, (ASK_OTHER,), 2)
+def records(runtime: Runtime, form: str = LOW_RANK) -> tuple[Record, Record]:
+    return record_of(runtime, FACT, (ASK,), 1, form=form), record_of(runtime, OTHER, (ASK_OTHER,), 2, form=form)
 
 
-def taught(runtime: Runtime, name: str = "s") -> Session:
+def taught(runtime: Runtime, name: str = "s", form: str = LOW_RANK) -> Session:
     session = runtime.session(name)
-    session.teach(records(runtime), (), "teach two facts")
+    session.teach(records(runtime, form), (), "teach two facts")
     return session
+
+
+forms = pytest.mark.parametrize("form", [LOW_RANK, KV])
 
 
 def said(session: Session, text: str) -> torch.Tensor:
@@ -45,9 +48,10 @@ def said(session: Session, text: str) -> torch.Tensor:
     return session.logits()
 
 
-def test_a_turn_that_opens_nothing_runs_on_the_base_models_bits(opens: Opens) -> None:
+@forms
+def test_a_turn_that_opens_nothing_runs_on_the_base_models_bits(opens: Opens, form: str) -> None:
     with opened(opens) as runtime:
-        base, known = runtime.session("base"), taught(runtime)
+        base, known = runtime.session("base"), taught(runtime, form=form)
         assert torch.equal(said(base, UNRELATED), said(known, UNRELATED))
         assert runtime.repository.events(known.head) == []
         assert runtime.repository.trace(known.head) is None
@@ -56,9 +60,10 @@ def test_a_turn_that_opens_nothing_runs_on_the_base_models_bits(opens: Opens) ->
         assert base.head.state.lineage == known.head.state.lineage
 
 
-def test_a_turn_that_opens_a_record_differs_from_the_answer_on_only(opens: Opens) -> None:
+@forms
+def test_a_turn_that_opens_a_record_differs_from_the_answer_on_only(opens: Opens, form: str) -> None:
     with opened(opens) as runtime:
-        base, known = runtime.session("base"), taught(runtime)
+        base, known = runtime.session("base"), taught(runtime, form=form)
         assert not torch.equal(said(base, ASK), said(known, ASK))
         events = runtime.repository.events(known.head)
         assert [event.kind for event in events] == [OPEN, CLOSE]
@@ -75,16 +80,18 @@ def test_a_turn_that_opens_a_record_differs_from_the_answer_on_only(opens: Opens
         assert known.warm.state.opened is None
 
 
-def test_several_records_open_at_once(opens: Opens) -> None:
+@forms
+def test_several_records_open_at_once(opens: Opens, form: str) -> None:
     with opened(opens) as runtime:
-        session = taught(runtime)
+        session = taught(runtime, form=form)
         receipt = session.chat(f"{ASK} {ASK_OTHER}", max_tokens=3).receipt
         assert receipt.opened == 2
 
 
-def test_it_resumes_forks_and_verifies(opens: Opens, tmp_path: Path) -> None:
+@forms
+def test_it_resumes_forks_and_verifies(opens: Opens, tmp_path: Path, form: str) -> None:
     with opened(opens, tmp_path / "a") as runtime:
-        session = taught(runtime)
+        session = taught(runtime, form=form)
         said(session, ASK)
         said(session, UNRELATED)
         last = said(session, ASK_OTHER)
@@ -104,9 +111,10 @@ def test_it_resumes_forks_and_verifies(opens: Opens, tmp_path: Path) -> None:
         assert runtime.repository.fsck().ok
 
 
-def test_damaged_kv_is_computed_again_with_the_records_that_acted(opens: Opens, tmp_path: Path) -> None:
+@forms
+def test_damaged_kv_is_computed_again_with_the_records_that_acted(opens: Opens, tmp_path: Path, form: str) -> None:
     with opened(opens, tmp_path / "a") as runtime:
-        session = taught(runtime)
+        session = taught(runtime, form=form)
         last = said(session, ASK)
         blocks = runtime.repository.blocks(session.head)
         session.close()
@@ -120,9 +128,10 @@ def test_damaged_kv_is_computed_again_with_the_records_that_acted(opens: Opens, 
         assert session.verify() == []
 
 
-def test_a_turn_that_was_cut_off_is_finished_with_its_records(opens: Opens, tmp_path: Path) -> None:
+@forms
+def test_a_turn_that_was_cut_off_is_finished_with_its_records(opens: Opens, tmp_path: Path, form: str) -> None:
     with opened(opens, tmp_path / "a") as runtime:
-        stream = taught(runtime).stream(ASK, max_tokens=12, temperature=0.0)
+        stream = taught(runtime, form=form).stream(ASK, max_tokens=12, temperature=0.0)
         seen = [next(stream).token for _ in range(4)]
     with opened(opens, tmp_path / "a") as runtime:
         session = runtime.session("s")
@@ -132,7 +141,7 @@ def test_a_turn_that_was_cut_off_is_finished_with_its_records(opens: Opens, tmp_
         assert session.verify() == []
         assert runtime.repository.tokens("s")[events[0].position + 1 :][-len(seen) :] != []
     with opened(opens, tmp_path / "b") as runtime:
-        whole = [chunk.token for chunk in taught(runtime).stream(ASK, max_tokens=12, temperature=0.0)]
+        whole = [chunk.token for chunk in taught(runtime, form=form).stream(ASK, max_tokens=12, temperature=0.0)]
         assert whole[:4] == seen
 
 

@@ -251,6 +251,10 @@ class StateAdapter(ABC):
     def layers(self) -> list[LayerKind]:
         """What each layer keeps."""
 
+    def unplaced(self, layer: int, turned: Tensor, positions: Tensor) -> Tensor:
+        """A layer's queries or keys [B, H, T, D] at `positions` [B, T], turned back to none. For families that hear."""
+        return turned
+
     def warm(self, tokens: int) -> None:
         """Have memory ready for one session of up to `tokens` tokens, where that helps."""
         return

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ...kernels import attend_segments, mass
+from ...kernels import attend_segments, mass, merge
 from ...memory.summary import Reader
 from .bounded import WorkingSet
 
@@ -15,11 +15,19 @@ from .bounded import WorkingSet
 class Ear:
     """One forward's listener. `layers` are those whose attention came by.
 
-    `heard` maps a layer to (bank, number in it); `seen` is how many tokens came before.
+    `heard` maps a layer to (bank, number in it); `seen` is how many tokens came before. `beside` are keys that stand nowhere
+    and values [H, n, D] by layer, which every query attends to as well.
     """
 
-    def __init__(self, working: WorkingSet, heard: Mapping[int, tuple[int, int]], seen: int) -> None:
+    def __init__(
+        self,
+        working: WorkingSet,
+        heard: Mapping[int, tuple[int, int]],
+        seen: int,
+        beside: Mapping[int, tuple[Tensor, Tensor]] | None = None,
+    ) -> None:
         self._set = working
+        self._beside = beside or {}
         self._tracking = working.listening(seen)
         self._heard = heard
         self._position = working.place.slot(seen)
@@ -39,7 +47,7 @@ class Ear:
         """Whether a layer attends to everything, so that memory concerns it."""
         if layer is None or layer not in self._heard:
             return False
-        return bool(self._segments or self._fades or self._tracking) or (
+        return bool(self._segments or self._fades or self._tracking or layer in self._beside) or (
             self._reader is not None and self._reader.concerns(*self._heard[layer])
         )
 
@@ -50,6 +58,8 @@ class Ear:
         """
         self.layers.add(layer)
         out, lse, shares = attend_segments(query, key, value, scale, self._segments, self._fades, heard=1)
+        if layer in self._beside:
+            out, lse = merge([(out, lse), self._besides(layer, query, scale)])
         if self._segments:
             self._shares.append(shares[:, 0])
         tracking = self._tracking
@@ -58,6 +68,14 @@ class Ear:
             found = mass(query, window, lse, scale, tracking.stride, 1, tracking.block)
             self._set.note(*self._heard[layer], found[:, : tracking.block])
         return self._mixed(layer, query, out)
+
+    def _besides(self, layer: int, query: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Attention [B, Hq, T, Dv] to the keys that stand nowhere, and its log-sum-exp [B, Hq, T]."""
+        keys, values = (part.float() for part in self._beside[layer])
+        free = self._set.unplaced(*self._heard[layer], query[0].float(), self._position)
+        scores = (free.view(keys.shape[0], -1, free.shape[-1]) @ keys.transpose(1, 2) * scale).view(*free.shape[:2], -1)
+        out = scores.softmax(-1).view(keys.shape[0], -1, keys.shape[1]) @ values
+        return out.view(1, *free.shape[:2], -1).to(query.dtype), scores.logsumexp(-1)[None]
 
     def _mixed(self, layer: int, query: Tensor, local: Tensor) -> Tensor:
         """With the memory's share."""

@@ -21,10 +21,14 @@ class Example(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """What a fact is written from: `examples` to be answered, and a `leash` of what is to be answered as before."""
+    """What a fact is written from: `examples` to be answered, and a `leash` of what is to be answered as before.
+
+    `statement` is the fact as one sentence.
+    """
 
     examples: tuple[Example, ...]
     leash: tuple[Example, ...]
+    statement: str = ""
 
 
 class Written(NamedTuple):

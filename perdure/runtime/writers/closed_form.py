@@ -21,7 +21,7 @@ from .covariance import covariance
 from .pairs import gather
 from .places import upper_places
 
-RANK = 8
+RANK = 12
 RIDGE = 10.0
 """What the covariance of ordinary keys weighs against a lesson's own."""
 RATE = 1.0

@@ -45,4 +45,5 @@ def _measured(engine: Engine, chat: ChatFormat, layer: int, module: Module) -> T
         seen[number, : len(row.tokens) - row.start] = True
     every = keys[0][seen]
     found = every.T @ every / len(every)
-    return found + FLOOR * found.diagonal().mean() * torch.eye(len(found))
+    floored: Tensor = found + FLOOR * found.diagonal().mean() * torch.eye(len(found))
+    return floored

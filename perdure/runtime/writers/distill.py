@@ -8,9 +8,10 @@ al. 2022, arXiv 2209.15189). Many lessons are trained in one batch, each with fa
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,8 +22,9 @@ from ..chat import ChatFormat
 from ..engine import Engine
 from .base import Lesson, Progress, Writer, Written
 from .lessons import sheet
-from .places import upper_places
+from .places import Places, upper_places
 from .task import Task
+from .upper import Acting
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,37 @@ class Settings:
     batch: int = 10
 
 
-class Distill(Writer):
-    """Trains low-rank factors beside the layers that `upper_places` names."""
+class Trained(ABC):
+    """The parameters of a batch of lessons, each with its own."""
 
-    name = "distill"
+    parameters: list[Tensor]
+
+    @abstractmethod
+    def acting(self, lesson: Tensor) -> Acting:
+        """How they act on rows of which `lesson` [B] says whose each is."""
+
+    @abstractmethod
+    def written(self) -> list[Written]:
+        """The records' tensors, lesson by lesson."""
+
+
+class Distilled(Writer):
+    """Trains what `_fresh` makes for a batch of lessons."""
 
     def __init__(self, engine: Engine, chat: ChatFormat, settings: Settings | None = None) -> None:
         self._engine = engine
         self._chat = chat
-        self._settings = settings or Settings()
+        self._settings = settings or self.settings()
         self._places = upper_places(engine.model.base_model)
+
+    @staticmethod
+    def settings() -> Settings:
+        """How this writer trains when nothing else is asked for."""
+        return Settings()
+
+    @abstractmethod
+    def _fresh(self, lessons: Sequence[Lesson]) -> Trained:
+        """What is trained for these lessons, before the first step."""
 
     def write(
         self, lessons: Sequence[Lesson], progress: Progress = lambda done, total: None, cancelled: Callable[[], bool] = bool
@@ -57,23 +80,22 @@ class Distill(Writer):
         size, steps = self._settings.batch, self._settings.steps
         for first in range(0, len(lessons), size):
             batch = lessons[first : first + size]
-            factors = Factors.fresh(len(batch), self._places.shapes, self._settings.rank)
-            for step in self._steps(batch, factors):
+            trained = self._fresh(batch)
+            for step in self._steps(batch, trained):
                 progress(first * steps + step * len(batch), len(lessons) * steps)
                 if cancelled():
                     return found
-            found += factors.written(self._places.names)
+            found += trained.written()
         return found
 
-    def _steps(self, lessons: Sequence[Lesson], factors: Factors) -> Iterator[int]:
+    def _steps(self, lessons: Sequence[Lesson], trained: Trained) -> Iterator[int]:
         """Train, telling of each step when it is done."""
         settings = self._settings
         task = Task(self._engine, sheet(self._chat, lessons), self._places.first)
-        hooks = list(zip(self._places.modules, factors.beside(task.sheet.lesson), strict=True))
-        optimizer = torch.optim.AdamW([*factors.down, *factors.up], lr=settings.rate, betas=(0.9, 0.95), weight_decay=0)
+        optimizer = torch.optim.AdamW(trained.parameters, lr=settings.rate, betas=(0.9, 0.95), weight_decay=0)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         for step in range(1, settings.steps + 1):
-            loss = task.loss(hooks, settings.leash)
+            loss = task.loss(trained.acting(task.sheet.lesson), settings.leash)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -88,32 +110,42 @@ class Distill(Writer):
         return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-class Factors(NamedTuple):
+class Distill(Distilled):
+    """Trains low-rank factors beside the layers that `upper_places` names."""
+
+    name = "distill"
+
+    def _fresh(self, lessons: Sequence[Lesson]) -> Factors:
+        return Factors.fresh(len(lessons), self._places, self._settings.rank)
+
+
+class Factors(Trained):
     """One pair per place, of all lessons of a batch: down [lessons, r, d_in] and up [lessons, d_out, r], float32."""
 
-    down: tuple[Tensor, ...]
-    up: tuple[Tensor, ...]
+    def __init__(self, down: Sequence[Tensor], up: Sequence[Tensor], places: Places) -> None:
+        self.down, self.up, self._places = down, up, places
+        self.parameters = [*down, *up]
 
     @classmethod
-    def fresh(cls, lessons: int, shapes: Sequence[tuple[int, int]], rank: int) -> Factors:
+    def fresh(cls, lessons: int, places: Places, rank: int) -> Factors:
         """Factors that change nothing yet, the same for each lesson, whoever else is in the batch."""
         generator = torch.Generator().manual_seed(0)
-        down = [torch.randn(rank, d_in, generator=generator) / math.sqrt(d_in) for _, d_in in shapes]
+        down = [torch.randn(rank, d_in, generator=generator) / math.sqrt(d_in) for _, d_in in places.shapes]
         return cls(
-            tuple(part.expand(lessons, -1, -1).clone().requires_grad_() for part in down),
-            tuple(torch.zeros(lessons, d_out, rank, requires_grad=True) for d_out, _ in shapes),
+            [part.expand(lessons, -1, -1).clone().requires_grad_() for part in down],
+            [torch.zeros(lessons, d_out, rank, requires_grad=True) for d_out, _ in places.shapes],
+            places,
         )
 
-    def beside(self, lesson: Tensor) -> list[Callable[[Module, tuple[Any, ...], Tensor], Tensor]]:
-        """A hook for each place; `lesson` [B] says whose factors each row takes."""
-        return [_beside(down, up, lesson) for down, up in zip(self.down, self.up, strict=True)]
+    def acting(self, lesson: Tensor) -> Acting:
+        pairs = zip(self._places.modules, self.down, self.up, strict=True)
+        return Acting([(module, _beside(down, up, lesson)) for module, down, up in pairs])
 
-    def written(self, places: Sequence[str]) -> list[Written]:
-        lessons = len(self.down[0])
+    def written(self) -> list[Written]:
         pairs = list(zip(self.down, self.up, strict=True))
         return [
-            Written(LOW_RANK, tuple(places), tuple(part[i].detach().bfloat16() for pair in pairs for part in pair))
-            for i in range(lessons)
+            Written(LOW_RANK, self._places.names, tuple(part[i].detach().bfloat16() for pair in pairs for part in pair))
+            for i in range(len(self.down[0]))
         ]
 
 

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from ...memory.fastweights import KV
 from ..chat import ChatFormat
+from ..composing import layer_of
 from ..engine import Engine
 from .base import Lesson, Written
 from .lessons import ANSWER, Sheet, sheet
 from .places import upper_places
-from .upper import Upper, hooked
+from .upper import Acting, Upper, hooked
 
 
 class Worth(NamedTuple):
@@ -40,22 +42,21 @@ def judge(engine: Engine, chat: ChatFormat, lessons: Sequence[Lesson], written: 
     head = engine.model.get_output_embeddings().weight
     with engine.alone():
         base = upper.run(prepared)
-    hooks = _beside(engine.model.base_model, written, page.lesson)
-    with engine.alone(), hooked(hooks):
-        changed = upper.run(prepared)
+    acting = _acting(engine.model.base_model, written, page.lesson)
+    with engine.alone(), hooked(acting.hooks):
+        changed = upper.run(prepared, acting.extra)
     right, known = (_right(page, hidden, head) for hidden in (changed, base))
     drift = _drift(page, base, changed, head)
     return [Worth(right[i], known[i], drift[i]) for i in range(len(lessons))]
 
 
-def _beside(model: Module, written: Sequence[Written], lesson: Tensor) -> list[tuple[Module, Any]]:
-    """Hooks by which each row hears the record of its lesson."""
-    found = []
-    for number, place in enumerate(written[0].places):
-        down = torch.stack([each.tensors[2 * number].float() for each in written])
-        up = torch.stack([each.tensors[2 * number + 1].float() for each in written])
-        found.append((model.get_submodule(place), _Hears(down, up, lesson)))
-    return found
+def _acting(model: Module, written: Sequence[Written], lesson: Tensor) -> Acting:
+    """How each row hears the record of its lesson. All records are of one form and for the same places."""
+    stacked = [torch.stack(parts).float() for parts in zip(*(each.tensors for each in written), strict=True)]
+    pairs = list(zip(written[0].places, stacked[::2], stacked[1::2], strict=True))
+    if written[0].form == KV:
+        return Acting((), {layer_of(place): (key[lesson], value[lesson]) for place, key, value in pairs})
+    return Acting([(model.get_submodule(place), _Hears(down, up, lesson)) for place, down, up in pairs])
 
 
 class _Hears:

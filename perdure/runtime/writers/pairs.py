@@ -20,7 +20,7 @@ from .base import Lesson
 from .lessons import ANSWER, sheet
 from .upper import Upper, hooked, layer_list
 
-LENGTH = 0.5
+LENGTH = 0.7
 """Length of a value, as a part of the residual stream's there."""
 
 

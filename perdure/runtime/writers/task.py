@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.nn import Module
 from torch.nn.functional import cross_entropy
 
 from ..engine import Engine
 from .lessons import Sheet
-from .upper import Upper, hooked
+from .upper import Acting, Upper, hooked
 
 CANDIDATES = 48
 """Likeliest tokens of the base model, at each place on the leash, that a lesson's predictions are made among."""
@@ -56,10 +52,10 @@ class Task:
         found: Tensor = logits.masked_fill(~self._seen[whose], -1e4).log_softmax(-1)
         return found
 
-    def loss(self, hooks: Sequence[tuple[Module, Any]], leash: float) -> Tensor:
+    def loss(self, acting: Acting, leash: float) -> Tensor:
         """The sum of what the lessons have lost, so that no lesson's gradient knows of the others."""
-        with self._engine.alone(), torch.enable_grad(), hooked(hooks):
-            hidden = self._upper.run(self._prepared)
+        with self._engine.alone(), torch.enable_grad(), hooked(acting.hooks):
+            hidden = self._upper.run(self._prepared, acting.extra)
         found = self._predicted(hidden[self._taught], self._whose[self._taught])
         total = self._mean(cross_entropy(found, self._wanted, reduction="none"), self._taught, self._weight)
         if len(self._base):

@@ -6,7 +6,7 @@ weights) and below is the same in every step of its training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -39,6 +39,17 @@ class Prepared(NamedTuple):
         return Prepared(self.hidden[rows], self.positions[rows], past, self.mask[rows])
 
 
+Extra = Mapping[int, tuple[Tensor, Tensor]]
+"""Keys and values [B, H, n, D] that every query of a row attends to as well, by layer; keys that stand nowhere."""
+
+
+class Acting(NamedTuple):
+    """What acts on the rows while they run: forward hooks of modules, and keys and values beside those of the rows."""
+
+    hooks: Sequence[tuple[Module, Any]] = ()
+    extra: Extra | None = None
+
+
 class Upper:
     """The layers of an engine's model from `first` on."""
 
@@ -57,6 +68,20 @@ class Upper:
         hidden, kept = self._recorded(padded, _Recorder(before))
         return _cut(rows, same, hidden, {layer: kept[layer] for layer in kept if layer >= self._first})
 
+    def keys_and_values(self, rows: Sequence[Row], last: int) -> dict[int, tuple[Tensor, Tensor]]:
+        """Of the last tokens of rows, keys that stand nowhere and values [B, H, last, D], by layer; rows run alone."""
+        found: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        for row in rows:
+            tokens = torch.tensor([row.tokens])
+            places = torch.arange(len(row.tokens))[None, -last:]
+            for layer, (key, value) in self._recorded(tokens, _Recorder({}))[1].items():
+                if layer >= self._first:
+                    free = self._engine.adapter.unplaced(layer, key[:, :, -last:].float(), places)
+                    found.setdefault(layer, []).append((free, value[:, :, -last:].float()))
+        return {
+            layer: (torch.cat([k for k, _ in pairs]), torch.cat([v for _, v in pairs])) for layer, pairs in found.items()
+        }
+
     def _recorded(self, tokens: Tensor, ear: _Recorder) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
         """What enters the first upper layer for tokens [B, T], and the keys and values of all layers."""
         entered = _Entered()
@@ -70,9 +95,9 @@ class Upper:
             hook.remove()
         return entered.hidden, ear.kept
 
-    def run(self, prepared: Prepared) -> Tensor:
+    def run(self, prepared: Prepared, extra: Extra | None = None) -> Tensor:
         """The last hidden states [B, S, d] of the rows' ends. Gradients reach whatever hooks put into the layers."""
-        ear = _Continued(prepared.past, prepared.mask)
+        ear = _Continued(prepared, extra or {}, self._engine.adapter.unplaced)
         hook = self._layers[self._first].register_forward_pre_hook(_Entering(prepared.hidden), with_kwargs=True)
         whole = self._layers
         setattr(self._model, self._name, whole[self._first :])
@@ -144,9 +169,12 @@ class _Recorder:
 class _Continued:
     """Attention of the rows' ends to what came before them and to themselves."""
 
-    def __init__(self, past: dict[int, tuple[Tensor, Tensor]], mask: Tensor) -> None:
-        self._past = past
-        self._mask = mask
+    def __init__(self, prepared: Prepared, extra: Extra, unplaced: Callable[[int, Tensor, Tensor], Tensor]) -> None:
+        self._past = prepared.past
+        self._mask = prepared.mask
+        self._positions = prepared.positions
+        self._extra = extra
+        self._unplaced = unplaced
 
     def concerns(self, layer: int | None) -> bool:
         return layer is not None
@@ -158,8 +186,14 @@ class _Continued:
         batch, heads, count, dim = query.shape
         grouped = query.reshape(batch, key.shape[1], -1, dim)
         scores = (grouped @ key.transpose(2, 3) * scale).view(batch, heads, count, -1)
-        weights = scores.masked_fill(~self._mask, float("-inf")).softmax(-1, dtype=torch.float32).to(value.dtype)
-        return (weights.view(batch, key.shape[1], -1, key.shape[2]) @ value).view(batch, heads, count, dim)
+        scores = scores.masked_fill(~self._mask, float("-inf"))
+        if layer in self._extra:
+            free = self._unplaced(layer, query, self._positions).reshape(grouped.shape)
+            beside = (free.float() @ self._extra[layer][0].transpose(2, 3) * scale).view(batch, heads, count, -1)
+            scores = torch.cat([beside, scores.float()], dim=-1)
+            value = torch.cat([self._extra[layer][1].to(value.dtype), value], dim=2)
+        weights = scores.softmax(-1, dtype=torch.float32).to(value.dtype)
+        return (weights.view(batch, key.shape[1], -1, value.shape[2]) @ value).view(batch, heads, count, dim)
 
 
 def _cut(rows: Sequence[Row], same: int, hidden: Tensor, kept: dict[int, tuple[Tensor, Tensor]]) -> Prepared:
