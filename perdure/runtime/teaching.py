@@ -12,7 +12,7 @@ from ..memory.draft import now_ms
 from ..memory.facts import Fact, examples, negatives, texts
 from ..memory.fastweights import Record, Said, pack_vectors
 from .composing import packed
-from .writers import Distill, Lesson, Progress, Worth, Writer, Written, judge
+from .writers import Lesson, Progress, Worth, Writer, Written, judge, writer_for
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -53,7 +53,7 @@ class Teacher:
         self._runtime = runtime
         self._generic = generic
         self._engine, self._chat = runtime.engine, runtime.loaded.chat
-        self._writer = writer or Distill(self._engine, self._chat)
+        self._writer = writer or writer_for(self._engine, self._chat)
 
     def write(
         self,

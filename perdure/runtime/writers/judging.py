@@ -42,7 +42,7 @@ def judge(engine: Engine, chat: ChatFormat, lessons: Sequence[Lesson], written: 
     head = engine.model.get_output_embeddings().weight
     with engine.alone():
         base = upper.run(prepared)
-    acting = _acting(engine.model.base_model, written, page.lesson)
+    acting = acting_of(engine.model.base_model, written, page.lesson)
     with engine.alone(), hooked(acting.hooks):
         changed = upper.run(prepared, acting.extra)
     right, known = (_right(page, hidden, head) for hidden in (changed, base))
@@ -50,7 +50,7 @@ def judge(engine: Engine, chat: ChatFormat, lessons: Sequence[Lesson], written: 
     return [Worth(right[i], known[i], drift[i]) for i in range(len(lessons))]
 
 
-def _acting(model: Module, written: Sequence[Written], lesson: Tensor) -> Acting:
+def acting_of(model: Module, written: Sequence[Written], lesson: Tensor) -> Acting:
     """How each row hears the record of its lesson. All records are of one form and for the same places."""
     stacked = [torch.stack(parts).float() for parts in zip(*(each.tensors for each in written), strict=True)]
     pairs = list(zip(written[0].places, stacked[::2], stacked[1::2], strict=True))

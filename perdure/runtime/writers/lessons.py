@@ -41,7 +41,7 @@ def sheet(chat: ChatFormat, lessons: Sequence[Lesson]) -> Sheet:
         end = row.tokens[row.start :]
         wanted[at, : len(end) - 1] = torch.tensor(end[1:])
         weight[at, : len(weights)] = torch.tensor(weights)
-        held[at, len(end) - len(weights) - 1 : len(end)] = leash
+        held[at, weights.count(0.0) : len(end)] = leash
         weight[at] *= not leash
     lesson = torch.tensor([i for i, _ in made])
     return Sheet(tuple(row for _, (row, _, _) in made), lesson, wanted, weight, held)
