@@ -1,7 +1,7 @@
 """Numeric operations: each has a contract, a readable reference and a fast path."""
 
 from .attention import attend, attend_reference
-from .combine import merge, merge_reference, shares, shares_reference
+from .combine import joined, joined_reference, merge, merge_reference, shares, shares_reference
 from .infini import Features, elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
 from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
@@ -17,6 +17,8 @@ __all__ = [
     "elu_plus_one",
     "gate",
     "Pair",
+    "joined",
+    "joined_reference",
     "lowrank",
     "lowrank_reference",
     "mass",

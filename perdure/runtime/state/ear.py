@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ...kernels import attend_segments, mass, merge
+from ...kernels import attend_segments, joined, mass
 from ...memory.summary import Reader
 from .bounded import WorkingSet
 
@@ -28,6 +28,7 @@ class Ear:
     ) -> None:
         self._set = working
         self._beside = beside or {}
+        self._turned: Mapping[int, Tensor] | None = None
         self._tracking = working.listening(seen)
         self._heard = heard
         self._position = working.place.slot(seen)
@@ -59,7 +60,7 @@ class Ear:
         self.layers.add(layer)
         out, lse, shares = attend_segments(query, key, value, scale, self._segments, self._fades, heard=1)
         if layer in self._beside:
-            out, lse = merge([(out, lse), self._besides(layer, query, scale)])
+            out = joined(out, lse, *self._besides(layer, query, scale))
         if self._segments:
             self._shares.append(shares[:, 0])
         tracking = self._tracking
@@ -70,12 +71,22 @@ class Ear:
         return self._mixed(layer, query, out)
 
     def _besides(self, layer: int, query: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Attention [B, Hq, T, Dv] to the keys that stand nowhere, and its log-sum-exp [B, Hq, T]."""
-        keys, values = (part.float() for part in self._beside[layer])
-        free = self._set.unplaced(*self._heard[layer], query[0].float(), self._position)
-        scores = (free.view(keys.shape[0], -1, free.shape[-1]) @ keys.transpose(1, 2) * scale).view(*free.shape[:2], -1)
-        out = scores.softmax(-1).view(keys.shape[0], -1, keys.shape[1]) @ values
-        return out.view(1, *free.shape[:2], -1).to(query.dtype), scores.logsumexp(-1)[None]
+        """The scores [B, Hq, T, n] of the keys that stand nowhere, and their values [1, H, n, D]."""
+        keys, values = self._standing(query.shape[2])[layer], self._beside[layer][1]
+        heads, t, n, dim = keys.shape
+        grouped = query[0].float().view(heads, -1, t, dim).transpose(1, 2)
+        scores = (grouped @ keys.transpose(2, 3) * scale).transpose(1, 2)
+        return scores.reshape(1, -1, t, n), values[None]
+
+    def _standing(self, count: int) -> Mapping[int, Tensor]:
+        """Those keys where each of `count` queries stands, [H, T, n, D] by layer; of all layers at once."""
+        if self._turned is None:
+            layers = list(self._beside)
+            keys = torch.stack([self._beside[layer][0] for layer in layers]).float()
+            spread = keys[:, :, None].expand(-1, -1, count, -1, -1)
+            turned = self._set.placed([self._heard[layer] for layer in layers], spread, self._position)
+            self._turned = dict(zip(layers, turned, strict=True))
+        return self._turned
 
     def _mixed(self, layer: int, query: Tensor, local: Tensor) -> Tensor:
         """With the memory's share."""
