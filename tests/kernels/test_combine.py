@@ -96,7 +96,7 @@ def test_shares_of_large_scores_add_up() -> None:
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-@pytest.mark.parametrize(("t", "n"), [(1, 2), (7, 6), (128, 1)])
+@pytest.mark.parametrize(("t", "n"), [(1, 2), (7, 6), (32, 1)])
 def test_more_keys_whose_scores_are_known_join_in(t: int, n: int, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(t + n)
     query, key, value = (torch.randn(1, heads, size, 16, generator=generator) for heads, size in [(6, t), (2, 40), (2, 40)])
