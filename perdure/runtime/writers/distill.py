@@ -63,6 +63,7 @@ class Distilled(Writer):
         self._chat = chat
         self._settings = settings or self.settings()
         self._places = upper_places(engine.model.base_model)
+        self._first = self._places.first
 
     @staticmethod
     def settings() -> Settings:
@@ -91,7 +92,7 @@ class Distilled(Writer):
     def _steps(self, lessons: Sequence[Lesson], trained: Trained) -> Iterator[int]:
         """Train, telling of each step when it is done."""
         settings = self._settings
-        task = Task(self._engine, sheet(self._chat, lessons), self._places.first)
+        task = Task(self._engine, sheet(self._chat, lessons), self._first)
         optimizer = torch.optim.AdamW(trained.parameters, lr=settings.rate, betas=(0.9, 0.95), weight_decay=0)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         for step in range(1, settings.steps + 1):

@@ -20,19 +20,23 @@ from .base import Lesson, Written
 from .distill import Distilled, Settings, Trained
 from .upper import Acting, Row, Upper, layer_list
 
-TOKENS = 2
+TOKENS = 3
 """Keys and values of a record, in each layer."""
 
 
 class KVTokens(Distilled):
-    """Trains keys and values for the layers from the lowest of `upper_places` on. Raises InvalidInput for a family whose
-    attention cannot be listened to.
+    """Trains keys and values for every second layer of the upper third, the last among them (docs/decisions/0014).
+
+    Raises InvalidInput for a family whose attention cannot be listened to.
     """
 
     name = "kv"
 
     def __init__(self, engine: Engine, chat: ChatFormat, settings: Settings | None = None) -> None:
         super().__init__(engine, chat, settings)
+        self._name, layers = layer_list(engine.model.base_model)
+        self._layers = range((len(layers) - 1) - 2 * ((len(layers) - 1 - self._first) // 2), len(layers), 2)
+        self._first = self._layers.start
         if not engine.adapter.hears:
             raise InvalidInput(
                 f"Records of keys and values need attention that can be listened to; {engine.family} has none."
@@ -44,9 +48,9 @@ class KVTokens(Distilled):
 
     def _fresh(self, lessons: Sequence[Lesson]) -> Tokens:
         rows = [self._stated(lesson.statement) for lesson in lessons]
-        name, _ = layer_list(self._engine.model.base_model)
-        found = Upper(self._engine, self._places.first).keys_and_values(rows, TOKENS)
-        return Tokens({layer: (k.requires_grad_(), v.requires_grad_()) for layer, (k, v) in found.items()}, name)
+        found = Upper(self._engine, self._first).keys_and_values(rows, TOKENS)
+        chosen = {layer: found[layer] for layer in self._layers}
+        return Tokens({layer: (k.requires_grad_(), v.requires_grad_()) for layer, (k, v) in chosen.items()}, self._name)
 
     def _stated(self, statement: str) -> Row:
         """The statement as a user says it, up to its last word."""
