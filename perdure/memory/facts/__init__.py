@@ -1,0 +1,24 @@
+"""Facts that a user teaches in a conversation: found in text, asked about, told apart. English, without any model."""
+
+from .base import USER, Example, Fact, Found, Negatives, contradicts
+from .extraction import extract
+from .names import asks_about, names_in
+from .negatives import negatives
+from .questions import examples, texts
+from .statements import known
+
+__all__ = [
+    "USER",
+    "Example",
+    "Fact",
+    "Found",
+    "Negatives",
+    "asks_about",
+    "contradicts",
+    "examples",
+    "extract",
+    "known",
+    "names_in",
+    "negatives",
+    "texts",
+]
