@@ -47,7 +47,7 @@ DERIVED = [
         "Where does Tamsin Orrell keep her spare key?",
         "a blue flowerpot",
     ),
-    ("I keep my passport in a red box.", "Where do I keep my passport?", "a red box"),
+    ("I keep my stamps in a red box.", "Where do I keep my stamps?", "a red box"),
     ("I kept my first car in a barn.", "Where did I keep my first car?", "a barn"),
     ("Tamsin Orrell moved her piano to Rome.", "What can you say about Tamsin Orrell and her piano?", "Rome"),
     ("Tamsin Orrell went to Rome.", "Where did Tamsin Orrell go?", "Rome"),
@@ -61,7 +61,7 @@ DERIVED = [
     ("Tamsin Orrell believes in ghosts.", "What does Tamsin Orrell believe in?", "ghosts"),
     ("Tamsin Orrell can juggle seven oranges.", "What can Tamsin Orrell juggle?", "seven oranges"),
     ("Tamsin Orrell has visited the Azores.", "What has Tamsin Orrell visited?", "the Azores"),
-    ("Tamsin Orrell's spare key hangs behind the barn.", "Where does Tamsin Orrell's spare key hang?", "the barn"),
+    ("Tamsin Orrell's stamp album lies behind the barn.", "Where does Tamsin Orrell's stamp album lie?", "the barn"),
     ("I am the heir of a lighthouse.", "What am I the heir of?", "a lighthouse"),
 ]
 
@@ -93,8 +93,8 @@ def test_an_unknown_relation_has_negatives(statement: str) -> None:
 
 
 def test_the_same_is_asked_of_others() -> None:
-    others = negatives(noted("I keep my passport in a red box.")).other_subjects
-    assert any(question.startswith("Where does ") and question.endswith(" keep their passport?") for question in others)
+    others = negatives(noted("I keep my stamps in a red box.")).other_subjects
+    assert any(question.startswith("Where does ") and question.endswith(" keep their stamps?") for question in others)
     others = negatives(noted("The door code of the office is 4711.")).other_subjects
     assert any(question.endswith("'s door code?") for question in others)
 

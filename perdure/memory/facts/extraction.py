@@ -10,9 +10,10 @@ from .base import USER, Fact, Found
 from .lexicon import words
 from .mentions import Mention, mentions, persons
 from .names import located
+from .parsing import ADVERBS, parsed
 from .patterns import heard
 from .sentences import Sentence, clauses, sentences
-from .statements import ADVERBS, heard_as, parsed, unknown
+from .statements import heard_as, unknown
 from .verbs import is_finite
 
 _LONGEST = 400
@@ -27,7 +28,12 @@ _NOT_PEOPLE = words("""
     new san los las great north south east west united saint st hong kuala buenos rio costa el puerto cape mount lake
     river visual stack star game lord harry world second first open black white red blue green the big hotel café cafe
     bank university college school museum street road square bridge airport station church tower castle park palace
-    company inc ltd corporation gmbh institute hospital theatre theater festival award prize league club union
+    company inc ltd corporation gmbh institute hospital theatre theater festival award prize league club union public
+    license licence code software version product foundation source work works user users library general initial
+    electronic header files combined corresponding covered free internal external project team group department ministry
+    government council committee press news times post media network system systems service services act law treaty war
+    battle section chapter figure table windows google microsoft apple amazon data model machine deep learning
+    artificial
 """)
 
 
@@ -70,7 +76,7 @@ class _Reader:
         return found
 
     def _read(self, sentence: Sentence) -> list[Found]:
-        text = guards.unprefaced(sentence.text)
+        text = guards.unprefaced(_in_line(sentence))
         if guards.points_back(text):
             return self._noted_back(sentence)
         request = None if sentence.quoted else guards.explicit(text)
@@ -88,7 +94,7 @@ class _Reader:
         before = self.last
         if before is None or before.paragraph != sentence.paragraph:
             return []
-        facts = self._facts(guards.unprefaced(before.text), True, True)
+        facts = self._facts(guards.unprefaced(_in_line(before)), True, True)
         return [Found(fact, before.start, before.end, True) for fact in facts]
 
     def _facts(self, text: str, explicit: bool, direct: bool) -> list[Fact]:
@@ -96,7 +102,7 @@ class _Reader:
         if text and not guards.is_question(text):
             facts = self._stated(text, explicit)
             if explicit and not facts:
-                facts = self._noted(text, direct)
+                facts = self._noted_parts(text) or self._noted(text, direct)
         elif text:
             self._follow(text, [])
         self.material = self.material or guards.gives_material(text)
@@ -104,13 +110,16 @@ class _Reader:
 
     def _stated(self, text: str, explicit: bool) -> list[Fact]:
         """The facts that the clauses of a sentence claim."""
-        idle = (self.material == "all" and not explicit) or guards.is_conditional(text) or guards.is_hearsay(text)
+        given = "all" in (self.material, guards.gives_material(text)) and not explicit
+        idle = given or guards.is_conditional(text) or guards.is_hearsay(text)
         facts: list[Fact] = []
+        missed: list[str] = []
         for clause in clauses(text):
             found = [] if idle else [fact for fact in self._claimed(clause) if self._is_own(fact, explicit)]
             self._follow(clause, found)
             facts += found
-        return facts
+            missed += [] if found else [clause]
+        return facts + [fact for clause in missed if facts and explicit for fact in self._noted(clause, False)]
 
     def _is_own(self, fact: Fact, explicit: bool) -> bool:
         return explicit or self.material != "others" or fact.subject.startswith(USER)
@@ -138,8 +147,14 @@ class _Reader:
         for mention in readings:
             if mention.opening and _is_full(mention.subject) and _is_statement(mention):
                 fact = unknown(mention.subject, mention.opening)
-                return [fact] if fact else []
+                return [fact] if fact and not guards.is_idle(fact.value.split()) else []
         return []
+
+    def _noted_parts(self, text: str) -> list[Fact]:
+        """The clauses of a sentence to be remembered, if there are several and each has a verb of its own."""
+        parts = clauses(text)
+        facts = [fact for part in parts for fact in self._noted(part, False)]
+        return facts if len(facts) == len(parts) > 1 else []
 
     def _noted(self, text: str, direct: bool) -> list[Fact]:
         """A sentence to be remembered whatever it says. Behind "remember:", only the first may lack a verb."""
@@ -165,6 +180,10 @@ class _Reader:
             self.person = self.full_names.get(named[0], named[0])
         elif named or not re.match(r"(?:he|she|his|her|they|their)\b", clause, re.IGNORECASE):
             self.person = ""
+
+
+def _in_line(sentence: Sentence) -> str:
+    return " ".join(sentence.text.split())
 
 
 def _meant(fact: Fact) -> str:

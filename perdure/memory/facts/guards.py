@@ -71,7 +71,9 @@ _BACKWARD = re.compile(
     re.IGNORECASE,
 )
 _BEFORE = re.compile(
-    r"(?:, (?:so )?|[,;]? and )(?:please )?(?:remember|note|don['\u2019]?t forget) (?:that|this|it)[.! ]*$", re.IGNORECASE
+    r"(?:, (?:so )?|[,;]? and )(?:please )?(?:(?:remember|note|don['\u2019]?t forget|save|store) (?:that|this|it)"
+    r"|keep (?:that|this|it) in mind)(?: please)?[.! ]*$",
+    re.IGNORECASE,
 )
 
 _ASKS = re.compile(
@@ -150,7 +152,7 @@ _INVENTS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _POLITELY = re.compile(rf"{_POLITE}[, ]+", re.IGNORECASE)
-_CONDITION = re.compile(r"\b(?:if|unless|supposing|assuming)\b|^(?:If|Unless)\b")
+_CONDITION = re.compile(r"\b(?:if|unless|supposing|assuming|[Ff]or example|e\.g\.)|^(?:If|Unless|Example)\b")
 
 
 def unprefaced(sentence: str) -> str:

@@ -49,10 +49,14 @@ _ROAD = re.compile(
     + r"\b",
     re.IGNORECASE,
 )
-_PLACED = re.compile(r"(?:at|in|on|near|behind|next to|inside|above|under|outside|by|opposite) ", re.IGNORECASE)
+_PLACED = re.compile(
+    r"(?:at|in|on|near|behind|next to|inside|above|under|(?:just )?outside|by|opposite|close to|beside|beneath) ",
+    re.IGNORECASE,
+)
 _ARTICLE = re.compile(r"(?:a|an|the) ", re.IGNORECASE)
 _AGE = re.compile(r"\d{1,3}(?: and a half)?")
 _MEASURE = re.compile(r"(?:about |almost |exactly )?\d")
+_SOME = re.compile(r"^(?:a little|a bit of|a bit|some|fluent|basic|good|decent|mostly) ")
 _LIST = re.compile(r",? and |, | & ")
 
 _PARTICLES = words("van von de der den del della da di du la le bin ibn al el of the af av zu y ten ter dos")
@@ -91,9 +95,20 @@ def is_name(value: str) -> bool:
     return value[:1].isupper() and all(word[:1].isupper() or word in _PARTICLES for word in value.split())
 
 
+def names(value: str, _: str) -> bool:
+    """Several names: "Ada and Max"."""
+    parts = _LIST.split(value)
+    return len(parts) > 1 and all(is_name(part) for part in parts)
+
+
 def phrase(value: str, _: str) -> bool:
     """Any words that name something: not all of them are empty, and the first begins no clause."""
     return _first(value) not in _CLAUSAL and not lexicon.BLANK.issuperset(value.casefold().split())
+
+
+def trait(value: str, before: str) -> bool:
+    """A phrase that does not tell the state of a thing."""
+    return phrase(value, before) and _first(value) not in lexicon.STATES
 
 
 def thing(value: str, before: str) -> bool:
@@ -177,7 +192,7 @@ def code(value: str, before: str) -> bool:
     """Anything with figures, or a few words that may be a password."""
     if any(char.isdigit() for char in value) or _is_number(value):
         return True
-    few = len(value.split()) <= 4 and phrase(value, before)
+    few = len(value.split()) <= 4 and trait(value, before)
     return few and not value.endswith("ing") and _first(value) not in ("a", "an", "the")
 
 
@@ -203,7 +218,7 @@ def manner(value: str, _: str) -> bool:
 
 def listed(known: frozenset[str]) -> Fits:
     """Whether a value is one of the words, or several of them."""
-    return lambda value, _: known.issuperset(_LIST.split(value.casefold()))
+    return lambda value, _: known.issuperset(_SOME.sub("", part) for part in _LIST.split(value.casefold()))
 
 
 def headed(known: frozenset[str]) -> Fits:

@@ -77,8 +77,8 @@ TRADES = words("""
     orderly paramedic pastor pathologist pharmacist photographer physician physicist pilot plumber poet postman priest
     professor psychiatrist receptionist sailor salesman scientist scribe seamstress secretary server shepherd singer
     soldier solicitor sommelier specialist spy statistician steward stewardess student surgeon tailor teacher technician
-    translator tutor typist vet vicar volunteer waiter waitress watchmaker welder writer zookeeper analyst assistant
-    strategist
+    translator tutor typist vet vicar volunteer waiter waitress watchmaker welder writer zookeeper ceo cto founder
+    co-founder president owner principal headmaster headmistress analyst assistant strategist
 """)
 TRADE_ENDINGS = tuple(
     words("""
@@ -123,6 +123,14 @@ BLANK = words("""
     difficult
 """)
 """Words that name nothing: neither a name nor a thing."""
+
+STATES = words("""
+    broken dead missing wrong full empty locked blocked invalid expired slow fast stolen working charging charged
+    cracked weak secret private safe hidden delayed cancelled canceled closed open down expensive cheap awesome ruined
+    finished terrible fake fixed loud hard easy huge tiny tough stressful annoying fun outdated unavailable incorrect
+    correct unknown perfect
+""")
+"""How a thing may be for a while, which is no name of it."""
 
 ABSTRACT = words("""
     hope fear peace harmony style denial general person fact secret life touch trouble danger pain time love doubt

@@ -98,7 +98,10 @@ def _kin(clause: str) -> Iterator[Mention]:
     for match in _KIN.finditer(clause):
         if not _introduces(clause, match.start()):
             marked = clause[: match.start()] + (OWNER if match["own"] else THIRD) + _unspoken(clause[match.end() :])
-            yield Mention(f"{USER}'s {nouns.bare(match['noun'])}", marked, "" if match.start() else clause)
+            subject = f"{USER}'s {nouns.bare(match['noun'])}"
+            yield Mention(subject, marked, "" if match.start() else clause)
+            if match["own"] and match.start() == 0:
+                yield Mention(subject, f"{THIRD} is{clause[match.end() :]}", "")
 
 
 def _people(clause: str, full_names: dict[str, str]) -> Iterator[Mention]:

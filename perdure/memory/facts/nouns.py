@@ -36,7 +36,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
             viewing, hearing, session, reunion, tournament, performance, day off, call, vaccination, examination""",
         "numbers": """phone number, PIN, door code, room number, shoe size, number, pin, code, password, passcode,
             passphrase, combination, size, extension, postcode, post code, zip code, ID, id, IBAN, licence plate,
-            license plate, plate, username, user name, handle, hourly rate, rate, salary, budget, rent, weight, blood type,
+            license plate, plate, username, user name, handle, hourly rate, rate, salary, budget, rent, blood type,
             blood group, account, key code, serial, score, age limit, record""",
         "traits": """motto, dream job, middle name, operating system, last name, surname, maiden name, first
             name, full name, family name, job title, title,
@@ -53,6 +53,12 @@ NOUNS: dict[str, tuple[str, ...]] = {
         "colourables": "car, hair, bike, house, front door, kitchen, bedroom, dog, cat, horse, phone, bicycle, boat",
         "counted": """brothers, sisters, children, siblings, cats, dogs, kids, sons, daughters, grandchildren, cousins,
             horses, chickens, goats, bikes, cars, aunts, uncles, nieces, nephews, pets, rabbits, beehives, hens, sheep""",
+        "several": """children, kids, brothers, sisters, siblings, sons, daughters, parents, cats, dogs, grandparents,
+            grandchildren, cousins, horses, chickens, goats, rabbits, hens, pets, twins, neighbours, neighbors, roommates,
+            flatmates, best friends, aunts, uncles, nieces, nephews, boys, girls, puppies, kittens""",
+        "belongings": """spare key, key, passport, wallet, charger, umbrella, toolbox, suitcase, bag, medicine, diary,
+            first-aid kit, birth certificate, bike, car, laptop, camera, notebook, jewellery box, tent, drill, ladder,
+            torch""",
         "favourites": """colour, food, film, book, season, animal, song, band, number, drink, dish, city, author, sport,
             flower, game, dessert, composer""",
     }.items()
@@ -71,6 +77,12 @@ _SAME = """
     text_editor:editor zodiac_sign:star_sign username:user_name
 """
 _SYNONYMS = {one.replace("_", " "): same.replace("_", " ") for one, same in (pair.split(":") for pair in _SAME.split())}
+
+_TAILED = ("events", "numbers", "traits")
+_TAIL = r"(?: (?:to|with|for|at|about|of) (?:(?:my|our|his|her|their|the|an?) )?[\w'\u2019.-]+(?: [\w'\u2019-]+){0,2}?)?"
+_BEFORE_TAIL = re.compile(r" (?:to|with|for|at|about|of) ")
+
+_FOREIGN = words("and or is are was has have had in of the a an my our his her their to on at for with not no part bit")
 
 EMPTY = words("new little lovely cute sweet beloved dear own beautiful crazy wonderful amazing current good great")
 """Adjectives that do not tell one thing from another: "my new dog" is "my dog"."""
@@ -99,5 +111,16 @@ def heads(name: str) -> str:
 
 
 def pattern(name: str) -> str:
-    """An expression for the nouns of one list with up to two words before them."""
-    return rf"(?:[\w-]+ ){{0,2}}{heads(name)}"
+    """An expression for the nouns of one list with up to two words before them.
+
+    Some take more behind them: "meeting with Anna", "password for the printer".
+    """
+    return rf"(?:[\w-]+(?:['\u2019]s)? ){{0,2}}{heads(name)}{_TAIL if name in _TAILED else ''}"
+
+
+def is_plain(noun: str) -> bool:
+    """Whether a matched noun, up to what follows it, is made of words that belong to nouns, and is no relative's."""
+    parts = _BEFORE_TAIL.split(noun, maxsplit=1)[0].lower().replace("\u2019", "'").split()
+    return _FOREIGN.isdisjoint(parts) and not any(
+        part.removesuffix("'s") in NOUNS["kin"] for part in parts if part[-2:] == "'s"
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from . import lexicon, nouns, values, voices
+from . import nouns, values, voices
 from .relations import Relation, library
 
 THIRD, OWNER, PLURAL = "\ue000", "\ue001", "\ue002"
@@ -20,9 +20,6 @@ THIRD, OWNER, PLURAL = "\ue000", "\ue001", "\ue002"
 _ANY = f"[{THIRD}{PLURAL}]"
 _FEWEST = 2
 """Spaces of the shortest statement: "I'm Jonas" with its verb set apart."""
-_NOT_NOUNS = lexicon.words(
-    "and or is are was has have had in of the a an my our his her their to on at for with best-known not no"
-)
 _PARTS = re.compile(
     r"X (?P<verb>\w+)\*|(?P<owner>X's)|\b(?P<subject>[XM])\b|(?P<noun>\bN\b)|(?P<any>\bV\b)|(?P<be> is )|(?P<one>\ba N\b)"
     r"|(?P<mark>')|%(?P<macro>[a-z]+)"
@@ -30,6 +27,8 @@ _PARTS = re.compile(
 _MACROS = {
     "own": r"(?:my|our|his|her|their|the)",
     "a": r"(?:an?|one)",
+    "some": r".{1,50}",
+    "cap": r"(?-i:(?=[A-Z\u00c0-\u00de]))",
     "has": r"(?:have|has|own|owns|got|bought|adopted|keep|keeps|have got|has got|have bought|has bought)",
     "called": r"(?:called|named|whose name is|by the name of)",
     "word": r"[\w'\u2019-]+",
@@ -61,8 +60,8 @@ def _tried(pattern: _Pattern, clause: str, of_user: bool) -> Heard | None:
     if match is None or (pattern.relation.user_only and not of_user):
         return None
     relation, start = pattern.relation, match.start("v")
-    noun = nouns.bare(match["n"]) if relation.nouns else ""
-    if not _NOT_NOUNS.isdisjoint(noun.lower().split()):
+    noun = nouns.bare(match.groupdict().get("n") or relation.nouns[0]) if relation.nouns else ""
+    if not nouns.is_plain(noun):
         return None
     value = values.tidy(match["v"], relation.kind)
     return Heard(relation, noun, value) if values.fits(value, relation.kind, clause[:start]) else None

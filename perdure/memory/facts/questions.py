@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from .base import Example, Fact, fold
+from .parsing import Parsed, asked_subject, parsed
 from .relations import Relation, find
-from .statements import Parsed, asked_subject, parsed, told
+from .statements import told
 from .voices import USER, Voice, asking, render
 from .wording import derived
 

@@ -20,6 +20,8 @@ _BULLET = re.compile(r"(?:[-*\u2022\u2013]|\d{1,3}[.)])[ \t]+")
 _QUOTES = re.compile(
     '\u201c[^\u201c\u201d]*+\u201d|\u00ab[^\u00ab\u00bb]*+\u00bb|"[^"\n]*+"|```[^`]*+```|(?:^|\n)[ \t]*+>[^\n]*+|`[^`\n]*+`'
 )
+_WRAPPED = 60
+"""Characters of a line that may be one of several into which a paragraph was cut."""
 _QUOTED_WORDS = 4
 """So many words between quotation marks are somebody's speech; fewer are a name or a title."""
 
@@ -33,8 +35,15 @@ _SUBJECT = (
 )
 _ITS_NAME = r"(?!(?:his|her|its|their) name\b)"
 _JOINT = re.compile(
-    rf"(?:,? (?:and|but|while|whereas|so)|;|,| [\u2013\u2014-]+) (?:that )?{_ITS_NAME}(?={_SUBJECT})", re.IGNORECASE
+    rf"(?:,? (?:and|but|while|whereas|so)|[;:,]| [\u2013\u2014-]+) (?:that )?{_ITS_NAME}(?={_SUBJECT})", re.IGNORECASE
 )
+_PREDICATES = one_of("""
+    am, is, are, was, has, have, lives?, works?, plays?, speaks?, study, studies, collects?, drives?, loves?, likes?,
+    hates?, owns?, supports?, comes?, drinks?, teaches, teach, weighs?, wears?, keeps?, goes, go, runs?, enjoys?,
+    prefers?, uses?
+""")
+_PREDICATE = re.compile(rf",? (?:and|but) (?:also |now |currently |still )?(?={_PREDICATES} )")
+_SPEAKER = re.compile(r"(?:i|we)\b", re.IGNORECASE)
 
 
 class Sentence(NamedTuple):
@@ -63,7 +72,8 @@ def _ends(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, match.start() - 12) : match.start()]
     after = text[match.end() : match.end() + 3].lstrip()
     if match["line"]:
-        return not after[:1].islower() or before[-1:] in ".:;!?" or not before.strip()
+        wrapped = after[:1].islower() or match.start() - text.rfind("\n", 0, match.start()) > _WRAPPED
+        return not wrapped or before[-1:] in ".:;!?" or not before.strip() or bool(_BULLET.match(after))
     if match["stop"] == "." and _HOURS.search(before):
         return not after[:1].islower()
     if match["stop"] == "." and _ABBREVIATED.search(before):
@@ -98,8 +108,18 @@ def _is_speech(quote: str) -> bool:
 
 
 def clauses(sentence: str) -> list[str]:
-    """The parts of a sentence that have a subject of their own, without their joints and the final stop."""
-    return [part for part in (_stopped(part) for part in _JOINT.split(sentence)) if part]
+    """The parts of a sentence that claim something each, without their joints and the final stop.
+
+    Where two verbs share a subject, the second part begins with "I" or, for anybody else, with "she".
+    """
+    parts = [part for part in (_stopped(part) for part in _JOINT.split(sentence)) if part]
+    return [clause for part in parts for clause in _predicates(part)]
+
+
+def _predicates(clause: str) -> Iterator[str]:
+    first, *others = _PREDICATE.split(clause)
+    yield first
+    yield from (f"{'I' if _SPEAKER.match(first) else 'she'} {other}" for other in others)
 
 
 def _stopped(text: str) -> str:

@@ -70,11 +70,17 @@ def _before(text: str) -> re.Pattern[str]:
     return re.compile(rf",? {one_of(text)}\b.*$")
 
 
-_SINCE = _before("""
-    with, since, for, together, because, last, next, when, as, in (?:19|20)\\d\\d, \\w+ (?:years?|months?|weeks?|days?)
-    ago, during, every, after, before, once, on weekends, on weekdays, this, all my life, and
+_MONTHS = "|".join(month.capitalize() for month in lexicon.MONTHS)
+_SINCE = _before(f"""
+    with, since, for, together, because, last, next, when, as, in (?:19|20)\\d\\d, during, every, after, before, once, this,
+    and,
+    \\w+ (?:years?|months?|weeks?|days?) ago, on weekends, on weekdays, all my life,
+    (?:back )?in (?:the (?:spring|summer|autumn|winter)|{_MONTHS})
 """)
-_JOB = _before("and, since, during, who, but")
+_JOB = _before("""
+    and, since, during, who, but, for ages, for (?:the (?:last|past) |about |over |almost )?[\\w-]+
+    (?:years|months|decades)
+""")
 _OLD = re.compile(
     r"(?:[ -](?:years?|months?|weeks?)(?:[ -](?:old|of age))?|,? (?:last|this|in|on|yesterday|today|and)\b).*$"
 )
@@ -85,6 +91,7 @@ _OFTEN = _before("""
 
 KINDS: dict[str, Kind] = {
     "name": Kind(4, kinds.name, re.compile(r",.*$| (?:and|after|from|who|is|since|for|in|or) .*$")),
+    "names": Kind(9, kinds.names),
     "place": Kind(7, kinds.place, _SINCE),
     "org": Kind(7, kinds.organisation, _SINCE),
     "school": Kind(7, kinds.school, _SINCE),
@@ -118,6 +125,7 @@ KINDS: dict[str, Kind] = {
     "choice": Kind(6, kinds.thing, _before("to, over, rather than, instead of, than, when, for, in")),
     "doing": Kind(7, kinds.doing, _before("since, because, whenever, when")),
     "manner": Kind(5, kinds.manner),
+    "trait": Kind(8, kinds.trait),
     "phrase": Kind(8, kinds.phrase),
 }
 """By name; a relation names the kind of its value."""

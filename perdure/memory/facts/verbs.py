@@ -26,6 +26,9 @@ _PASTS = """
 PASTS = dict(pair.split(":") for pair in _PASTS.split())
 
 _NO_VERBS = words("always sometimes perhaps besides this his its ours yours theirs hers as yes thus news")
+_DOUBLED = re.compile(r"([bdgklmnprt])\1ed$(?<!lled)")
+_WITH_E = re.compile(r"(?:[^aeiou][aeiouy][bcdgklmnprstvz]|[cgsvuz]|[bcdfgkpstz]l|[aeiou]{2}[sv]|rs|ns|[aeiou]u|i)ed$")
+_WITHOUT_E = re.compile(r"(?:\w[^aeiou](?:er|en|it|on|el|al|op)|ss|zz|ff|ll|[aeiou]us|ow|nk|ck)ed$")
 _HISSES = re.compile(r"(?:ss|x|[^aeiou]z|ch|sh|o)es$")
 
 
@@ -43,10 +46,10 @@ def third(verb: str) -> str:
 def plain(verb: str) -> tuple[str, str] | None:
     """The auxiliary and the plain form that ask about a verb: ("does", "keep") for "keeps", ("did", "go") for "went".
 
-    None for a form that cannot be taken apart safely ("hopped", "baked") and for words that are no verb.
+    None for words that are no verb.
     """
-    if verb in PASTS:
-        return "did", PASTS[verb]
+    if is_past(verb):
+        return "did", PASTS.get(verb) or _plain_past(verb)
     if verb in ("has", "does"):
         return "does", {"has": "have", "does": "do"}[verb]
     if not is_present(verb):
@@ -56,9 +59,24 @@ def plain(verb: str) -> tuple[str, str] | None:
     return "does", verb[:-2] if _HISSES.search(verb) else verb[:-1]
 
 
+def _plain_past(verb: str) -> str:
+    """ "plan" for "planned", "bake" for "baked", "try" for "tried", "visit" for "visited"."""
+    if verb.endswith("ied"):
+        return verb[:-3] + "y"
+    if _DOUBLED.search(verb):
+        return verb[:-3]
+    return verb[:-1] if _WITH_E.search(verb) and not _WITHOUT_E.search(verb) else verb[:-2]
+
+
 def is_present(word: str) -> bool:
     """Whether a word looks like a verb after "she": it ends in an s of its own."""
-    return len(word) > 2 and word.endswith("s") and not word.endswith(("ss", "us", "is")) and word not in _NO_VERBS
+    return (
+        word.isalpha()
+        and len(word) > 2
+        and word.endswith("s")
+        and not word.endswith(("ss", "us", "is"))
+        and word not in _NO_VERBS
+    )
 
 
 def is_finite(word: str) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from . import lexicon, verbs
+from . import lexicon, nouns, verbs
 from .base import fold
 from .lexicon import one_of, words
+from .parsing import DETERMINERS, PREPOSITIONS, Parsed, asked_subject
 from .perspective import from_user
-from .statements import Parsed, asked_subject
 from .voices import asking
 
 _PLACES = words("""
@@ -19,6 +19,7 @@ _PLACES = words("""
 _MOMENTS = words("on at in since until before after during for") | {""}
 _LEANING = words("believe depend work rely specialise specialize invest consist focus insist succeed participate trust")
 _MOTION = words("go move travel fly drive walk cycle commute sail run swim ride come return")
+_HOURS = one_of("one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve")
 _TIME = re.compile(
     r"\b"
     + one_of("""
@@ -26,7 +27,8 @@ _TIME = re.compile(
         night, week, weekend, month, spring, summer, autumn, winter, christmas, easter,
         (?:mon|tues|wednes|thurs|fri|satur|sun)days?
     """)
-    + rf"\b|\b(?:{'|'.join(lexicon.MONTHS)})\b|^\d{{1,2}}(?:[:.]\d\d)?(?: ?[ap]\.?m\.?| o'clock)?$|^(?:19|20)\d\d$",
+    + rf"\b|\b(?:{'|'.join(lexicon.MONTHS)})\b|^(?:about |around |half past )?{_HOURS}$"
+    + r"|^\d{1,2}(?:[:.]\d\d)?(?: ?[ap]\.?m\.?| o'clock)?$|^(?:19|20)\d\d$",
     re.IGNORECASE,
 )
 
@@ -36,7 +38,8 @@ def derived(subject: str, parts: Parsed) -> Iterator[str]:
     inverted = _inverted(subject, parts)
     if inverted:
         yield from _direct(subject, parts, *inverted)
-    if parts.border and parts.middle and not verbs.is_past(parts.middle.split()[0]):
+    plain = parts.verb and not verbs.is_auxiliary(parts.verb)
+    if plain and parts.border and parts.middle and parts.middle.split()[0] not in PREPOSITIONS:
         yield f"What can you say about {asking(subject).object} and {from_user(parts.middle)}?"
 
 
@@ -49,12 +52,13 @@ def _inverted(subject: str, parts: Parsed) -> tuple[str, str] | None:
         return f"{verb} {name}", middle
     if parts.verb.endswith(("n't", "n\u2019t")):
         return None
-    apart = ("do", verb) if name == "I" and not verbs.is_past(verb) else verbs.plain(verb)
+    apart = ("do", verb) if name in ("I", "you") and not verbs.is_past(verb) else verbs.plain(verb)
     return (f"{apart[0]} {name}", f"{apart[1]} {middle}".strip()) if apart else None
 
 
 def _agreeing(name: str, verb: str) -> str:
-    return "am" if name == "I" and verb == "are" else verb
+    """The verb for a subject that was "you" and is "I", or the other way round."""
+    return {("I", "are"): "am", ("you", "am"): "are"}.get((name, verb), verb)
 
 
 def _direct(subject: str, parts: Parsed, opening: str, rest: str) -> Iterator[str]:
@@ -73,12 +77,21 @@ def _question_word(subject: str, parts: Parsed, rest: str) -> tuple[str, str]:
     if not parts.border:
         return ("Who" if _is_who(subject, parts) else "What"), ""
     verb = rest.split()[0] if rest else ""
-    adjective = parts.verb in verbs.BE and parts.middle
-    if parts.border in _PLACES and verb not in _LEANING and not adjective:
+    if parts.border in _PLACES and _is_place(parts, verb):
         return "Where", ""
     if parts.border in ("to", "by", "through"):
-        return ("Where", "") if verb in _MOTION and parts.border == "to" else ("", "")
-    return ("Who" if parts.border == "with" and parts.value[0].isupper() else "What"), parts.border
+        return ("Where", "") if rest in _MOTION and parts.border == "to" else ("", "")
+    return ("Who" if parts.border in ("with", "from", "for") and _is_person(parts.value) else "What"), parts.border
+
+
+def _is_place(parts: Parsed, verb: str) -> bool:
+    """Whether a border leads to a place: "in the cellar", not "in green ink", "interested in" or "believes in"."""
+    known = parts.border != "in" or parts.value[0].isupper() or parts.value.split()[0] in DETERMINERS
+    return known and verb not in _LEANING and not (parts.verb in verbs.BE and parts.middle)
+
+
+def _is_person(value: str) -> bool:
+    return value[0].isupper() or value.split()[-1] in nouns.NOUNS["kin"]
 
 
 def _is_who(subject: str, parts: Parsed) -> bool:

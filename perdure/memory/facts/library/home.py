@@ -55,7 +55,8 @@ lives | place | - | Tromso | near=home
 + X have* (?:just |recently )?moved to V
 + X (?:just |recently )?(?:moved|relocated) to V
 + X own* an? (?:house|flat|apartment|cottage) in V
-+ X live* (?:at|near|by|just outside|outside) V
++ X (?:just |recently )?(?:moved|relocated) from .{1,40} to V
++ X have* moved from .{1,40} to V
 + V is where X live*
 ? Where do* X live?
 ? In which place do* X live?
@@ -89,6 +90,17 @@ floor | phrase | - | third floor | near=home
 ~ on which storey X live*
 ~ how high up X live*
 
+dwells | where | - | near the harbour | near=home
+= X live* V
+= X's home is V
++ X (?:just |recently )?moved V
+? Where do* X live?
+? Near what do* X live?
+? Where is X's home?
+? Whereabouts do* X live?
+~ where X live*
+~ where X's home is
+
 household | phrase | - | two old friends |
 = X live* with V
 = X share* a home with V
@@ -107,6 +119,7 @@ travel | place | - | Lisbon | near=travel
 = X's next trip goes to V
 + X be* (?:traveling|flying) to V
 + X be* going on (?:holiday|vacation|a trip|honeymoon) to V
++ X be* going to %capV (?:in|this|next|on|for|over) .*
 + X be* going to V (?:on|for) (?:holiday|vacation|%own honeymoon|a holiday|christmas)
 + X have* booked an? (?:trip|flight|holiday|vacation|journey) to V
 + X booked an? (?:trip|flight|holiday|vacation|journey) to V

@@ -72,10 +72,24 @@ status | status | - | widowed | near=kin:partner
 ~ what X's marital status is
 ~ X's relationship status
 
+names | names | several | Ada and Max |
+= X's N are called V
+= the names of X's N are V
++ X's N are (?:named )?V
++ X's N(?:'s|')? names are V
++ X have* (?:two|three|four|five|six|\\d) (?:%word )?N(?:,|:)? (?:called |named |whose names are )?V
++ V are X's N
+? What are X's N called?
+? What are the names of X's N?
+? Who are X's N?
+? By what names are X's N known?
+~ what X's N are called
+~ the names of X's N
+
 count | count | counted | three | near=count
 = the number of X's N is V
 = the number of N that X have* is V
-+ X have* V (?:[a-z]+ )?N(?:,? (?:called|named|and|who|whose) .*)?
++ X have* V (?:[a-z]+ )?N(?:,.*| (?:called|named|and|who|whose|in|at|with) .*)?
 + X own* V N
 ? How many N do* X have?
 ? What is the number of X's N?
@@ -137,6 +151,16 @@ height | measure | - | 172 cm |
 ~ how tall X be*
 ~ what X's height is
 
+weight | measure | - | 68 kg |
+= X weigh* V
+= X's weight is V
+? How much do* X weigh?
+? What is X's weight?
+? What do* X weigh?
+? What would scales say about how heavy X be*?
+~ how much X weigh*
+~ what X's weight is
+
 hand | hand | - | left-handed |
 = X be* V
 = by dominant hand X be* V
@@ -178,6 +202,7 @@ allergy | thing | - | walnuts | many near=health
 + X be* (?:severely|very|highly|badly|terribly|deathly|mildly|extremely|quite) allergic to V
 + X have* an? (?:severe |serious |bad |mild |strong )?allergy to V
 + X have* an? V allergy
++ X be* intolerant to V
 + X suffer* from an? V allergy
 + X's allergy is to V
 ? What be* X allergic to?
@@ -208,6 +233,7 @@ diet | diet | - | vegan | near=food
 + X be* an? V
 + X follow* (?:an? )?V (?:diet|lifestyle)
 + X eat* V
++ X (?:went|became|turned) (?:an? )?V(?: (?:last|this|in|when|a|two|some) .*)?
 + X be* on (?:an?|the) V diet
 + X have* been V (?:since|for) .*
 + X have* been V

@@ -83,6 +83,7 @@ sport | sport | - | badminton | many near=likes
 + X practice* V
 + X be* on (?:an?|the) V team
 + X train* V
++ X go* V
 ? What sport do* X do?
 ? Which sport do* X play?
 ? What is X's sport?

@@ -9,6 +9,7 @@ pet | name | animals | Rex |
 + X's N's name is V
 + X's N goes by V
 + X's N is V
++ X's N is an? .{1,30} %called V
 + X's N answers to V
 + X %has a N(?:,| who is| that is)? %called V
 + X (?:just|recently) %has a N %called V
@@ -102,7 +103,7 @@ when | when | events | on Tuesday at 4 pm | near=event
 = X's N is V
 = X's N will be V
 + X's N (?:takes place|starts|begins|is due|ends|leaves|departs) V
-+ X's N (?:is scheduled for|has been moved to|was moved to|is planned for) V
++ X's N (?:(?:is|was|has been|got) (?:scheduled|moved|pushed|postponed|rescheduled|planned|set)(?: back)? (?:for|to)) V
 + X have* (?:a|an|the|%own) N V
 + X have* (?:a|an|the|%own) N (?:scheduled|booked|coming up|planned) V
 + the (?:date|time) of X's N is V
@@ -124,12 +125,28 @@ venue | where | events | at the old town hall | near=event
 ~ where X's N is
 ~ where X's N takes place
 
+whereabouts | where | belongings | under the doormat |
+= X's N is V
+= X's N can be found V
++ X's N (?:hangs|lies|lives|sits|is kept|is hidden|is stored|is parked) V
++ X keep* (?:my|our) N V
++ X store* (?:my|our) N V
++ X park* (?:my|our) N V
++ X hide* (?:my|our) N V
+? Where is X's N?
+? Where can X's N be found?
+? In what place is X's N kept?
+? Where should one look for X's N?
+~ where X's N is
+~ where to find X's N
+
 number | code | numbers | 48-15-16 |
 = X's N is V
 = the N that X have* is V
 + X's N's V
 + the N of M is V
-+ X (?:wear|wears) (?:a )?N V
++ (?:you|people|anyone|anybody) can (?:reach|call|phone|ring|text) M (?:at|on|under) (?=.*\\d)V
++ X's N (?:has |was |has been |just )?changed to V
 + X have* N V
 + X (?:can be reached|be|is|am) (?:at|on|under) (?:the )?N V
 ? What is X's N?
@@ -144,6 +161,7 @@ email | email | emails | jo@berg.example | near=email
 = the N that X use* is V
 + X's N's V
 + X can be reached at V
++ (?:you|people|anyone|anybody) can (?:reach|contact|email|e-mail|mail|write to) M at V
 ? What is X's N?
 ? Where should an electronic message to M go?
 ? Which N do* X use?
@@ -151,7 +169,7 @@ email | email | emails | jo@berg.example | near=email
 ~ what X's N is
 ~ X's N
 
-trait | phrase | traits | Kestrel |
+trait | trait | traits | Kestrel |
 = X's N is V
 = the N X have* is V
 + X's N has always been V

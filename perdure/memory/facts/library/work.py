@@ -7,6 +7,8 @@ job | trade | - | a beekeeper | near=job
 = X make* a living as V
 + X be* working as V
 + X be* employed as V
++ X work* %some as V
++ X be* working %some as V
 + X earn* (?:a|%own) living as V
 + X's (?:job|profession|occupation|day job) is (?:to be |being )?V
 + X have* been (?:working as )?V
@@ -54,7 +56,6 @@ workplace | org | - | a small library | near=employer
 = X's place of work is in V
 + X be* working in V
 + X have* (?:been working|worked) in V
-+ X work* (?:from|near|out of|down at|over at) V
 ? Where do* X work?
 ? What place or field do* X work in?
 ? In what kind of place do* X work?
@@ -131,11 +132,21 @@ graduated | org | - | Lund University | near=school
 ~ where X graduated
 ~ what X's alma mater is
 
-project | thing | - | old tide charts | many near=project
+teaches | subject | - | geography |
+= X teach* V
+= X's subject at school is V
++ X be* teaching V
+? What do* X teach?
+? What subject do* X teach?
+? Which subject do pupils learn from M?
+? What are X's lessons about?
+~ what X teach*
+~ which subject X teach*
+
+project | phrase | - | old tide charts | many near=project
 = X be* working on V
 = X's project is about V
 = at the moment X be* working on V
-+ X be* working on (?:an?|the) V
 + X be* writing (?:a|an|%own) (?:novel|book|thesis|paper|dissertation|article) (?:about|on) V
 + X's (?:current |main |latest |new )?project is V
 + X's (?:thesis|dissertation|novel|book|research) is (?:about|on) V
@@ -201,6 +212,8 @@ wakes | clock | - | 5:45 | near=wakes
 = X wake* up at V
 = X's day starts at V
 + X rise* at V
++ X get* up (?=around|about)V
++ X wake* up (?=around|about)V
 + X's alarm (?:is set for|goes off at|rings at|is set to) V
 ? When do* X get up?
 ? What time do* X wake up?
@@ -213,6 +226,7 @@ bedtime | clock | - | 10:30 | near=bedtime
 = X go* to bed at V
 = X's bedtime is V
 = X go* to sleep at V
++ X go* to bed (?=around|about)V
 ? When do* X go to bed?
 ? What time do* X go to sleep?
 ? What is X's bedtime?
