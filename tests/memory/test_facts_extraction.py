@@ -79,6 +79,8 @@ OF_THE_USER = [
     ("Some news: I moved from Gothenburg to Malm\u00f6 in March.", "lives", "Malm\u00f6"),
     ("I've been a chemistry teacher for twelve years.", "job", "a chemistry teacher"),
     ("I work night shifts at a hospital as a paramedic.", "job", "a paramedic"),
+    ("We celebrate our wedding anniversary on 2 August.", "when:wedding anniversary", "on 2 August"),
+    ("I don't remember whether I told you, but my middle name is Aurelio.", "trait:middle name", "Aurelio"),
     ("My shoe size is 43.", "number:shoe size", "43"),
     ("I live with my sister.", "household", "your sister"),
 ]
@@ -106,6 +108,8 @@ OF_OTHERS = [
     ("Mara Lindqvist is Jonas Berg's sister.", "Jonas Berg", "kin:sister", "Mara Lindqvist"),
     ("My husband's a carpenter.", "the user's husband", "job", "a carpenter"),
     ("Joaqu\u00edn plays rugby every weekend.", "Joaqu\u00edn", "sport", "rugby"),
+    ("My thesis supervisor, Professor Adeyemi, is from Lagos.", "Professor Adeyemi", "hometown", "Lagos"),
+    ("Our cat Miso is fourteen.", "Miso", "age", "fourteen"),
     ("My sister lives in Uppsala.", "the user's sister", "lives", "Uppsala"),
     ("My older brother's wife is called Eva.", "the user's older brother", "kin:wife", "Eva"),
     ("Tamsin Orrell keeps her spare key under a blue flowerpot.", "Tamsin Orrell", "", "a blue flowerpot"),

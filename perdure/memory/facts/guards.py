@@ -122,6 +122,7 @@ _HEARSAY = re.compile(
     """)
     + r"\b"
 )
+_OWN_WORDS = re.compile(r"\bI(?:['\u2019]ve| have)? (?:ever |already |just )?(?:said|told|mentioned|asked)\b")
 _TALES = re.compile(
     r"\bin (?:the|this|my|a) (?:story|novel|book|film|movie|game|dream|scenario|series|show|play|poem)\b", re.IGNORECASE
 )
@@ -203,7 +204,7 @@ def is_question(sentence: str) -> bool:
 def is_claim(clause: str) -> bool:
     """Whether a clause claims what it says: it is no order, supposition, denial, hearsay or tale."""
     unsure = _HEDGES.search(clause) or _DENIALS.search(_ALLOWED_DENIAL.sub("", clause))
-    return not (is_order(clause) or unsure or _HEARSAY.search(clause) or _TALES.search(clause))
+    return not (is_order(clause) or unsure or is_hearsay(clause) or _TALES.search(clause))
 
 
 def is_order(clause: str) -> bool:
@@ -213,7 +214,7 @@ def is_order(clause: str) -> bool:
 
 def is_hearsay(sentence: str) -> bool:
     """Whether a sentence reports somebody else's words."""
-    return bool(_HEARSAY.search(sentence))
+    return bool(_HEARSAY.search(_OWN_WORDS.sub("", sentence)))
 
 
 def is_conditional(sentence: str) -> bool:

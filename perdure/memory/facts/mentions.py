@@ -25,12 +25,8 @@ _PRONOUN = re.compile(
     r"|(?P<owner>his|her|their)) ",
     re.IGNORECASE,
 )
-_RANKS = one_of("""
-    older, younger, little, big, elder, eldest, oldest, youngest, twin, best, first, second, old, new, dear, good,
-    close, former, late
-""")
-_HEADS = "|".join(sorted(map(re.escape, nouns.NOUNS["kin"]), key=len, reverse=True))
-_KIN = re.compile(rf"\b(?:my|our) (?P<noun>(?:{_RANKS} )?(?:{_HEADS}))(?![\w-])(?P<own>['\u2019]s?)?", re.IGNORECASE)
+_KNOWN = rf"(?:{nouns.heads('kin')}|(?P<animal>{nouns.heads('animals')}))"
+_KIN = re.compile(rf"\b(?:my|our) (?P<noun>(?:[\w-]+ )?{_KNOWN})(?![\w-])(?P<own>['\u2019]s?)?", re.IGNORECASE)
 _APPOSITION = re.compile(r", [^,]{1,60},(?= [a-z'])| \([^()]{1,60}\)")
 _PLACED = re.compile(r"\b(?:in|at|near|around|into|through|across|on|of|the) $", re.IGNORECASE)
 
@@ -96,7 +92,7 @@ def _follows(clause: str, kin: re.Match[str], name: Name) -> bool:
 
 def _kin(clause: str) -> Iterator[Mention]:
     for match in _KIN.finditer(clause):
-        if not _introduces(clause, match.start()):
+        if not (match["animal"] or _introduces(clause, match.start())):
             marked = clause[: match.start()] + (OWNER if match["own"] else THIRD) + _unspoken(clause[match.end() :])
             subject = f"{USER}'s {nouns.bare(match['noun'])}"
             yield Mention(subject, marked, "" if match.start() else clause)

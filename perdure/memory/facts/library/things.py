@@ -105,6 +105,7 @@ when | when | events | on Tuesday at 4 pm | near=event
 + X's N (?:takes place|starts|begins|is due|ends|leaves|departs) V
 + X's N (?:(?:is|was|has been|got) (?:scheduled|moved|pushed|postponed|rescheduled|planned|set)(?: back)? (?:for|to)) V
 + X have* (?:a|an|the|%own) N V
++ X celebrate* %own N V
 + X have* (?:a|an|the|%own) N (?:scheduled|booked|coming up|planned) V
 + the (?:date|time) of X's N is V
 ? When is X's N?
