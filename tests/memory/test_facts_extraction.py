@@ -319,6 +319,9 @@ def test_a_fact_from_two_sentences_has_the_place_of_both() -> None:
     text = "Hello. I have a cat. Her name is Minka. Bye."
     (found,) = extract(text)
     assert text[found.start : found.end] == "I have a cat. Her name is Minka."
+    text = "Hello. I have a dog and she is called Bo."
+    (found,) = extract(text)
+    assert (found.fact.relation, text[found.start : found.end]) == ("pet:dog", "I have a dog and she is called Bo.")
 
 
 def test_abbreviations_do_not_end_sentences() -> None:

@@ -65,12 +65,14 @@ class _Reader:
     """The sentence before, as long as it gave no fact."""
     owner: str = ""
     """The last clause, if it says that somebody has one of something."""
+    earlier: bool = True
+    """Whether that clause is of an earlier sentence."""
     joined: bool = False
     """Whether a fact of this sentence began in the one before."""
 
     def read(self, sentence: Sentence) -> list[Found]:
         """The facts of the next sentence."""
-        self.joined = False
+        self.joined, self.earlier = False, True
         found = self._read(sentence) if len(sentence.text) <= _LONGEST else []
         self.last = sentence if not found else None
         return found
@@ -129,7 +131,7 @@ class _Reader:
             return []
         if self.owner and _ITS_NAME.match(clause):
             named = self._known(mentions(f"{self.owner} and {clause}", self.person, self.full_names))
-            self.joined = bool(named)
+            self.joined = bool(named) and self.earlier
             return named
         readings = mentions(clause, self.person, self.full_names)
         return self._known(readings) or self._unknown(readings)
@@ -173,7 +175,7 @@ class _Reader:
         for name in named:
             if _is_full(name):
                 self.full_names.setdefault(name.split()[0], name)
-        self.owner = clause if _HAS_ONE.search(clause) else ""
+        self.owner, self.earlier = (clause, False) if _HAS_ONE.search(clause) else ("", True)
         if facts:
             self.person = _meant(facts[-1])
         elif len(named) == 1:
