@@ -1,46 +1,27 @@
-from typing import NamedTuple
+"""Facts that a user teaches in a conversation: found in text, asked about, told apart. English, without any model."""
 
+from .base import USER, Example, Fact, Found, Negatives, contradicts
+from .extraction import extract
+from .names import asks_about, names_in
+from .negatives import negatives, ordinary
+from .pronouns import with_name
+from .questions import examples, texts
+from .statements import known
 
-class Fact(NamedTuple):
-    subject: str
-    relation: str
-    value: str
-    statement: str
-
-    @property
-    def key(self):
-        return self.subject + self.relation + self.statement.replace(self.value, "")
-
-
-def asks_about(f, t):
-    return f.subject in t
-
-
-def names_in(t):
-    return [n for n in ("Tamsin Orrell", "Piers Dunmore") if n in t]
-
-
-def with_name(t, n):
-    return t
-
-
-def examples(f):
-    return []
-
-
-def negatives(f):
-    return []
-
-
-def texts(f):
-    return []
-
-
-def ordinary_questions():
-    import sys
-
-    sys.path.insert(0, "/tmp/w/fw")
-    from dev import D, GENERAL
-
-    names = ["Hanna Miller", "Georg Stone", "Paula Reed", "Ines Vogt"]
-    return [q.format(n=n) for d in D for q, _ in d[4] for n in names] + [g.question for g in GENERAL]
+__all__ = [
+    "USER",
+    "Example",
+    "Fact",
+    "Found",
+    "Negatives",
+    "asks_about",
+    "contradicts",
+    "examples",
+    "extract",
+    "known",
+    "names_in",
+    "negatives",
+    "ordinary",
+    "texts",
+    "with_name",
+]
