@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from blake3 import blake3
 
 from ..memory.draft import now_ms
-from ..memory.facts import Fact, examples, negatives, texts
+from ..memory.facts import Example as Wording
+from ..memory.facts import Fact, examples, negatives, stranger, texts
 from ..memory.fastweights import Record, Said, pack_vectors
 from .composing import packed
-from .writers import Lesson, Progress, Worth, Writer, Written, judge, writer_for
+from .writers import Example, Lesson, Progress, Worth, Writer, Written, judge, writer_for
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -80,7 +81,7 @@ class Teacher:
         fact, encoder = each.fact, self._runtime.memories.encoder
         against = negatives(fact)
         own = encoder.encode(texts(fact))
-        negative = encoder.encode([example.question for example in against.same_subject])
+        negative = encoder.encode(against.same_subject)
         payload, shapes = packed(written.tensors)
         about = "\0".join((fact.statement, *map(str, each.said), self._writer.identity, self._runtime.recipe["weights"]))
         return Record(
@@ -109,8 +110,20 @@ class Teacher:
 def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
     """What a fact is trained on, and what it is judged by: other wordings, other questions to be left alone."""
     wordings, against = examples(fact), negatives(fact)
-    taught = [each for i, each in enumerate(wordings) if i % HELD_OUT or len(wordings) < 2 * HELD_OUT]
-    held = [each for each in wordings if each not in taught] or wordings
-    leash = [*against.other_subjects[:1], *against.same_subject[:1], *against.general[:1]]
-    apart = [*against.other_subjects[1:3], *against.same_subject[1:3], *against.general[1:4]]
-    return Lesson(tuple(taught), tuple(leash), fact.statement), Lesson(tuple(held), tuple(apart), fact.statement)
+    few = len(wordings) < 2 * HELD_OUT
+    taught = [each for i, each in enumerate(wordings) if i % HELD_OUT or few]
+    held = wordings if few else wordings[::HELD_OUT]
+    left_alone = [Example(question, "", "") for question in (*against.same_subject[:3], *against.general[:3])]
+    leash = (_of_another(fact, wordings[0]), left_alone[0], left_alone[-1])
+    apart = (_of_another(fact, wordings[-1]), *left_alone[1:-1])
+    return _lesson(fact, taught, leash), _lesson(fact, held, apart)
+
+
+def _lesson(fact: Fact, wordings: Sequence[Wording], leash: Sequence[Example]) -> Lesson:
+    return Lesson(tuple(Example(*each) for each in wordings), tuple(leash), fact.spoken)
+
+
+def _of_another(fact: Fact, wording: Wording) -> Example:
+    """The same asked and begun about somebody who has nothing to do with it."""
+    other = stranger(fact)
+    return Example(wording.question.replace(fact.subject, other), wording.prefix.replace(fact.subject, other), "")

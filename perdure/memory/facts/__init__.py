@@ -3,7 +3,7 @@
 from .base import USER, Example, Fact, Found, Negatives, contradicts
 from .extraction import extract
 from .names import asks_about, names_in
-from .negatives import negatives, ordinary
+from .negatives import negatives, ordinary, stranger
 from .pronouns import with_name
 from .questions import examples, texts
 from .statements import known
@@ -22,6 +22,7 @@ __all__ = [
     "names_in",
     "negatives",
     "ordinary",
+    "stranger",
     "texts",
     "with_name",
 ]

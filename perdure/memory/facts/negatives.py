@@ -66,6 +66,22 @@ def negatives(fact: Fact) -> Negatives:
     return Negatives(tuple(_of_subject(fact)), tuple(_of_others(fact)), _GENERAL)
 
 
+def ordinary() -> list[str]:
+    """Questions of every kind about people who do not exist, and about the world."""
+    voices = [asking(name) for name in _STRANGERS]
+    each = [(relation, relation.nouns[0] if relation.nouns else "") for relation in library()]
+    asked = [
+        render(ask, voices[i % len(voices)], noun) for i, (relation, noun) in enumerate(each) for ask in relation.asks[:2]
+    ]
+    return [*dict.fromkeys(asked), *_GENERAL]
+
+
+def stranger(fact: Fact) -> str:
+    """A name that has nothing to do with a fact."""
+    parts = frozenset(fold(fact.subject).split())
+    return next(name for name in _STRANGERS if parts.isdisjoint(fold(name).split()))
+
+
 def _of_subject(fact: Fact) -> Iterator[str]:
     """Questions about the fact's subject for other relations: first the likest, then some from all over the library."""
     if not (fact.subject[0].isupper() or fact.subject.startswith(USER)):

@@ -1,17 +1,15 @@
 """Fast weights: small trained records, one per fact, that are opened by a gate and never touch the model's own weights."""
 
 from .comparing import Comparison, Conflict, compare, union
-from .gate import CLOSED, OPEN, Decision, Gate
+from .gate import Decision, Gate
 from .ledger import Held, append, read, without
 from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing
 
 __all__ = [
-    "CLOSED",
     "Comparison",
     "Conflict",
     "KV",
     "LOW_RANK",
-    "OPEN",
     "Decision",
     "Gate",
     "Held",

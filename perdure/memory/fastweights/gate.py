@@ -16,12 +16,13 @@ THRESHOLD = 0.55
 MOST = 4
 """Records that are opened at once."""
 
-OPEN, CLOSED = "open", "closed"
-
 
 class Decision(NamedTuple):
-    """What the gate found out about a record. `score` is the cosine to the nearest of its own texts, `against` that to the
-    nearest negative one; `why` says in a few words what kept it closed ("" for one that is open).
+    """What the gate found out about a record.
+
+    `score` is the cosine to the nearest of its own texts, `against` that to the nearest negative one; `named`, whether the
+    turn names what the record is about, is looked at only where the score suffices. `why` says in a few words what kept it
+    closed ("" for one that is open).
     """
 
     record: Record
@@ -59,7 +60,7 @@ class Gate:
         return _limited(found)
 
     def _judged(self, record: Record, score: float, against: float, texts: Sequence[str]) -> Decision:
-        named = any(self._names(record, text) for text in texts)
+        named = score >= THRESHOLD and any(self._names(record, text) for text in texts)
         return Decision(record, score, against, named, self._reason(record, score, against, named))
 
     def _reason(self, record: Record, score: float, against: float, named: bool) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from ...memory.facts import ordinary_questions
+from ...memory.facts import ordinary
 from ...memory.records import Message
 from ..chat import ChatFormat
 from ..engine import Engine
@@ -31,7 +31,7 @@ def covariance(engine: Engine, chat: ChatFormat, layer: int, place: str) -> Tens
 
 
 def _measured(engine: Engine, chat: ChatFormat, layer: int, module: Module) -> Tensor:
-    rows = [Row(tuple(chat.prompt([Message("user", text)])), 1) for text in ordinary_questions()]
+    rows = [Row(tuple(chat.prompt([Message("user", text)])), 1) for text in ordinary()]
     upper, keys = Upper(engine, layer), []
 
     def hear(module: Module, args: tuple[Any, ...], out: Any) -> None:
