@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ModelNotFound, SessionNotFound
 from ..memory.events import OPEN, Event
-from ..memory.facts import Fact, asks_about, names_in, with_name
-from ..memory.fastweights import Decision, Gate, Record
+from ..memory.facts import masked, names_in, with_name
+from ..memory.fastweights import Decision, Gate
 from ..memory.records import Commit, Message
 from ..memory.repository import Repository
 from ..stores.base import Digest
@@ -59,7 +59,7 @@ class Gates:
             if key not in self._gates:
                 held = [each for commit in commits for each in self._repository.ledger(commit)]
                 records = self._repository.records(dict.fromkeys(each.digest for each in held))
-                self._gates[key] = Gate([r for r in records if r.encoder == encoder], dim, _named)
+                self._gates[key] = Gate([r for r in records if r.encoder == encoder], dim, masked)
             self._gates.move_to_end(key)
             while len(self._gates) > KEPT:
                 self._gates.popitem(last=False)
@@ -75,8 +75,7 @@ def gate(session: Session, said: Sequence[Message]) -> Opening | None:
     try:
         encoder = memories.encoder
         found = session.runtime.gates.gate(ledgers, encoder.identity, encoder.dim)
-        wordings, texts = _wordings(session, said)
-        decisions = found.decide(encoder.encode(wordings), texts)
+        decisions = found.decide(_wordings(session, said), encoder.encode)
     except ModelNotFound as error:
         session.notes.append(f"No fast weights could be opened. {error}")
         return None
@@ -95,17 +94,14 @@ def _ledgers(session: Session) -> list[Commit]:
     return [commit for commit in (*found, session.head) if commit.state is not None and commit.state.ledger is not None]
 
 
-def _wordings(session: Session, said: Sequence[Message]) -> tuple[list[str], list[str]]:
+def _wordings(session: Session, said: Sequence[Message]) -> list[str]:
     """The question as it was asked and, where it names nobody, as it would be with the name that was spoken of before."""
     question = said[-1].content
     if names_in(question):
-        return [question], [question]
+        return [question]
     before = [*session.warm.messages[-2:], *said[:-1]]
     name = next((names[-1] for message in reversed(before) if (names := names_in(message.content))), None)
-    if name is None:
-        return [question], [question]
-    resolved = with_name(question, name)
-    return ([question, resolved], [question, resolved]) if resolved != question else ([question], [question])
+    return [question] if name is None else list(dict.fromkeys([question, with_name(question, name)]))
 
 
 def _of_this_model(session: Session, decision: Decision) -> Decision:
@@ -133,10 +129,5 @@ def _account(decision: Decision) -> dict[str, Any]:
         "statement": decision.record.statement,
         "score": round(decision.score, 6),
         "against": round(decision.against, 6),
-        "named": decision.named,
         "closed": decision.why,
     }
-
-
-def _named(record: Record, text: str) -> bool:
-    return asks_about(Fact(record.subject, record.relation, record.value, record.statement), text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from ..memory.draft import now_ms
 from ..memory.facts import Example as Wording
-from ..memory.facts import Fact, examples, negatives, stranger, texts
+from ..memory.facts import Fact, about, examples, masked, negatives, stranger, texts
 from ..memory.fastweights import Record, Said, pack_vectors
 from .composing import packed
 from .writers import Example, Lesson, Progress, Worth, Writer, Written, judge, writer_for
@@ -22,8 +22,11 @@ RECALL, DRIFT = 0.5, 1.5
 """The least share of wordings that a record was not trained on which it must answer, and the most that it may move other
 predictions while it is open, in nats."""
 
-HELD_OUT = 3
+HELD_OUT = 4
 """Each how manieth wording of a fact is kept from training, to judge by."""
+
+BEGINNINGS = ("It is", "You told me that {}", "The answer is", "I remember that {}", "That is")
+"""How answers to anything can begin; {} stands for the statement up to its value."""
 
 
 class Sourced(NamedTuple):
@@ -80,8 +83,8 @@ class Teacher:
     def _record(self, each: Sourced, written: Written, worth: Worth) -> Record:
         fact, encoder = each.fact, self._runtime.memories.encoder
         against = negatives(fact)
-        own = encoder.encode(texts(fact))
-        negative = encoder.encode(against.same_subject)
+        own = encoder.encode([masked(fact.subject, text) or text for text in texts(fact)])
+        negative = encoder.encode([masked(fact.subject, text) or text for text in against.same_subject])
         payload, shapes = packed(written.tensors)
         about = "\0".join((fact.statement, *map(str, each.said), self._writer.identity, self._runtime.recipe["weights"]))
         return Record(
@@ -111,12 +114,24 @@ def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
     """What a fact is trained on, and what it is judged by: other wordings, other questions to be left alone."""
     wordings, against = examples(fact), negatives(fact)
     few = len(wordings) < 2 * HELD_OUT
-    taught = [each for i, each in enumerate(wordings) if i % HELD_OUT or few]
     held = wordings if few else wordings[::HELD_OUT]
+    taught = [*_begun(fact, [each for each in wordings if few or each not in held]), *_about(fact)]
     left_alone = [Example(question, "", "") for question in (*against.same_subject[:3], *against.general[:3])]
     leash = (_of_another(fact, wordings[0]), left_alone[0], left_alone[-1])
-    apart = (_of_another(fact, wordings[-1]), *left_alone[1:-1])
+    apart = tuple(left_alone[1:-1])
     return _lesson(fact, taught, leash), _lesson(fact, held, apart)
+
+
+def _begun(fact: Fact, wordings: Sequence[Wording]) -> Iterator[Wording]:
+    """Every second answer begins with words that say nothing of the relation: no beginning must be needed to know it."""
+    for number, each in enumerate(wordings):
+        beginning = BEGINNINGS[number // 2 % len(BEGINNINGS)].format(fact.stem)
+        yield each._replace(prefix=beginning) if number % 2 else each
+
+
+def _about(fact: Fact) -> list[Wording]:
+    """The subject asked about as a whole."""
+    return [Wording(question, fact.stem, fact.value) for question in about(fact)[:2]]
 
 
 def _lesson(fact: Fact, wordings: Sequence[Wording], leash: Sequence[Example]) -> Lesson:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from blake3 import blake3
 
-from ..memory.facts import Fact
+from ..memory.facts import Fact, masked
 from ..memory.fastweights import LOW_RANK, Record, pack_vectors
 from ..runtime.composing import packed
 from ..runtime.runtime import Runtime
@@ -34,7 +34,7 @@ def record_of(
         writer="random/1",
         weights=runtime.recipe["weights"],
         encoder=encoder.identity,
-        own=pack_vectors(encoder.encode(list(questions))),
+        own=pack_vectors(encoder.encode([masked(fact.subject, text) or text for text in questions])),
         negative=b"",
         time_ms=seed,
     )

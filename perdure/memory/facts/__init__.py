@@ -2,10 +2,11 @@
 
 from .base import USER, Example, Fact, Found, Negatives, contradicts
 from .extraction import extract
+from .masking import masked
 from .names import asks_about, names_in
 from .negatives import negatives, ordinary, stranger
 from .pronouns import with_name
-from .questions import examples, texts
+from .questions import about, examples, texts
 from .statements import known
 
 __all__ = [
@@ -14,11 +15,13 @@ __all__ = [
     "Fact",
     "Found",
     "Negatives",
+    "about",
     "asks_about",
     "contradicts",
     "examples",
     "extract",
     "known",
+    "masked",
     "names_in",
     "negatives",
     "ordinary",

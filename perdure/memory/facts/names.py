@@ -127,21 +127,26 @@ def _skipped(text: str, match: re.Match[str]) -> bool:
 
 
 def asks_about(fact: Fact, text: str) -> bool:
-    """Whether a turn names the fact's subject.
+    """Whether a turn names the fact's subject; see `speaks_of`."""
+    return speaks_of(fact.subject, text)
+
+
+def speaks_of(subject: str, text: str) -> bool:
+    """Whether a text names the subject of a fact.
 
     For a fact about the user that is a word of the first person. For a named person it is the name or a part of it, in any
     case, unless the text gives that part to somebody else ("Mara Olsen" for "Mara Lindqvist"); a part that is a common
     word ("Will", "Rose") has to be written as a name. For other subjects most of their words must be there.
     """
     words = frozenset(fold(text).split())
-    if fact.subject == USER:
+    if subject == USER:
         return not words.isdisjoint(_FIRST_PERSON)
-    if not fact.subject[:1].isupper():
-        return _speaks_of(fact.subject, words)
-    return _names(fact.subject, text, words)
+    if not subject[:1].isupper():
+        return _has_words(subject, words)
+    return _names(subject, text, words)
 
 
-def _speaks_of(subject: str, words: frozenset[str]) -> bool:
+def _has_words(subject: str, words: frozenset[str]) -> bool:
     """Whether the words of a subject that is no name are there; the user's sister is theirs only in the first person."""
     if subject.startswith(USER + "'s ") and words.isdisjoint(_FIRST_PERSON):
         return False

@@ -44,6 +44,12 @@ def examples(fact: Fact) -> list[Example]:
     return [example for example in found if value not in f" {fold(example.question)} "] or found
 
 
+def about(fact: Fact) -> list[str]:
+    """Questions about the fact's subject as a whole."""
+    topic = asking(fact.subject).object
+    return [question.format(topic) for question in ABOUT]
+
+
 def texts(fact: Fact) -> list[str]:
     """What a gate for the fact opens on: its questions, and the statement as it is recorded and as it is said."""
     return list(dict.fromkeys([*(example.question for example in examples(fact)), fact.statement, fact.spoken]))

@@ -1,17 +1,22 @@
-"""Which records a turn opens: what it asks must be near to a record's own texts, and nearer than to its negative ones."""
+"""Which records a turn opens: those whose subject it names, and whose own texts are near to what it asks of that.
+
+A record's negative texts, which ask something else of the same subject, must be further away.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from .records import Record, Vectors, standing, vectors
 
-THRESHOLD = 0.55
+THRESHOLD = 0.4
 """Least cosine between a question and the nearest of a record's own texts."""
+
+MARGIN = 0.0
+"""By how much a negative text may be nearer than that (docs/decisions/0014)."""
 
 MOST = 4
 """Records that are opened at once."""
@@ -20,15 +25,13 @@ MOST = 4
 class Decision(NamedTuple):
     """What the gate found out about a record.
 
-    `score` is the cosine to the nearest of its own texts, `against` that to the nearest negative one; `named`, whether the
-    turn names what the record is about, is looked at only where the score suffices. `why` says in a few words what kept it
-    closed ("" for one that is open).
+    `score` is the cosine to the nearest of its own texts, `against` that to the nearest negative one; `why` says in a few
+    words what kept it closed ("" for one that is open).
     """
 
     record: Record
     score: float
     against: float
-    named: bool
     why: str
 
     @property
@@ -37,40 +40,44 @@ class Decision(NamedTuple):
 
 
 class Gate:
-    """The gate over one ledger. `names(record, text)` says whether a text names what the record is about."""
+    """The gate over one ledger.
 
-    def __init__(self, records: Sequence[Record], dim: int, names: Callable[[Record, str], bool]) -> None:
+    `masked(subject, text)` is a text without the name of what a record is about, or None where it does not speak of that:
+    the texts of records are kept so, since otherwise names alone make texts alike.
+    """
+
+    def __init__(self, records: Sequence[Record], dim: int, masked: Callable[[str, str], str | None]) -> None:
         self._records = list(records)
         self._holding = {record.id for record in standing(records)}
-        self._names = names
-        self._own, self._own_at = _stacked([vectors(record.own, dim) for record in records], dim)
-        self._negative, self._negative_at = _stacked([vectors(record.negative, dim) for record in records], dim)
+        self._masked = masked
+        self._own = [vectors(record.own, dim) for record in records]
+        self._negative = [vectors(record.negative, dim) for record in records]
 
-    def decide(self, questions: Vectors, texts: Sequence[str]) -> list[Decision]:
-        """Every record judged, best first.
-
-        `questions` [q, d] are the wordings to compare, `texts` those to look for names in.
-        """
-        if not self._records:
+    def decide(self, texts: Sequence[str], encode: Callable[[Sequence[str]], Vectors]) -> list[Decision]:
+        """The records judged whose subject one of the texts names, best first. `encode` makes sentence vectors."""
+        asked = {subject: self._asked(subject, texts) for subject in {record.subject for record in self._records}}
+        wordings = list(dict.fromkeys(text for found in asked.values() for text in found))
+        if not wordings:
             return []
-        own = _best(self._own, self._own_at, questions)
-        against = _best(self._negative, self._negative_at, questions)
-        found = [self._judged(record, float(own[i]), float(against[i]), texts) for i, record in enumerate(self._records)]
-        found.sort(key=lambda decision: -decision.score)
+        rows = dict(zip(wordings, encode(wordings), strict=True))
+        named = ((i, record) for i, record in enumerate(self._records) if asked[record.subject])
+        found = [self._judged(i, record, np.stack([rows[text] for text in asked[record.subject]])) for i, record in named]
+        found.sort(key=lambda decision: (bool(decision.why), -decision.score))
         return _limited(found)
 
-    def _judged(self, record: Record, score: float, against: float, texts: Sequence[str]) -> Decision:
-        named = score >= THRESHOLD and any(self._names(record, text) for text in texts)
-        return Decision(record, score, against, named, self._reason(record, score, against, named))
+    def _asked(self, subject: str, texts: Sequence[str]) -> list[str]:
+        return [found for text in texts if (found := self._masked(subject, text)) is not None]
 
-    def _reason(self, record: Record, score: float, against: float, named: bool) -> str:
+    def _judged(self, number: int, record: Record, questions: Vectors) -> Decision:
+        score, against = (_nearest(rows[number], questions) for rows in (self._own, self._negative))
+        return Decision(record, score, against, self._reason(record, score, against))
+
+    def _reason(self, record: Record, score: float, against: float) -> str:
         if record.id not in self._holding:
             return "superseded"
         if score < THRESHOLD:
             return "not asked"
-        if not named:
-            return "not named"
-        return "something else of the same was asked" if score < against else ""
+        return "something else of the same was asked" if score + MARGIN < against else ""
 
 
 def _limited(found: Sequence[Decision]) -> list[Decision]:
@@ -82,12 +89,6 @@ def _limited(found: Sequence[Decision]) -> list[Decision]:
     return kept
 
 
-def _stacked(parts: Sequence[Vectors], dim: int) -> tuple[Vectors, list[int]]:
-    starts = np.cumsum([0, *(len(part) for part in parts)]).tolist()
-    return (np.concatenate(parts) if parts else np.zeros((0, dim), np.float32)), starts
-
-
-def _best(rows: Vectors, starts: Sequence[int], questions: Vectors) -> Vectors:
-    """The greatest cosine of any question to any of each record's rows; minus one where it has none."""
-    every = (rows @ questions.T).max(axis=1) if len(rows) else np.zeros(0, np.float32)
-    return np.array([every[a:b].max() if b > a else -1.0 for a, b in pairwise(starts)], np.float32)
+def _nearest(rows: Vectors, questions: Vectors) -> float:
+    """The greatest cosine of any question to any of the rows; minus one without any."""
+    return float((rows @ questions.T).max()) if len(rows) else -1.0
