@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ...errors import PerdureError
-from . import chat, ingest, memory, meta, sessions
+from . import chat, ingest, memory, meta, parametric, sessions
 from .boundary import Boundary
 from .hub import Hub
 from .ports import RuntimePort
@@ -35,7 +35,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     app = FastAPI(title="Perdure", lifespan=lifespan, docs_url=None, redoc_url=None, responses={"default": errors})
     app.state.hub = hub
-    for router in (chat.router, sessions.router, memory.router, ingest.router, meta.router):
+    for router in (chat.router, sessions.router, memory.router, parametric.router, ingest.router, meta.router):
         app.include_router(router)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
