@@ -168,11 +168,21 @@ def _folder_size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def serve(runtime: Runtime, host: str, port: int, *, insecure: bool, started: Callable[[str], None]) -> None:
+def serve(
+    runtime: Runtime,
+    host: str,
+    port: int,
+    *,
+    insecure: bool,
+    consolidate_idle: float | None,
+    started: Callable[[str], None],
+) -> None:
     """Answer HTTP requests until the process is told to stop; `started` gets the URL."""
+    from .http import HttpSettings
     from .http import serve as serve_http
 
-    serve_http(runtime, host, port, insecure=insecure, started=started)
+    settings = HttpSettings(consolidate_idle=consolidate_idle)
+    serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)
 
 
 def measure_resume(runtime: Runtime, *, progress: Progress | None = None) -> Sequence[Mapping[str, Any]]:

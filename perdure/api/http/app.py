@@ -14,6 +14,7 @@ from ...errors import PerdureError
 from . import chat, ingest, memory, meta, parametric, sessions
 from .boundary import Boundary
 from .hub import Hub
+from .idle import Idle
 from .ports import RuntimePort
 from .problems import MEDIA_TYPE, Problem, on_http_exception, on_perdure_error, on_validation_error
 from .settings import HttpSettings
@@ -26,10 +27,18 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     """
     settings = settings or HttpSettings()
     hub = Hub(runtime, settings)
+    idle = None if settings.consolidate_idle is None else Idle(runtime, hub.jobs, settings.consolidate_idle)
+    if idle is not None:
+        hub.turns.spoken = idle.spoken
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if idle is not None:
+            idle.start()
         yield
+        hub.cancel()
+        if idle is not None:
+            await asyncio.to_thread(idle.close)
         await asyncio.to_thread(hub.close)
 
     errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
