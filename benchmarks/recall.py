@@ -162,7 +162,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recall", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, 16k tokens")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine, metrics and counts")
-    parser.add_argument("--seeds", nargs="*", type=int, help="conversations, each with other names (default: 20 to 24, on which no rule was chosen)")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="time the first token alone, into results of before")
+    parser.add_argument(
+        "--seeds",
+        nargs="*",
+        type=int,
+        help="conversations, each with other names (default: 20 to 24, on which no rule was chosen)",
+    )
     parser.add_argument("--sizes", nargs="+", type=int, help="tokens after which everything is asked")
     parser.add_argument("--reps", type=int, default=5, help="repetitions of what is timed (default: 5)")
     parser.add_argument("--cpus", nargs="+", type=int, default=[], help="the core to pin to (default: the highest)")
@@ -184,6 +190,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=args.work, prefix="bench-") as folder:
         run = Run(args, Path(folder), Console(), _texts.load("moby-dick", args.texts))
         run.timed = first_token(run)
+        if args.into:
+            _again(args.into, run.timed, _machine.described(run.work, list(cpus), before))
+            return
         result = report(run, cpus, before)
         for done, number in enumerate(args.seeds, 1):
             seed(run, number)
@@ -192,6 +201,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     run.console.print(verdicts_table(judge(result["metrics"], TARGETS, REASONS), "Recall"))
     show_load(run.console, result["machine"])
     _save(args.json, result)
+
+
+def _again(file: Path, timed: dict[str, float], machine: dict[str, Any]) -> None:
+    """Put the times of the first token into results that are there already, and say on what machine."""
+    result = json.loads(file.read_text())
+    _save(file, result | {"metrics": result["metrics"] | timed, "first_token_machine": machine})
 
 
 def _save(file: Path | None, result: dict[str, Any]) -> None:
