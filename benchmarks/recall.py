@@ -167,7 +167,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--seeds",
         nargs="*",
         type=int,
-        help="conversations, each with other names (default: 20 to 24, on which no rule was chosen)",
+        help="conversations (default: 20 to 24; no rule was chosen on them)",
     )
     parser.add_argument("--sizes", nargs="+", type=int, help="tokens after which everything is asked")
     parser.add_argument("--reps", type=int, default=5, help="repetitions of what is timed (default: 5)")
