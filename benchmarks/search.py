@@ -152,7 +152,7 @@ class Run:
         asked = f"{self._question(number)} {' '.join(self.last[number].split()[:5])}"
         wider = f"{self._question(number + 1)} {asked}"
         clock = Clock()
-        vector, both = self.world.encoder.encode([asked, wider])
+        vector, both = self.world.encoder.together([asked, wider])
         embedded = clock.ms
         self.library.search(Query(asked, vector, branch, Wording(wider, both)), 3)
         return {"embed_ms": embedded, "search_ms": clock.ms - embedded, "total_ms": clock.ms}

@@ -39,6 +39,13 @@ class SentenceEncoder(Protocol):
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 
+def asked(encoder: SentenceEncoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors of questions, which are compared and not stored: by the encoder's own quicker way, if it has one."""
+    together = getattr(encoder, "together", encoder.encode)
+    rows: NDArray[np.float32] = together(texts)
+    return rows
+
+
 class MiniLM:
     """all-MiniLM-L6-v2, or another BERT whose sentence vector is the mean over its tokens, from a folder.
 
@@ -68,6 +75,21 @@ class MiniLM:
         with torch.inference_mode():
             for row, found in zip(rows, self._tokenizer.encode_batch(list(texts)), strict=True):
                 row[:] = self._one(torch.tensor([found.ids])).numpy()
+        return rows
+
+    def together(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """`encode` in one batch, for questions: quicker, with low bits that depend on the batch, and nothing is stored."""
+        import torch
+
+        found = self._tokenizer.encode_batch(list(texts))
+        longest = max(len(each.ids) for each in found)
+        ids, mask = torch.zeros(2, len(found), longest, dtype=torch.long)
+        for row, each in enumerate(found):
+            ids[row, : len(each.ids)] = torch.tensor(each.ids)
+            mask[row, : len(each.ids)] = 1
+        with torch.inference_mode():
+            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.float() * mask[..., None]
+            rows: NDArray[np.float32] = torch.nn.functional.normalize(hidden.sum(1), dim=-1).numpy()
         return rows
 
     def _one(self, ids: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ from ..memory.remembering import Entry
 from ..memory.repository import Repository
 from ..stores.base import Digest
 from ..stores.slots import Ids
-from .encoder import SentenceEncoder
+from .encoder import SentenceEncoder, asked
 
 
 class View(NamedTuple):
@@ -85,7 +85,7 @@ class Memories:
         if not view.entries:
             return []
         texts = [question, *([f"{before} {question}"] if before else [])]
-        vector, *wider = self.encoder.encode(texts)
+        vector, *wider = asked(self.encoder, texts)
         wording = Wording(texts[1], wider[0]) if wider else None
         with self._lock:
             self._add(view)

@@ -17,9 +17,10 @@ from perdure.errors import InvalidInput, ModelNotFound
 from perdure.places import default_cache
 from perdure.runtime import catalogue, download, encoder
 from perdure.runtime.catalogue import CATALOGUE, ENCODER, Entry, Member, Wheel, companions, find
-from perdure.runtime.encoder import MiniLM
+from perdure.runtime.encoder import MiniLM, asked
 from perdure.runtime.models import resolve
 from perdure.runtime.pull import pull
+from perdure.testing.encoder import HashedWords
 
 from .tiny_bert import WIDTH, tiny_bert
 
@@ -54,6 +55,14 @@ def test_a_text_has_one_vector_in_any_company(tiny: MiniLM) -> None:
     for text, row in zip([*TEXTS, LONG], together, strict=True):
         assert half(tiny.encode([text])) == half(row)
     assert half(tiny.encode(TEXTS[::-1])[::-1]) == half(together[:-1])
+
+
+def test_questions_in_one_batch_have_the_same_vectors_but_for_low_bits(tiny: MiniLM) -> None:
+    together, alone = asked(tiny, TEXTS), tiny.encode(TEXTS)
+    assert together.shape == alone.shape
+    assert ((together * alone).sum(1) > 0.999).all()
+    words = HashedWords()
+    assert np.array_equal(asked(words, TEXTS[:1]), words.encode(TEXTS[:1]))
 
 
 def test_threads_do_not_disturb_each_other(tiny: MiniLM) -> None:
