@@ -105,7 +105,7 @@ def _target(session: Session, into: str | None) -> str:
         runtime = session.runtime
         repository.create(target, runtime.recipe, model=runtime.model.name, author=runtime.author)
     if target != session.name and target not in mounts:
-        session.mount([*mounts, target])
+        session.mount([*(name for name in mounts if repository.exists(name)), target])
     return target
 
 

@@ -48,7 +48,7 @@ class Gate:
 
     def __init__(self, records: Sequence[Record], dim: int, masked: Callable[[str, str], str | None]) -> None:
         self._records = list(records)
-        self._holding = {record.id for record in standing(records)}
+        self._holding = {record.digest or record.id for record in standing(records)}
         self._masked = masked
         self._own = [vectors(record.own, dim) for record in records]
         self._negative = [vectors(record.negative, dim) for record in records]
@@ -73,7 +73,7 @@ class Gate:
         return Decision(record, score, against, self._reason(record, score, against))
 
     def _reason(self, record: Record, score: float, against: float) -> str:
-        if record.id not in self._holding:
+        if (record.digest or record.id) not in self._holding:
             return "superseded"
         if score < THRESHOLD:
             return "not asked"

@@ -137,5 +137,5 @@ def vectors(packed: bytes, dim: int) -> Vectors:
 
 def standing(records: Sequence[Record]) -> list[Record]:
     """Those records of a ledger that hold: of several with the same key the last one."""
-    last = {record.key: record.id for record in records}
-    return [record for record in records if last[record.key] == record.id]
+    last = {record.key: number for number, record in enumerate(records)}
+    return [record for number, record in enumerate(records) if last[record.key] == number]

@@ -85,18 +85,21 @@ class Upper:
     def _recorded(self, tokens: Tensor, ear: _Recorder) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
         """What enters the first upper layer for tokens [B, T], and the keys and values of all layers."""
         entered = _Entered()
-        hook = self._layers[self._first].register_forward_pre_hook(entered, with_kwargs=True)
         positions = torch.arange(ear.before, ear.before + tokens.shape[1]).expand_as(tokens)
         place = self._engine.device
-        try:
-            with self._engine.alone():
+        with self._engine.alone():
+            hook = self._layers[self._first].register_forward_pre_hook(entered, with_kwargs=True)
+            try:
                 self._model(input_ids=tokens.to(place), position_ids=positions.to(place), use_cache=False, **{KEYWORD: ear})
-        finally:
-            hook.remove()
+            finally:
+                hook.remove()
         return entered.hidden, ear.kept
 
     def run(self, prepared: Prepared, extra: Extra | None = None) -> Tensor:
-        """The last hidden states [B, S, d] of the rows' ends. Gradients reach whatever hooks put into the layers."""
+        """The last hidden states [B, S, d] of the rows' ends, for one who has the engine alone.
+
+        Gradients reach whatever hooks put into the layers, and what is beside the rows.
+        """
         ear = _Continued(prepared, extra or {}, self._engine.adapter.unplaced)
         hook = self._layers[self._first].register_forward_pre_hook(_Entering(prepared.hidden), with_kwargs=True)
         whole = self._layers
