@@ -82,8 +82,8 @@ class Chosen(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A fast-weight record that a turn looked at: how near the question came to its own texts and to those that are to
-    keep it closed, and whether its subject was named. `closed` says why it was not opened; it is empty for those that were.
+    """A fast-weight record whose subject a turn named: how near the question came to its own texts and to those that are to
+    keep it closed. `closed` says why it was not opened; it is empty for those that were.
     """
 
     digest: Digest
@@ -91,7 +91,6 @@ class Judged(NamedTuple):
     statement: str
     score: float
     against: float
-    named: bool
     closed: str
 
 
@@ -183,8 +182,7 @@ def told(history: History, commit: Commit) -> Told | None:
 
 
 def _judged(item: Mapping[str, Any]) -> Judged:
-    scores = item["score"], item["against"], item["named"]
-    return Judged(item["record"], item["id"], item["statement"], *scores, item["closed"])
+    return Judged(item["record"], item["id"], item["statement"], item["score"], item["against"], item["closed"])
 
 
 def _considered(history: History, item: Mapping[str, Any], recalled: set[Digest]) -> Considered:

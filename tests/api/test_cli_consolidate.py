@@ -57,6 +57,10 @@ def say(do: Command, session: str, *lines: str) -> None:
         output(do("chat", line, "-s", session, "--max-tokens", "2", "-q"))
 
 
+BOTH = f"Did {BOAT.subject} meet Tamsin Orrell's pangolin?"
+"""What asks for one fact and names the person of another."""
+
+
 @pytest.fixture
 def told(do: Command) -> Command:
     """The commands, over a store where alice told of a pangolin and a boat."""
@@ -89,18 +93,18 @@ def test_the_trace_tells_which_records_were_open_and_why_others_were_not(told: C
     assert "recalled nothing and opened no fast weights" in nothing.stderr
     output(told("profile", "mount", "new", "p"))
     assert "recalled nothing" in told("trace", "new").stderr
-    say(told, "new", ASK)
+    say(told, "new", BOTH)
     text = output(told("trace", "new"))
-    assert f"turn 2: {ASK}" in text
+    assert f"turn 2: {BOTH}" in text
     assert "fast weights: 1 record open" in text
     assert f"{PANGOLIN.statement}  open" in text
-    assert f"{BOAT.statement}  closed: not named" in text
+    assert f"{BOAT.statement}  closed: not asked" in text
     assert "considered" not in text
     found = shape(told("trace", "new", "--json"))["trace"]
     assert (found["query"], found["mode"], found["considered"], found["chosen"]) == (None, None, [], [])
     opened, closed = found["records"]
-    assert (opened["statement"], opened["closed"], opened["named"]) == (PANGOLIN.statement, None, True)
-    assert closed["closed"] == "not named"
+    assert (opened["statement"], opened["closed"]) == (PANGOLIN.statement, None)
+    assert closed["closed"] == "not asked"
     assert opened["score"] > 0.9
     output(told("profile", "unmount", "new", "p"))
     assert shape(told("trace", "new", "--json"))["trace"] == found

@@ -16,7 +16,7 @@ THRESHOLD = 0.4
 """Least cosine between a question and the nearest of a record's own texts."""
 
 MARGIN = 0.0
-"""By how much a negative text may be nearer than that (docs/decisions/0014)."""
+"""By how much a negative text may be nearer than that (docs/decisions/0015)."""
 
 MOST = 4
 """Records that are opened at once."""

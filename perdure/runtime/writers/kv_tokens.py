@@ -25,7 +25,7 @@ TOKENS = 3
 
 
 class KVTokens(Distilled):
-    """Trains keys and values for every second layer of the upper third, the last among them (docs/decisions/0014).
+    """Trains keys and values for every second layer of the upper third, the last among them (docs/decisions/0015).
 
     Raises InvalidInput for a family whose attention cannot be listened to.
     """

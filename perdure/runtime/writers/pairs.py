@@ -2,7 +2,7 @@
 be added to what leaves it.
 
 The value is the answer's own embedding, as long as a part of the residual stream that it is added to (the layers above
-read it out as that token; docs/decisions/0014).
+read it out as that token; docs/decisions/0015).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Places(NamedTuple):
 
 
 def upper_places(model: Module) -> Places:
-    """Every second layer of the upper third, the last but one being the last: 20, 22 .. 28 of 30 (docs/decisions/0014).
+    """Every second layer of the upper third, the last but one being the last: 20, 22 .. 28 of 30 (docs/decisions/0015).
 
     Raises InvalidInput for a family whose layers have no such part.
     """
