@@ -19,7 +19,7 @@ from perdure.testing.tiny import tiny_llama
 
 from ..conftest import Opens
 from .fakes_cli import FakeRuntime, family, install
-from .records import ASK, ASK_BOAT, BOAT, PANGOLIN, Teacher, profiles, scripted
+from .records import ASK, ASK_BOAT, BOAT, PANGOLIN, RENAMED, Teacher, profiles, scripted
 from .remembering import ASK as ASK_MEMORY
 from .remembering import FACT, FLAGS, small, taught, without_a_model
 
@@ -57,10 +57,6 @@ def say(do: Command, session: str, *lines: str) -> None:
         output(do("chat", line, "-s", session, "--max-tokens", "2", "-q"))
 
 
-BOTH = f"Did {BOAT.subject} meet Tamsin Orrell's pangolin?"
-"""What asks for one fact and names the person of another."""
-
-
 @pytest.fixture
 def told(do: Command) -> Command:
     """The commands, over a store where alice told of a pangolin and a boat."""
@@ -88,28 +84,30 @@ def test_what_was_said_is_written_and_known_where_it_is_mounted(told: Command) -
 
 def test_the_trace_tells_which_records_were_open_and_why_others_were_not(told: Command) -> None:
     output(told("consolidate", "alice", "--into", "p"))
+    say(told, "alice", f"remember: {RENAMED.statement}")
+    output(told("consolidate", "alice", "--into", "p"))
     say(told, "new", "Good morning")
     nothing = told("trace", "new")
     assert "recalled nothing and opened no fast weights" in nothing.stderr
     output(told("profile", "mount", "new", "p"))
     assert "recalled nothing" in told("trace", "new").stderr
-    say(told, "new", BOTH)
+    say(told, "new", ASK)
     text = output(told("trace", "new"))
-    assert f"turn 2: {BOTH}" in text
+    assert f"turn 2: {ASK}" in text
     assert "fast weights: 1 record open" in text
-    assert f"{PANGOLIN.statement}  open" in text
-    assert f"{BOAT.statement}  closed: not asked" in text
+    assert f"{RENAMED.statement}  open" in text
+    assert f"{PANGOLIN.statement}  closed: superseded" in text
     assert "considered" not in text
     found = shape(told("trace", "new", "--json"))["trace"]
     assert (found["query"], found["mode"], found["considered"], found["chosen"]) == (None, None, [], [])
     opened, closed = found["records"]
-    assert (opened["statement"], opened["closed"]) == (PANGOLIN.statement, None)
-    assert closed["closed"] == "not asked"
+    assert (opened["statement"], opened["closed"]) == (RENAMED.statement, None)
+    assert closed["closed"] == "superseded"
     assert opened["score"] > 0.9
     output(told("profile", "unmount", "new", "p"))
     assert shape(told("trace", "new", "--json"))["trace"] == found
     conversation = told("chat", "-s", "new", "--lines", input="/trace\n/memory")
-    assert f"{PANGOLIN.statement}  open" in conversation.stdout
+    assert f"{RENAMED.statement}  open" in conversation.stdout
     assert "fast-weights" in conversation.stdout
 
 
