@@ -57,13 +57,14 @@ def consolidate(
     that was cut short goes on where it stopped. Raises InvalidInput for an ephemeral session or one that says nothing that
     can be taught, Conflict for one whose state is another model's.
     """
-    target = _target(session, into)
+    _require_own(session)
     said = facts_of(session)
     if not said:
         raise InvalidInput(
             f"Session {session.name!r} says nothing that can be taught. Facts about named people or yourself are found; "
             "'remember: ...' makes any sentence one."
         )
+    target = _target(session, into)
     held = _ledger(session, target)
     fresh = list(_fresh(said, held))
     outcomes: list[Outcome] = []
@@ -91,21 +92,26 @@ def facts_of(session: Session) -> list[Sourced]:
     return found
 
 
-def _target(session: Session, into: str | None) -> str:
+def _require_own(session: Session) -> None:
     if session.name is None:
         raise InvalidInput("An ephemeral session keeps nothing, so nothing can be written for it; open a named session.")
     if session.stale:
         raise Conflict(
             f"Session {session.name!r} has not been computed anew by {session.model.name} yet; say something first."
         )
-    mounts = session.head.state.mounts if session.head.state else ()
-    target = into or next(iter(mounts), session.name)
+
+
+def _target(session: Session, into: str | None) -> str:
+    """The branch whose ledger is written to, made and mounted where it is not yet."""
     repository = session.repository
+    named = session.head.state.mounts if session.head.state else ()
+    mounts = [name for name in named if repository.exists(name)]
+    target = into or next(iter(mounts), session.name or "")
     if not repository.exists(target):
         runtime = session.runtime
         repository.create(target, runtime.recipe, model=runtime.model.name, author=runtime.author)
     if target != session.name and target not in mounts:
-        session.mount([*(name for name in mounts if repository.exists(name)), target])
+        session.mount([*mounts, target])
     return target
 
 
