@@ -53,8 +53,9 @@ TARGETS = {
 }
 
 _READING = (
-    "Within noise of it: {right} of 100, standard error 3. Of five misses that were looked into four had the right memory "
-    "before them, with nothing beside it, and were misread; the same memory as text is misread more often."
+    "Within noise of it: {right} of 100, standard error 3. Of three misses of another conversation that were looked into "
+    "two had the right memory before them, with nothing beside it, and were misread; for one nothing stood out. The same "
+    "memory as text is misread more often."
 )
 
 REASONS = {
