@@ -13,9 +13,9 @@ from perdure.config import MemoryOptions, Sampling
 from perdure.memory.records import Message
 from perdure.runtime import Runtime
 from perdure.runtime import open as open_runtime
-from perdure.runtime.recollection import recollect
+from perdure.runtime.planning import planned
 from perdure.runtime.session import Session
-from perdure.runtime.turn import Cost, Turn, plan
+from perdure.runtime.turn import Cost, Turn
 
 from ._recall_data import Conversation, Question, general_questions
 
@@ -114,7 +114,7 @@ def forced(session: Session, question: Question) -> bool:
     """Whether, after each forced beginning, every token of the answer is the likeliest."""
     session.acquire()
     said = [Message("user", question.text)]
-    turn = Turn(session, plan(session, said, recollect(session, said)), said, GREEDY, Cost())
+    turn = Turn(session, planned(session, said), said, GREEDY, Cost())
     turn.prefill()
     chat, engine, state = session.loaded.chat, session.engine, session.warm.state
     for prefix, answer in question.parts:

@@ -20,6 +20,16 @@ from .api.fakes import FakeRuntime
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+LEAVES: dict[str, Any] = {
+    path: leaf
+    for name, command in COMMANDS.items()
+    for path, leaf in (
+        {f"{name} {inner}": found for inner, found in command.commands.items()}
+        if hasattr(command, "commands")
+        else {name: command}
+    ).items()
+}
+"""The commands that do something: those in a group by both names."""
 
 FENCE = re.compile(r"^```(?:sh|console|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(perdure [a-z][^`]*)`")
@@ -47,8 +57,10 @@ LINES = [pytest.param(line, id=f"{page.name}: {line[:60]}") for page in PAGES fo
 def test_every_command_line_parses(line: str) -> None:
     name, *arguments = words(line)
     assert name in COMMANDS
+    if f"{name} {' '.join(arguments[:1])}" in LEAVES:
+        name, arguments = f"{name} {arguments[0]}", arguments[1:]
     alone = len(arguments) == 0  # prose that names a command without its arguments
-    COMMANDS[name].make_context(name, arguments, resilient_parsing=alone)
+    {**COMMANDS, **LEAVES}[name].make_context(name, arguments, resilient_parsing=alone)
 
 
 def test_readme_shows_every_command_it_can() -> None:
@@ -56,15 +68,15 @@ def test_readme_shows_every_command_it_can() -> None:
     assert set(COMMANDS) - shown == {"models"}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", LEAVES)
 def test_every_command_and_option_has_help(name: str) -> None:
-    command = COMMANDS[name]
+    command = LEAVES[name]
     assert command.help.strip().endswith(".")
     assert all(getattr(parameter, "help", None) for parameter in command.params)
     options = {option for parameter in command.params for option in parameter.opts}
     assert "--debug" in options
     assert name == "serve" or "--json" in options
-    assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify", "remember", "memory"})
+    assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify", "remember", "memory", "consolidate"})
     assert ("--store" in options) == (name not in {"pull", "models", "bench", "calibrate"})
 
 

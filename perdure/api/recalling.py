@@ -1,4 +1,4 @@
-"""What both interfaces ask of memory: a search over sessions, and the story of what a turn recalled."""
+"""What both interfaces ask of memory: a search over sessions, and the story of what a turn recalled and knew."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..runtime.memories import Match, View
 
 NO_ROOM = "there was no room for it"
+
+REVISED = frozenset({"memory", "teach", "unteach", "mount"})
+"""Kinds of commits that no turn made."""
 
 
 class History(Protocol):
@@ -78,8 +81,24 @@ class Chosen(NamedTuple):
     by_layer: tuple[float, ...]
 
 
+class Judged(NamedTuple):
+    """A fast-weight record whose subject a turn named: how near the question came to its own texts and to those that are to
+    keep it closed. `closed` says why it was not opened; it is empty for those that were.
+    """
+
+    digest: Digest
+    id: str
+    statement: str
+    score: float
+    against: float
+    closed: str
+
+
 class Told(NamedTuple):
-    """What a commit's turn recalled and why. `position` is the token before which it was put; None: as text."""
+    """What a commit's turn recalled, which fast weights it opened, and why.
+
+    `position` is the token before which memories were put; None: as text. `mode` is empty where nothing was recalled.
+    """
 
     commit: Commit
     query: str
@@ -87,6 +106,16 @@ class Told(NamedTuple):
     position: int | None
     considered: tuple[Considered, ...]
     chosen: tuple[Chosen, ...]
+    records: tuple[Judged, ...] = ()
+
+    @property
+    def recalled(self) -> bool:
+        return bool(self.mode)
+
+    @property
+    def opened(self) -> tuple[Judged, ...]:
+        """The records that acted on the answer."""
+        return tuple(item for item in self.records if not item.closed)
 
     @property
     def best(self) -> Chosen:
@@ -129,24 +158,31 @@ def holding(history: History, infos: Iterable[SessionInfo]) -> dict[Digest, list
 
 
 def last_turn(history: History, rev: str, session: str | None = None) -> Commit:
-    """The last answer at or before a revision: changes of what is remembered are passed over."""
+    """The last answer at or before a revision: changes of what is remembered or known are passed over."""
     commit = history.resolve(rev, session)
-    while commit.kind == "memory" and commit.parents:
+    while commit.kind in REVISED and commit.parents:
         commit = history.resolve(commit.parents[0].hex())
     return commit
 
 
 def told(history: History, commit: Commit) -> Told | None:
-    """What a commit's turn recalled; None where it recalled nothing."""
+    """What a commit's turn recalled and which fast weights it opened; None where it did neither."""
     trace = history.trace(commit)
     if trace is None:
         return None
+    records = tuple(_judged(item) for item in trace.get("records", ()))
+    if "mode" not in trace:
+        return Told(commit, "", "", None, (), (), records)
     chosen = tuple(_chosen(history, item) for item in trace["chosen"])
     recalled = {item.digest for item in chosen}
     looked_at = tuple(_considered(history, item, recalled) for item in trace["considered"])
     places = [event.position for event in history.events(commit) if event.kind == "recall"]
     position = places[-1] if places and trace["mode"] == "kv" else None
-    return Told(commit, trace["query"], trace["mode"], position, looked_at, chosen)
+    return Told(commit, trace["query"], trace["mode"], position, looked_at, chosen, records)
+
+
+def _judged(item: Mapping[str, Any]) -> Judged:
+    return Judged(item["record"], item["id"], item["statement"], item["score"], item["against"], item["closed"])
 
 
 def _considered(history: History, item: Mapping[str, Any], recalled: set[Digest]) -> Considered:

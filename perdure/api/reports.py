@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .recalling import Chosen, Considered, Found, Told
+from .recalling import Chosen, Considered, Found, Judged, Told
 
 if TYPE_CHECKING:
     from ..memory.episodes import Episode
+    from ..memory.fastweights import Comparison, Conflict, Record, Said
     from ..memory.inspecting import Episodic, Memory, Summary, Working
+    from ..runtime.consolidation import Consolidated
+    from ..runtime.teaching import Outcome
+    from .taught import Known, Mounted, Profile, Tier
 
 Shape = dict[str, Any]
 
 
-def memory(report: Memory) -> Shape:
+def memory(report: Memory, known: Tier) -> Shape:
+    """Every tier under its name."""
     return {
         "working": working(report.working),
         "episodic": episodic(report.episodic),
         "summary": summary(report.summary),
+        "fast-weights": fast_weights(known),
     }
 
 
@@ -36,6 +42,14 @@ def summary(tier: Summary) -> Shape:
     shape["digest"] = tier.digest.hex() if tier.digest else None
     shape["histogram"] = [part._asdict() for part in tier.histogram]
     return shape
+
+
+def fast_weights(tier: Tier) -> Shape:
+    return {**_bytes(tier._asdict()), "mounts": [mounted(each) for each in tier.mounts]}
+
+
+def mounted(each: Mounted) -> Shape:
+    return _bytes(each._asdict())
 
 
 def episode(record: Episode, sessions: Sequence[str] = ()) -> Shape:
@@ -82,12 +96,119 @@ def found(item: Found) -> Shape:
 
 def trace(story: Told) -> Shape:
     return {
-        "query": story.query,
-        "mode": story.mode,
+        "query": story.query or None,
+        "mode": story.mode or None,
         "position": story.position,
         "considered": [_considered(item) for item in story.considered],
         "chosen": [_chosen(item) for item in story.chosen],
+        "records": [_judged(item) for item in story.records],
     }
+
+
+def record(each: Record, sayers: Mapping[str, str], branches: Sequence[str] = ()) -> Shape:
+    """One fast-weight record. `sayers` are the sessions by their uids, `branches` those that hold it."""
+    return {
+        "id": each.id,
+        "object": "memory.record",
+        "created_at": each.time_ms // 1000,
+        "statement": each.statement,
+        "subject": each.subject,
+        "relation": each.relation,
+        "value": each.value,
+        "form": each.form,
+        "bytes": each.nbytes,
+        "recall": each.measured.get("recall"),
+        "measured": dict(each.measured),
+        "sources": [_said(said, sayers) for said in each.sources],
+        "origin": each.origin.hex() if each.origin else None,
+        "writer": each.writer,
+        "weights": each.weights,
+        "encoder": each.encoder,
+        "digest": each.digest.hex(),
+        "branches": list(branches),
+    }
+
+
+def known(item: Known, sayers: Mapping[str, str]) -> Shape:
+    """The same, with what holds in its place where something does."""
+    holder = item.holder
+    instead = {"superseded_by": None if holder is None else holder.id, "contradicted": item.contradicted}
+    return {**record(item.record, sayers, item.branches), **instead}
+
+
+def profile(each: Profile) -> Shape:
+    return {
+        "name": each.info.name,
+        "model": each.info.model,
+        "head": each.info.head.hex,
+        "records": each.records,
+        "superseded": each.superseded,
+        "bytes": each.nbytes,
+        "created_ms": each.info.created_ms,
+        "updated_ms": each.info.updated_ms,
+    }
+
+
+def comparison(found: Comparison, sayers: Mapping[str, str]) -> Shape:
+    """What sets two ledgers apart: records of the first alone, of the second alone, of both, and where they differ."""
+    return {
+        "ours": [record(each, sayers) for each in found.ours],
+        "theirs": [record(each, sayers) for each in found.theirs],
+        "both": [record(each, sayers) for each in found.both],
+        "conflicts": [_conflict(each) for each in found.conflicts],
+    }
+
+
+def later(found: Conflict) -> Record:
+    """The one of two that holds where both ledgers are one."""
+    return max(found.ours, found.theirs, key=lambda each: (each.time_ms, each.digest))
+
+
+def consolidated(done: Consolidated) -> Shape:
+    return {
+        "ledger": done.ledger,
+        "commit": done.commit.hex,
+        "written": len(done.written),
+        "known": done.known,
+        "whole": done.whole,
+        "outcomes": [outcome(each) for each in done.outcomes],
+    }
+
+
+def outcome(each: Outcome) -> Shape:
+    """What became of a fact."""
+    worth = None if each.worth is None else each.worth._asdict()
+    return {
+        "statement": each.fact.statement,
+        "subject": each.fact.subject,
+        "relation": each.fact.relation,
+        "value": each.fact.value,
+        "kept": each.record is not None,
+        "record": None if each.record is None else each.record.id,
+        "why": each.why or None,
+        "recall": None if worth is None else worth["recall"],
+        "measured": worth,
+        "replaces": each.replaces or None,
+    }
+
+
+def _conflict(found: Conflict) -> Shape:
+    ours, theirs = ({"id": each.id, "statement": each.statement, "value": each.value} for each in found)
+    return {"ours": ours, "theirs": theirs, "holds": later(found).value}
+
+
+def _said(said: Said, sayers: Mapping[str, str]) -> Shape:
+    return {
+        "uid": said.session,
+        "session": sayers.get(said.session),
+        "turn": said.turn,
+        "span": {"start": said.start, "end": said.end},
+        "episode": said.episode or None,
+    }
+
+
+def _judged(item: Judged) -> Shape:
+    return {**item._asdict(), "digest": item.digest.hex(), "closed": item.closed or None}
 
 
 def _considered(item: Considered) -> Shape:

@@ -15,7 +15,9 @@ from ..places import default_cache, default_store, user
 if TYPE_CHECKING:
     from ..memory import Repository
     from ..memory.episodes import Episode
-    from ..runtime import Runtime
+    from ..memory.fastweights import Comparison, Record
+    from ..runtime import Runtime, Session
+    from ..runtime.consolidation import Consolidated
     from ..runtime.memories import Memories
 
 EMBEDDED_MODEL = "smollm2-135m-instruct"
@@ -80,6 +82,36 @@ def amend(repository: Repository, session: str, name: str, action: str) -> Episo
     return amending.pin(repository, session, name, action == "pin", author=user())
 
 
+def mount(repository: Repository, session: str, names: Sequence[str]) -> None:
+    """Have the ledgers of these branches, and no others, count in a session, without a model."""
+    from ..memory import amending
+
+    amending.mount(repository, session, names, author=user())
+
+
+def merge(repository: Repository, into: str, other: str) -> Comparison:
+    """Bring one ledger into another, without a model; what set them apart before."""
+    from ..memory import amending
+
+    return amending.merge(repository, into, other, author=user())
+
+
+def unteach(repository: Repository, name: str, record: str) -> Record:
+    """Take a record out of a ledger, without a model."""
+    from ..memory import amending
+
+    return amending.unteach(repository, name, record, author=user())
+
+
+def consolidate(
+    session: Session, into: str | None, *, progress: Progress, cancelled: Callable[[], bool] = lambda: False
+) -> Consolidated:
+    """Write what the user of a session said into fast weights."""
+    from ..runtime.consolidation import consolidate
+
+    return consolidate(session, into, progress=progress, cancelled=cancelled)
+
+
 def read_document(path: Path) -> list[tuple[str, str]]:
     """The parts of a file, (title, text) each."""
     from ..runtime import documents
@@ -136,11 +168,21 @@ def _folder_size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def serve(runtime: Runtime, host: str, port: int, *, insecure: bool, started: Callable[[str], None]) -> None:
+def serve(
+    runtime: Runtime,
+    host: str,
+    port: int,
+    *,
+    insecure: bool,
+    consolidate_idle: float | None,
+    started: Callable[[str], None],
+) -> None:
     """Answer HTTP requests until the process is told to stop; `started` gets the URL."""
+    from .http import HttpSettings
     from .http import serve as serve_http
 
-    serve_http(runtime, host, port, insecure=insecure, started=started)
+    settings = HttpSettings(consolidate_idle=consolidate_idle)
+    serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)
 
 
 def measure_resume(runtime: Runtime, *, progress: Progress | None = None) -> Sequence[Mapping[str, Any]]:

@@ -1,8 +1,9 @@
 """Numeric operations: each has a contract, a readable reference and a fast path."""
 
 from .attention import attend, attend_reference
-from .combine import merge, merge_reference, shares, shares_reference
+from .combine import joined, joined_reference, merge, merge_reference, shares, shares_reference
 from .infini import Features, elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
+from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
 from .rope import rotate, rotate_, rotate_reference
 from .segments import attend_segments, attend_segments_reference
@@ -15,6 +16,11 @@ __all__ = [
     "attend_segments_reference",
     "elu_plus_one",
     "gate",
+    "Pair",
+    "joined",
+    "joined_reference",
+    "lowrank",
+    "lowrank_reference",
     "mass",
     "mass_reference",
     "merge",
@@ -26,6 +32,7 @@ __all__ = [
     "rotate_reference",
     "shares",
     "shares_reference",
+    "strung",
     "update",
     "update_reference",
 ]

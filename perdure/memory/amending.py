@@ -1,4 +1,7 @@
-"""Changing what a session remembers without a model: pinning and forgetting. Editing needs one, to encode the text."""
+"""Changing what a branch remembers and knows without a model: pinning, forgetting, ledgers, what is mounted.
+
+Editing an episode needs a model, to encode the text.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from ..errors import Conflict, RevisionNotFound
+from ..stores.base import Digest
 from .episodes import Episode
+from .fastweights import Comparison, Held, Record, compare, union
 from .recall import FOLDER, sweep
+from .records import Commit
 from .remembering import Entry, NewEpisode
 from .repository import Repository
 from .workingcopy import WorkingCopy
@@ -48,6 +54,62 @@ def forget(repository: Repository, session: str, name: str, *, author: str = "")
         copy.remember((), {old.digest: None}, title=f"forget {old.id}", author=author)
     sweep(repository.path / FOLDER, repository.held())
     return old
+
+
+def teach(
+    repository: Repository, session: str, new: Sequence[Record], gone: Sequence[Digest] = (), *, title: str, author: str = ""
+) -> Commit:
+    """Change a ledger: new records, others (by their objects) gone. Raises SessionBusy or Conflict."""
+    with _writing(repository, session) as copy:
+        return copy.teach(new, gone, title=title, author=author).commit
+
+
+def merge(repository: Repository, into: str, other: str, *, author: str = "") -> Comparison:
+    """Bring another branch's records into a ledger; of conflicts the word that was written later holds.
+
+    Gives what set both apart before. Raises SessionNotFound, SessionBusy or Conflict.
+    """
+    theirs = repository.records(held.digest for held in repository.ledger(repository.info(other).head))
+    with _writing(repository, into) as copy:
+        ours = repository.records(held.digest for held in repository.ledger(copy.head))
+        found = compare(ours, theirs)
+        if found.theirs:
+            gone = [record.digest for record in ours]
+            copy.teach(union(ours, theirs), gone, title=f"merge {other}"[:72], author=author)
+        return found
+
+
+def unteach(repository: Repository, session: str, name: str, *, author: str = "") -> Record:
+    """Take a record out of a branch's ledger: from then on it is as if it had never been written.
+
+    Raises RevisionNotFound, SessionBusy or Conflict.
+    """
+    with _writing(repository, session) as copy:
+        held = recorded(repository.ledger(copy.head), name, f"the ledger of {session!r}")
+        record = repository.records([held.digest])[0]
+        copy.teach((), [held.digest], title=f"unteach {record.statement}"[:72], author=author)
+        return record
+
+
+def mount(repository: Repository, session: str, mounts: Sequence[str], *, author: str = "") -> Commit:
+    """Have the ledgers of other branches count in a session. Raises SessionNotFound, SessionBusy or Conflict."""
+    for name in mounts:
+        repository.info(name)
+    with _writing(repository, session) as copy:
+        title = f"mount {', '.join(mounts)}"[:72] if mounts else "mount nothing"
+        return copy.mount(mounts, title=title, author=author).commit
+
+
+def recorded(ledger: Sequence[Held], name: str, where: str) -> Held:
+    """The record whose id is or begins with `name`. Raises RevisionNotFound, saying `where` it was looked for."""
+    found = [held for held in ledger if held.id.startswith(name.lower())] if len(name) >= SHORTEST else []
+    if len(found) != 1:
+        count = "no record" if not found else f"{len(found)} records"
+        raise RevisionNotFound(
+            f"{name[:40]!r} names {count} in {where}; give {SHORTEST} or more digits as "
+            "`perdure inspect --tier fast-weights` shows them."
+        )
+    return found[0]
 
 
 def _episode(repository: Repository, copy: WorkingCopy, name: str) -> Episode:

@@ -21,7 +21,7 @@ BULK = frozenset({BLOCK, SNAPSHOT, SUMMARY})
 KIND = "commit"
 MESSAGE = "message"
 VERSION = 3
-OPTIONAL = ("boundary", "windows", "layout", "events", "episodes", "episode_kv", "trace")
+OPTIONAL = ("boundary", "windows", "layout", "events", "episodes", "episode_kv", "trace", "opened", "ledger")
 """Objects that a commit may refer to, in the order of its references."""
 
 
@@ -51,6 +51,7 @@ def write(txn: tree.Puts, commit: Commit) -> Digest:
         "kv_bytes": state.kv_bytes,
         "checkpoints": [list(mark) for mark in state.checkpoints],
         "archived": state.archived,
+        "mounts": list(state.mounts),
     }
     return txn.put(KIND, refs=refs, meta=meta)
 
@@ -172,6 +173,9 @@ def _decode(item: Object) -> Commit:
         trace=has.get("trace"),
         checkpoints=tuple(Checkpoint(*mark) for mark in meta.get("checkpoints", ())),
         archived=meta.get("archived", 0),
+        opened=has.get("opened"),
+        ledger=has.get("ledger"),
+        mounts=tuple(meta.get("mounts", ())),
     )
     return Commit(
         digest=item.digest,

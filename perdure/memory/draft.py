@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -11,9 +11,10 @@ from ..config import CheckpointOptions
 from ..errors import ObjectCorrupt
 from ..stores import codec
 from ..stores.base import Buffer, Digest, Object, WriteTxn
-from . import checkpoints, commits, events, remembering, tokenlog, tree
+from . import checkpoints, commits, events, fastweights, remembering, tokenlog, tree
 from .commits import BLOCK, SNAPSHOT, SUMMARY
 from .events import Event
+from .fastweights import Record
 from .records import Checkpoint, Commit, Message, StateRefs
 from .remembering import NewEpisode
 
@@ -170,6 +171,9 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         episode_kv=remembered.kv,
         trace=None if draft.trace is None else recorder.put(TRACE, meta=draft.trace),
         archived=draft.archived,
+        opened=tree.extended(recorder, old.opened, events.acting(draft.events)),
+        ledger=old.ledger,
+        mounts=old.mounts,
     )
 
 
@@ -194,13 +198,17 @@ class _Base(NamedTuple):
     events: Digest | None = None
     episodes: Digest | None = None
     episode_kv: Digest | None = None
+    opened: Digest | None = None
+    ledger: Digest | None = None
+    mounts: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, recorder: Recorder, base: Commit | None, draft: Draft) -> _Base:
         state = None if base is None else base.state
         if state is None or draft.base_tokens == 0:
             nothing = tree.empty(recorder)
-            return cls(nothing, nothing, nothing, None, None, (), 0)
+            kept = (None, ()) if state is None else (state.ledger, state.mounts)
+            return cls(nothing, nothing, nothing, None, None, (), 0, None, None, None, None, *kept)
         if draft.base_tokens is None:
             return cls(
                 state.token_log,
@@ -213,6 +221,9 @@ class _Base(NamedTuple):
                 state.events,
                 state.episodes,
                 state.episode_kv,
+                state.opened,
+                state.ledger,
+                state.mounts,
             )
         return cls._cut(recorder, state, draft.base_tokens)
 
@@ -231,6 +242,9 @@ class _Base(NamedTuple):
             sum(recorder.size(entry.ref) for entry in [*blocks, *windows]),
             None,
             *remembering.cut(recorder, state.episodes, end),
+            None,
+            state.ledger,
+            state.mounts,
         )
 
 
@@ -280,17 +294,40 @@ def remembering_commit(
     changes: Mapping[Digest, NewEpisode | None],
 ) -> Commit:
     """A commit on `base` that differs from it in its episodes only; it is not written yet."""
-    if base.state is None:
-        raise ObjectCorrupt(f"Commit {base.short} carries no state.", digest=base.digest)
-    state = base.state
+    state = _state(base)
     found = remembering.Remembered(state.episodes, state.episode_kv)
     if changes:
         found = remembering.changed(recorder, state.episodes, changes)
     found = remembering.append(recorder, found.episodes, found.kv, new)
-    changed = replace(state, episodes=found.episodes, episode_kv=found.kv, journal=journal, trace=None)
-    return replace(
-        base, digest=b"", parents=(base.digest,), kind="memory", reason="", time_ms=now_ms(), metrics={}, state=changed
+    return _revised(base, "memory", replace(state, episodes=found.episodes, episode_kv=found.kv, journal=journal))
+
+
+def ledger_commit(
+    recorder: Recorder, base: Commit, journal: tuple[str, int], new: Sequence[Record], gone: Collection[Digest]
+) -> Commit:
+    """A commit on `base` that differs from it in its ledger only: without the records `gone`, with new ones behind."""
+    state = _state(base)
+    kept = fastweights.without(recorder, state.ledger, gone) if gone else state.ledger
+    return _revised(
+        base, "teach" if new else "unteach", replace(state, ledger=fastweights.append(recorder, kept, new), journal=journal)
     )
+
+
+def mounting_commit(recorder: Recorder, base: Commit, journal: tuple[str, int], mounts: Sequence[str]) -> Commit:
+    """A commit on `base` that differs from it in what it mounts only."""
+    return _revised(base, "mount", replace(_state(base), mounts=tuple(mounts), journal=journal))
+
+
+def _revised(base: Commit, kind: str, state: StateRefs) -> Commit:
+    """A commit that follows `base` without any turn; it is not written yet."""
+    state = replace(state, trace=None)
+    return replace(base, digest=b"", parents=(base.digest,), kind=kind, reason="", time_ms=now_ms(), metrics={}, state=state)
+
+
+def _state(commit: Commit) -> StateRefs:
+    if commit.state is None:
+        raise ObjectCorrupt(f"Commit {commit.short} carries no state.", digest=commit.digest)
+    return commit.state
 
 
 def now_ms() -> int:

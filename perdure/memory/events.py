@@ -1,4 +1,4 @@
-"""What happened to a working set between forwards: evictions, recalls and their withdrawal.
+"""What happened to a session between forwards: evictions, recalls and their withdrawal, fast weights opened and closed.
 
 The token log says which tokens a session absorbed and through which forwards; the events say what else decided the bits.
 Both together replay a session exactly.
@@ -20,7 +20,12 @@ TRACK = "track"
 EVICT = "evict"
 RECALL = "recall"
 WITHDRAW = "withdraw"
-KINDS = frozenset({TRACK, EVICT, RECALL, WITHDRAW})
+OPEN = "open"
+CLOSE = "close"
+KINDS = frozenset({TRACK, EVICT, RECALL, WITHDRAW, OPEN, CLOSE})
+ENDINGS = {RECALL: WITHDRAW, OPEN: CLOSE}
+"""What begins within a turn, and how it ends with the turn."""
+CLOSING = frozenset(ENDINGS.values())
 BOUNDING = frozenset({TRACK, EVICT})
 """What makes a state more than the KV of every token, so that only a snapshot brings it back."""
 
@@ -32,7 +37,8 @@ class Event(NamedTuple):
     counted, of every `stride`-th query.
     "evict": tokens before `upto` left the window; `sinks` of the first and `entries` others are kept, and all keys were
     moved down by `shift` slots then. "recall": chunks were pasted, each [episode's object, tokens, additive score].
-    "withdraw": they were taken out again.
+    "withdraw": they were taken out again. "open": from here on the fast weights `records` act, objects named by their
+    digests, in this order; "close": they act no longer.
     """
 
     position: int
@@ -43,6 +49,11 @@ class Event(NamedTuple):
 def entries(txn: Puts, events: Iterable[Event]) -> list[Entry]:
     """Store events as objects."""
     return [Entry([event.position, event.kind], txn.put(KIND, meta=dict(event.detail))) for event in events]
+
+
+def acting(events: Iterable[Event]) -> list[Entry]:
+    """The fast-weight records that these events opened, as entries of the list that keeps them."""
+    return [Entry(0, digest) for event in events if event.kind == OPEN for digest in event.detail["records"]]
 
 
 def load(txn: Gets, root: Digest | None) -> list[Event]:
@@ -61,10 +72,24 @@ def _read(txn: Gets, root: Digest) -> Iterator[Event]:
 
 
 def crop(events: Iterable[Event], end: int) -> list[Event]:
-    """The events of the first `end` tokens: what a session that stopped there would have, with nothing left pasted."""
-    kept = [event for event in events if event.position < end or (event.position == end and event.kind == WITHDRAW)]
-    open_recall = next((event.kind == RECALL for event in reversed(kept) if event.kind in (RECALL, WITHDRAW)), False)
-    return [*kept, Event(end, WITHDRAW, {})] if open_recall else kept
+    """The events of the first `end` tokens: what a session that stopped there would have, with nothing left in force."""
+    kept = [event for event in events if event.position < end or (event.position == end and event.kind in CLOSING)]
+    return [*kept, *(Event(end, ENDINGS[event.kind], {}) for event in in_force(kept))]
+
+
+def in_force(events: Iterable[Event]) -> list[Event]:
+    """What has begun and not ended."""
+    begun: dict[str, Event] = {}
+    for event in events:
+        if event.kind in ENDINGS:
+            begun[ENDINGS[event.kind]] = event
+        begun.pop(event.kind, None)
+    return list(begun.values())
+
+
+def settled(events: Sequence[Event], position: int) -> int:
+    """How many events had happened when a turn ended at a position."""
+    return sum(event.position < position or (event.position == position and event.kind in CLOSING) for event in events)
 
 
 def shifts(events: Iterable[Event], end: int) -> list[int]:
@@ -85,7 +110,6 @@ def salt(events: Sequence[Event], start: int, end: int) -> bytes:
     return msgpack.packb(mine) if mine else b""
 
 
-def last_recall(events: Sequence[Event], end: int) -> int:
-    """Where the recall happened that was in force for a forward from token `end` on; `end` where there was none."""
-    before = [event for event in events if event.position <= end and event.kind in (RECALL, WITHDRAW)]
-    return before[-1].position if before and before[-1].kind == RECALL else end
+def begun_before(events: Sequence[Event], end: int) -> int:
+    """Where the first of what was in force for a forward from token `end` on had begun; `end` where nothing was."""
+    return min((event.position for event in in_force(event for event in events if event.position <= end)), default=end)

@@ -9,15 +9,16 @@ from ..errors import InvalidName
 HEADS = "heads/"
 TAGS = "tags/"
 CACHE = "cache/"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}")
 RESERVED = frozenset({"HEAD"})
 
 
 def checked(name: str, what: str = "session") -> str:
-    """The name itself. Raises InvalidName unless it is 1-64 of A-Z a-z 0-9 . _ - and does not begin with . or -."""
+    """The name itself. Raises InvalidName unless it is 1-64 of A-Z a-z 0-9 . _ : - and begins with none of . : -."""
     if not _NAME.fullmatch(name) or name in RESERVED or ".." in name:
         raise InvalidName(
-            f"{name[:80]!r} is no {what} name. Use 1 to 64 letters, digits, '.', '_' or '-', not beginning with '.' or '-'."
+            f"{name[:80]!r} is no {what} name. Use 1 to 64 letters, digits, '.', '_', ':' or '-', "
+            "beginning with a letter, a digit or '_'."
         )
     return name
 

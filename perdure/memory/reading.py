@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
-from . import commits, episodes, inspecting, names, prefix, remembering, revisions, tokenlog
+from . import commits, episodes, fastweights, inspecting, names, prefix, remembering, revisions, tokenlog
 from .episodes import Episode
 from .events import Event
+from .fastweights import Held, Record
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
 
@@ -180,6 +181,16 @@ class Reader:
         """Episodes by their objects' digests. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
             return [episodes.get(txn, digest) for digest in digests]
+
+    def records(self, digests: Iterable[Digest]) -> list[Record]:
+        """Fast-weight records by their objects' digests. Raises ObjectMissing or ObjectCorrupt."""
+        with self.store.read() as txn:
+            return [fastweights.get(txn, digest) for digest in digests]
+
+    def ledger(self, commit: Commit) -> list[Held]:
+        """The fast-weight records of a commit, oldest first, without opening them."""
+        with self.store.read() as txn:
+            return list(fastweights.read(txn, commit.state.ledger if commit.state else None))
 
     def payload(self, digest: Digest | None) -> tuple[Mapping[str, Any], bytes] | None:
         """(meta, payload) of a stored object; None where it is damaged or not there."""

@@ -49,6 +49,7 @@ class Scratch:
         keep: int,
         sampling: Mapping[str, Any],
         recall: Mapping[str, Any] | None = None,
+        opening: Mapping[str, Any] | None = None,
     ) -> None: ...
 
     def token(self, token: int) -> None: ...

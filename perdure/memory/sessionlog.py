@@ -6,7 +6,7 @@ journals alone; only KV is left to be computed again.
 
     {"t": "open", "name", "meta": the ref's meta, "base": [uid, commit] | None, "commit", "records": [record, ...]}
     {"t": "turn", "messages": [[role, content, time], ...], "feed": u32 bytes, "keep": n, "sampling": {...}, "parent",
-     "recall": {...}}                            what the turn puts back, if anything
+     "recall": {...}, "opening": {...}}          what the turn puts back and which fast weights it opens, if any
     {"t": "tok", "id": n}
     {"t": "drop"}                                the turn was withdrawn: its caller was told that it failed
     {"t": "commit", "commit": digest, "covers": seq, "records": [record, ...]}
@@ -45,6 +45,7 @@ class UnfinishedTurn(NamedTuple):
     first_seq: int
     parent: Digest
     recall: Mapping[str, Any] | None = None
+    opening: Mapping[str, Any] | None = None
 
 
 class Tail(NamedTuple):
@@ -158,4 +159,6 @@ def tags(records: Iterable[JournalRecord]) -> dict[str, Mapping[str, Any]]:
 def _begun(body: Mapping[str, Any], seq: int) -> UnfinishedTurn:
     messages = tuple((role, content, time_ms) for role, content, time_ms in body["messages"])
     feed, recall = unpack(body["feed"]), body.get("recall")
-    return UnfinishedTurn(messages, feed, body["keep"], body["sampling"], (), seq, body["parent"], recall)
+    return UnfinishedTurn(
+        messages, feed, body["keep"], body["sampling"], (), seq, body["parent"], recall, body.get("opening")
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,19 @@ from ..stores.base import Digest, Ref, Store, WriteTxn
 from ..stores.journal import Journal, JournalRecord, Seal, read_journal, read_since
 from ..stores.lease import Lease
 from . import commits, gc, names, retelling, sessionlog, tokenlog, tree
-from .draft import Committed, Draft, NewBlock, Recorder, now_ms, recipe_object, remembering_commit, write_state
+from .draft import (
+    Committed,
+    Draft,
+    NewBlock,
+    Recorder,
+    ledger_commit,
+    mounting_commit,
+    now_ms,
+    recipe_object,
+    remembering_commit,
+    write_state,
+)
+from .fastweights import Record
 from .records import Commit, Message
 from .remembering import NewEpisode
 
@@ -85,8 +97,12 @@ class WorkingCopy:
         keep: int,
         sampling: Mapping[str, Any],
         recall: Mapping[str, Any] | None = None,
+        opening: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make the user's messages durable before any work starts; `recall` is what the turn puts back."""
+        """Make the user's messages durable before any work starts.
+
+        `recall` is what the turn puts back, `opening` which fast weights it opens.
+        """
         body = {
             "t": "turn",
             "messages": [[m.role, m.content, m.time_ms] for m in messages],
@@ -95,6 +111,7 @@ class WorkingCopy:
             "sampling": dict(sampling),
             "parent": self.head.digest,
             **({} if recall is None else {"recall": dict(recall)}),
+            **({} if opening is None else {"opening": dict(opening)}),
         }
         self._log.append(body)
 
@@ -149,13 +166,29 @@ class WorkingCopy:
 
         Raises as `commit` does.
         """
+        return self._revise(
+            lambda recorder, journal: remembering_commit(recorder, self.head, journal, new, changes), title, author
+        )
+
+    def teach(self, new: Sequence[Record], gone: Collection[Digest] = (), *, title: str, author: str) -> Committed:
+        """Commit a change of the ledger and of nothing else: new records, others (by digest) removed.
+
+        Raises as `commit` does.
+        """
+        return self._revise(lambda recorder, journal: ledger_commit(recorder, self.head, journal, new, gone), title, author)
+
+    def mount(self, mounts: Sequence[str], *, title: str, author: str) -> Committed:
+        """Commit which other branches' ledgers count here. Raises as `commit` does."""
+        return self._revise(lambda recorder, journal: mounting_commit(recorder, self.head, journal, mounts), title, author)
+
+    def _revise(self, build: Callable[[Recorder, tuple[str, int]], Commit], title: str, author: str) -> Committed:
+        """Commit what `build` makes of the head: a change that is no turn."""
         covers, seal = self._log.next_seq - 1, self._log.seal()
         with self._store.write() as txn:
             recorder = Recorder(txn)
-            fresh = remembering_commit(recorder, self.head, (self.uid, covers), new, changes)
-            named = replace(fresh, title=title, author=author)
+            named = replace(build(recorder, (self.uid, covers)), title=title, author=author)
             written = commits.read(txn, commits.write(recorder, named))
-            self._move(txn, written.digest, covers, "memory", seal=list(seal))
+            self._move(txn, written.digest, covers, named.kind, seal=list(seal))
         return Committed(written, recorder.bytes + self._tell(written, covers, list(recorder.records.values())))
 
     def _tell(self, written: Commit, covers: int, records: list[bytes]) -> int:

@@ -157,6 +157,19 @@ class ChatFormat:
             )
         return found
 
+    def opens(self, messages: Sequence[ChatMessage]) -> int:
+        """How many of the last tokens of a prompt open the answer and say nothing of the question; at least one."""
+        writer = _Writer(self, messages)
+        whole, past = (writer.render(len(writer.roles), ask=ask) for ask in (True, False))
+        tail = self._encode(whole[len(past) :], writer, first=False) if whole.startswith(past) else []
+        same = self._encode(whole, writer, first=True)[-len(tail) :] == tail if tail else False
+        return len(tail) if same else 1
+
+    @cached_property
+    def ending(self) -> tuple[int, ...]:
+        """The token that ends an answer in a conversation, if the template writes one."""
+        return tuple(sorted(self._closing()))
+
     def count(self, text: str) -> int:
         """How many tokens a plain text has."""
         return len(self._plain(text, first=False))

@@ -162,9 +162,10 @@ class Checkout:
     def mark(self, kind: str) -> None:
         """Take a snapshot of a recurrent state at this position (called by the turn); of a bounded one at turn ends.
 
-        None is taken while memories are pasted: they are not part of what is kept.
+        None is taken while memories are pasted or fast weights act: they are not part of what is kept.
         """
-        if kind == TURN or (self.engine.adapter.fixed and not self.warm.state.place.recalled):
+        state = self.warm.state
+        if kind == TURN or (self.engine.adapter.fixed and not state.place.recalled and state.opened is None):
             self.warm.mark(kind, self.head.turn + 1, self.checkpoints)
 
     def rewind(self, tokens: int) -> int:

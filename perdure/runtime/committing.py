@@ -16,7 +16,7 @@ from .warm import additions
 if TYPE_CHECKING:
     from .session import Session
 
-COUNTED = ("restored", "reused", "recalled", "prefilled", "replayed", "generated")
+COUNTED = ("restored", "reused", "recalled", "opened", "prefilled", "replayed", "generated")
 
 
 def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Draft:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -12,10 +13,13 @@ import torch
 from blake3 import blake3
 from torch import Tensor
 
-from ..memory.events import WITHDRAW, Event
+from ..memory.events import CLOSE, CLOSING, OPEN, Event
 from ..memory.tokenlog import DECODE, PREFILL, Span, grid, steps
+from .composing import Opened, acting
 from .state.base import Chunk, State, StateAdapter
 from .state.cache import inputs_of
+
+Brought = Sequence[Chunk] | Opened
 
 
 class Boundary(NamedTuple):
@@ -35,11 +39,14 @@ class Boundary(NamedTuple):
 
 
 class Script(NamedTuple):
-    """What a session went through: its tokens, what happened between forwards, and what a recall pasted."""
+    """What a session went through: its tokens, what happened between forwards, and what events brought with them.
+
+    That is the chunks of a recall and the opened fast weights of an "open".
+    """
 
     tokens: Sequence[int]
     events: Sequence[Event] = ()
-    chunks: Callable[[Event], Sequence[Chunk]] = lambda _: ()
+    brought: Callable[[Event], Brought] = lambda _: ()
 
 
 class Engine:
@@ -80,11 +87,15 @@ class Engine:
             raise RuntimeError("a forward that was asked for logits gave none")
         return boundary
 
-    def happen(self, state: State, event: Event, chunks: Sequence[Chunk] = ()) -> None:
+    def happen(self, state: State, event: Event, brought: Brought = ()) -> None:
         """Let an event happen to a state, between two forwards."""
+        if event.kind in (OPEN, CLOSE):
+            state.opened = brought if isinstance(brought, Opened) else None
+            state.happened += 1
+            return
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
-            state.apply(event, chunks)
+            state.apply(event, () if isinstance(brought, Opened) else brought)
 
     def replay(
         self, state: State, script: Script, forwards: Iterable[Span], before: Callable[[Event], None] = lambda _: None
@@ -111,10 +122,10 @@ class Engine:
     ) -> None:
         """Let the events up to a position happen; with `closing` those of them that end a turn."""
         for event in script.events[state.happened :]:
-            if event.position > position or (closing and event.kind != WITHDRAW):
+            if event.position > position or (closing and event.kind not in CLOSING):
                 return
             before(event)
-            self.happen(state, event, script.chunks(event))
+            self.happen(state, event, script.brought(event))
 
     def project(self, hidden: Tensor) -> Boundary:
         """The boundary that belongs to a stored hidden state: one projection, no forward pass."""
@@ -130,6 +141,13 @@ class Engine:
     def feeding(self) -> str:
         """How a prompt's tokens stand in the token log: by the grid, or one by one where a family goes on only so."""
         return PREFILL if self.adapter.multi_token else DECODE
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The model for oneself, without gradients, for what is no forward of a session."""
+        with self._lock, torch.no_grad():
+            torch.set_num_threads(self._threads)
+            yield
 
     def at(self, threads: int) -> Engine:
         """The same model and lock with another number of threads, for a session that was computed with it."""
@@ -174,10 +192,11 @@ class Engine:
             return Boundary(hidden, self._logits(hidden))
 
     def _run(self, state: State, tokens: Sequence[int], start: int) -> Any:
-        if self._projects:
-            return state.run(self._model.base_model, inputs_of(self._model.base_model, tokens, start))
-        inputs = inputs_of(self._model, tokens, start)
-        return state.run(self._model, {**inputs, "logits_to_keep": 1} if self._keeps_one else inputs)
+        with acting(self._model.base_model, state.opened):
+            if self._projects:
+                return state.run(self._model.base_model, inputs_of(self._model.base_model, tokens, start))
+            inputs = inputs_of(self._model, tokens, start)
+            return state.run(self._model, {**inputs, "logits_to_keep": 1} if self._keeps_one else inputs)
 
     def _logits(self, hidden: Tensor) -> Tensor:
         """The head, and the scaling or capping that some families put behind it (Granite, Gemma 2, Griffin, xLSTM)."""

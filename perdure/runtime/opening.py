@@ -99,9 +99,10 @@ def _rewound_unstored(checkout: Checkout, warm: Warm, tokens: int) -> tuple[Warm
     back = Warm(warm.state, crop(warm.runs, tokens), warm.messages, 0, b"", events=kept)
     if back.state.holds(tokens):
         back.state.crop(tokens)
-        back.state.happened = len(kept)
+        back.state.happened, back.state.opened = len(kept), None
         return back, 0
     back.state.crop(0)
-    script = Script(back.tokens, kept, checkout.pastes.chunks)
+    back.state.happened, back.state.opened = 0, None
+    script = Script(back.tokens, kept, checkout.pastes.brought)
     checkout.engine.replay(back.state, script, spans(back.runs))
     return back, tokens

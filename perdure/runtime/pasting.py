@@ -1,4 +1,4 @@
-"""What a recall pastes: the KV of episodes, from the store or, where that lost it, encoded again."""
+"""What events bring with them: the KV of recalled episodes, from the store or encoded again, and opened fast weights."""
 
 from __future__ import annotations
 
@@ -6,28 +6,36 @@ from collections.abc import Sequence
 
 from ..memory.commits import BLOCK
 from ..memory.episodes import Episode
-from ..memory.events import RECALL, Event
+from ..memory.events import OPEN, RECALL, Event
 from ..memory.remembering import Entry
 from ..memory.repository import Repository
 from ..memory.tokenlog import unpack
 from ..stores.base import Digest
 from .alone import Alone
-from .engine import Engine
+from .composing import opened
+from .engine import Brought, Engine
 from .state.base import Chunk
 
 
 class Pastes:
-    """The chunks that recalls pasted, by their events. `recipe` is that of the session's state."""
+    """What events brought with them. `recipe` is that of the session's state."""
 
     def __init__(self, repository: Repository, engine: Engine, recipe: Digest) -> None:
         self._repository = repository
         self._engine = engine
         self._recipe = recipe
 
-    def chunks(self, event: Event) -> Sequence[Chunk]:
-        """What a recall pasted; nothing for other events. Raises ObjectMissing for an episode that is gone."""
-        if event.kind != RECALL:
-            return ()
+    def brought(self, event: Event) -> Brought:
+        """The chunks of a recall, the records of an opening; nothing for other events.
+
+        Raises ObjectMissing for what is gone.
+        """
+        if event.kind == OPEN:
+            found = self._repository.records(event.detail["records"])
+            return opened(found, self._engine.model.base_model, self._engine.dtype)
+        return self._chunks(event) if event.kind == RECALL else ()
+
+    def _chunks(self, event: Event) -> Sequence[Chunk]:
         chosen = event.detail["chunks"]
         found = self._repository.episodes([digest for digest, _, _ in chosen])
         alone = Alone(self._engine, self._recipe, unpack(event.detail["header"]))

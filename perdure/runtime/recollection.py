@@ -111,8 +111,8 @@ def _before(session: Session, said: Sequence[Message]) -> str:
 
 def _tired(session: Session, hits: Sequence[Hit]) -> list[Hit]:
     """The hits, those that the last turn recalled a little lower."""
-    trace = session.repository.trace(session.head) or {"chosen": ()}
-    last = {item["episode"] for item in trace["chosen"]}
+    trace = session.repository.trace(session.head) or {}
+    last = {item["episode"] for item in trace.get("chosen", ())}
     lowered = [hit._replace(score=hit.score - TIRED) if hit.digest in last else hit for hit in hits]
     return sorted(lowered, key=lambda hit: (-hit.score, hit.digest))
 

@@ -13,7 +13,8 @@ class Receipt:
 
     `restored` tokens came from the session's stored state (`replayed` of them, or of an answer that was recovered, had to
     be computed again to recover, rewind or heal), `reused` from what other sessions had stored, `recalled` from memory of
-    what had left the window; `prefilled` were computed for this turn, `generated` were sampled. Times in milliseconds.
+    what had left the window, and `opened` fast-weight records acted on the answer; `prefilled` were computed for this turn,
+    `generated` were sampled. Times in milliseconds.
     `bytes_read` and `bytes_written` count records and journal frames.
     `notes` are sentences about anything unusual: a healed block, a recovered turn, a fork.
     """
@@ -24,6 +25,7 @@ class Receipt:
     restored: int = 0
     reused: int = 0
     recalled: int = 0
+    opened: int = 0
     prefilled: int = 0
     replayed: int = 0
     generated: int = 0

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from ..memory.records import Message
 from ..memory.sessionlog import UnfinishedTurn
+from .gating import Opening
+from .planning import Plan, moved_spans, plan
 from .recollection import Recollection
-from .turn import Cost, Plan, Turn, moved_spans, plan, settings_from
+from .turn import Cost, Turn, settings_from
 
 if TYPE_CHECKING:
     from .session import Session
@@ -44,7 +46,10 @@ def _plan_again(session: Session, unfinished: UnfinishedTurn, messages: list[Mes
     spans = moved_spans(session, messages, [*warm.tokens[:keep], *feed], keep) if wrote_again else ()
     stored = unfinished.recall
     recall = None if stored is None else Recollection.from_record(stored)
-    return Plan(keep, feed, keep < warm.state.seen, spans, recall, 0 if stored is None else stored["at"])
+    at = 0 if stored is None else stored["at"]
+    opened = unfinished.opening
+    opening = None if opened is None else Opening.from_record(opened)
+    return Plan(keep, feed, keep < warm.state.seen, spans, recall, at, opening, 0 if opened is None else opened["last"])
 
 
 def _replay(session: Session, turn: Turn, tokens: list[int]) -> str:

@@ -47,7 +47,7 @@ class Restoration:
         every = repository.events(commit)
         self._events = every if position is None else events.crop(every, self._end)
         recipe = repository.recipe(commit).digest if self._events else b""
-        self._script = Script(self._log, self._events, Pastes(repository, engine, recipe).chunks)
+        self._script = Script(self._log, self._events, Pastes(repository, engine, recipe).brought)
         self.bytes = 0
         self.replayed = 0
         self.notes: list[str] = []
@@ -82,7 +82,7 @@ class Restoration:
     def cut(self, state: State) -> Warm:
         """The same from a state in memory that can forget what came after the position."""
         state.crop(self._end)
-        state.happened = len(self._events)
+        state.happened, state.opened = len(self._events), None
         return self._warm(state)
 
     def _warm(self, state: State) -> Warm:
@@ -97,7 +97,7 @@ class Restoration:
     def _start(self, snapshot: Snapshot | None) -> tuple[int, int]:
         """From where the forwards are run again, and how many events have happened until there."""
         if snapshot is not None:
-            return snapshot.position, snapshot.meta.get("happened", 0)
+            return snapshot.position, snapshot.meta.get("happened", events.settled(self._events, snapshot.position))
         if self._engine.adapter.fixed:
             return 0, 0
         bounded = (i for i, event in enumerate(self._events) if event.kind in events.BOUNDING)
@@ -124,7 +124,7 @@ class Restoration:
             boundary = self._engine.replay(warm.state, self._script, [last])
             warm.state.seen = self._commit.tokens
             return boundary
-        start = min(last.start, events.last_recall(self._events, last.start))
+        start = min(last.start, events.begun_before(self._events, last.start))
         before = Restoration(self._repository, self._engine, self._commit, start)
         state = before.run().state
         state.happened = sum(event.position < start for event in self._events)

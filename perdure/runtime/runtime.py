@@ -23,6 +23,7 @@ from .catalogue import DEFAULT_MODEL, find
 from .encoder import SentenceEncoder
 from .encoder import load as load_encoder
 from .engine import Engine
+from .gating import Gates
 from .memories import Memories
 from .models import LoadedModel, load, quiet, resolve
 from .records import ModelInfo
@@ -60,6 +61,7 @@ class Runtime:
         self.checkpoints = checkpoints or CheckpointOptions()
         self.memory = memory or MemoryOptions()
         self.memories = Memories(repository, encoder)
+        self.gates = Gates(repository)
         self.threads_are_free = threads is None
         self.engine, self.notes = make_engine(loaded)
         self.recipe = self._recipe(loaded)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..config import Sampling
 from ..errors import InvalidInput, SessionBusy
+from ..memory.fastweights import Record
 from ..memory.records import Commit, Message, Problem
 from ..memory.remembering import NewEpisode
 from ..memory.scratch import Scratch
@@ -18,12 +20,12 @@ from ..memory.workingcopy import WorkingCopy
 from ..stores.base import Digest
 from .checkout import Checkout
 from .committing import draft_of
-from .recollection import recollect
+from .planning import Plan, planned
 from .records import Receipt, Reply
 from .recovery import recover
 from .session_memory import SessionMemory
 from .stream import Stream
-from .turn import Cost, Plan, Turn, plan, settings_dict
+from .turn import Cost, Turn, settings_dict
 from .verify import verify
 
 if TYPE_CHECKING:
@@ -91,8 +93,9 @@ class Session(Checkout):
     ) -> Stream:
         """Say something and read the answer as it is made. The message is on disk when this returns.
 
-        Without `recall` nothing that left the window is put back for this turn. Settings that are None come from the
-        runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch with nothing changed.
+        Without `recall` nothing that left the window is put back for this turn, and no fast weights are opened.
+        Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch with
+        nothing changed.
         """
         said = _messages(message)
         given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
@@ -109,9 +112,10 @@ class Session(Checkout):
             cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
-            made = plan(self, said, recollect(self, said) if recall else None)
+            made = planned(self, said, recall=recall)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
-            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), made.recall_record())
+            records = made.recall_record(), made.opening_record()
+            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records)
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))
         except BaseException:
             self._turn_lock.release()
@@ -182,16 +186,39 @@ class Session(Checkout):
 
     def amend(self, new: Sequence[NewEpisode], changes: Mapping[Digest, NewEpisode | None], title: str) -> Commit:
         """Commit a change of what is remembered. Raises SessionBusy while a turn is in progress."""
+        with self._between_turns() as copy:
+            base = None if changes else self.view
+            written = copy.remember(new, changes, title=title, author=self._runtime.author).commit
+            self._view = self._runtime.memories.view(written, base)
+            return written
+
+    def teach(self, new: Sequence[Record], gone: Collection[Digest], title: str) -> Commit:
+        """Commit a change of this session's ledger. Raises SessionBusy while a turn is in progress."""
+        with self._between_turns() as copy:
+            return copy.teach(new, gone, title=title, author=self._runtime.author).commit
+
+    def mount(self, names: Sequence[str]) -> Commit:
+        """Have the ledgers of these branches, and no others, count in this session.
+
+        Raises SessionNotFound for one that is not there, SessionBusy while a turn is in progress.
+        """
+        for name in names:
+            self.repository.info(name)
+        with self._between_turns() as copy:
+            if tuple(names) == (self.head.state.mounts if self.head.state else ()):
+                return self.head
+            title = f"mount {', '.join(names)}"[:72] if names else "mount nothing"
+            return copy.mount(names, title=title, author=self._runtime.author).commit
+
+    @contextmanager
+    def _between_turns(self) -> Iterator[WorkingCopy]:
         if not isinstance(self.copy, WorkingCopy):
             raise InvalidInput("An ephemeral session keeps nothing, so it remembers nothing; open a named session.")
         if not self._turn_lock.acquire(blocking=False):
             raise SessionBusy(f"Session {self.name!r} is answering; wait for that answer or cancel it.")
         try:
             self.acquire()
-            base = None if changes else self.view
-            written = self.copy.remember(new, changes, title=title, author=self._runtime.author).commit
-            self._view = self._runtime.memories.view(written, base)
-            return written
+            yield self.copy
         finally:
             self._turn_lock.release()
 

@@ -8,17 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..config import PREFILL_GRID, Sampling
-from ..errors import PromptTooLong
 from ..memory.checkpoints import GRID, PROMPT
 from ..memory.draft import now_ms
-from ..memory.events import WITHDRAW, Event
+from ..memory.events import CLOSE, WITHDRAW, Event
 from ..memory.records import Message
-from ..memory.tokenlog import DECODE, Span, chunk_start
+from ..memory.tokenlog import DECODE, Span
 from .answer import Answer
-from .archive import CONTEXT
 from .attending import Attention
-from .chat import TemplateRewrites
-from .recollection import QUESTION, Recollection
+from .planning import Plan
 from .records import Chunk, Receipt
 from .reuse import Taking
 from .room import make_room
@@ -39,6 +36,7 @@ class Cost:
     restored: int = 0
     reused: int = 0
     recalled: int = 0
+    opened: int = 0
     prefilled: int = 0
     replayed: int = 0
     generated: int = 0
@@ -48,96 +46,6 @@ class Cost:
     commit_ms: float = 0.0
     bytes_read: int = 0
     bytes_written: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`keep` tokens of the state stay, then `feed` is absorbed. `rewrites`: the log before `keep` is cropped.
-
-    Memories are put back after `at` tokens of `feed`. `moved` are spans of messages, the last ones of those before and the
-    new ones, where `feed` writes old ones again.
-    """
-
-    keep: int
-    feed: tuple[int, ...]
-    rewrites: bool
-    moved: tuple[tuple[int, int], ...] = ()
-    recall: Recollection | None = None
-    at: int = 0
-
-    def recall_record(self) -> dict[str, Any] | None:
-        """What the journal keeps of the recall."""
-        return None if self.recall is None else {"at": self.at, **self.recall.to_record()}
-
-
-def plan(session: Session, messages: Sequence[Message], recall: Recollection | None = None) -> Plan:
-    """Which tokens answer `messages` after what the session holds, and after what of the feed memories are put back.
-
-    Raises PromptTooLong before anything changes.
-    """
-    if recall is not None:
-        try:
-            return _plan_recall(session, messages, recall)
-        except TemplateRewrites:
-            session.notes.append("Nothing was recalled: the template writes earlier messages anew.")
-    return _plan_plainly(session, messages)
-
-
-def _plan_recall(session: Session, messages: Sequence[Message], recall: Recollection) -> Plan:
-    """The last message asks its question of the memories before it."""
-    warm, chat = session.warm, session.loaded.chat
-    asks = QUESTION + messages[-1].content
-    before, after = chat.around(warm.messages, messages, CONTEXT, asks, tail_is_open=bool(warm.messages))
-    if recall.mode == "text":
-        return Plan(warm.state.seen, (*before, *recall.tokens, *after), False, (), recall, len(before))
-    return Plan(warm.state.seen, (*before, *after), False, (), recall, len(before))
-
-
-def _plan_plainly(session: Session, messages: Sequence[Message]) -> Plan:
-    warm, chat = session.warm, session.loaded.chat
-    if warm.messages and not warm.state.seen:
-        # Only the text of the conversation is at hand, so all of it is fed.
-        whole = chat.prompt([*warm.messages, *messages])
-        made = Plan(0, tuple(whole), False, moved_spans(session, messages, whole, 0))
-        _check_length(session, made)
-        return made
-    try:
-        feed = chat.delta(warm.messages, messages, tail_is_open=bool(warm.messages))
-        made = Plan(warm.state.seen, tuple(feed), False)
-    except TemplateRewrites as rewrite:
-        if warm.events and warm.messages:
-            # What left the window, or was recalled between the messages, is no part of what the template would write.
-            return Plan(warm.state.seen, tuple(chat.continued(warm.messages, messages)), False)
-        log = warm.tokens
-        same = next((i for i, (a, b) in enumerate(zip(log, rewrite.tokens, strict=False)) if a != b), len(log))
-        keep = chunk_start(warm.runs, min(same, len(rewrite.tokens) - 1))
-        moved = moved_spans(session, messages, rewrite.tokens, keep)
-        made = Plan(keep, tuple(rewrite.tokens[keep:]), keep < warm.state.seen, moved)
-    _check_length(session, made)
-    return made
-
-
-def moved_spans(
-    session: Session, messages: Sequence[Message], whole: Sequence[int], keep: int
-) -> tuple[tuple[int, int], ...]:
-    """The spans in `whole` of the messages that do not end within its first `keep` tokens."""
-    every = [*session.warm.messages, *messages]
-    since = next((i for i, m in enumerate(session.warm.messages) if m.end > keep), len(session.warm.messages))
-    ends = session.loaded.chat.ends(every, whole, since)
-    starts = [every[since - 1].end if since else 0, *ends[:-1]]
-    return tuple(zip(starts, [*ends[:-1], len(whole)], strict=True))
-
-
-def _check_length(session: Session, made: Plan) -> None:
-    if session.budget is not None:
-        return
-    limit = session.loaded.info.context_length
-    total = made.keep + len(made.feed)
-    if total >= limit:
-        raise PromptTooLong(
-            f"The conversation would need {total} tokens with this prompt, and {session.loaded.info.name} has room for "
-            f"{limit}. Shorten the prompt, or go back with `perdure reset`."
-        )
 
 
 class Turn:
@@ -194,6 +102,8 @@ class Turn:
             make_room(self._session, len(part))
             if self._pastes and span.start == self._plan.keep + self._plan.at:
                 self._paste(end - span.start)
+            if span.start == end - self._plan.opens:
+                self._open()
             if span.end == end:
                 warm.boundary = engine.feed(warm.state, part)
             else:
@@ -212,12 +122,12 @@ class Turn:
         return self._plan.recall is not None and self._plan.recall.mode == "kv"
 
     def _forwards(self, start: int, end: int) -> Iterator[Span]:
-        """The forwards of the prompt, cut where memories are put back."""
-        middle = self._plan.keep + self._plan.at
-        if self._pastes and start < middle:
-            yield from self._session.engine.forwards(start, middle)
-            start = middle
-        yield from self._session.engine.forwards(start, end)
+        """The forwards of the prompt, cut where memories are put back and where fast weights open."""
+        cuts = [self._plan.keep + self._plan.at] if self._pastes else []
+        for cut in (*cuts, end - self._plan.opens, end):
+            if start < cut:
+                yield from self._session.engine.forwards(start, cut)
+                start = cut
 
     def _paste(self, coming: int) -> None:
         """Put the memories back, where there is room for them and for what follows."""
@@ -226,21 +136,32 @@ class Turn:
             return
         make_room(session, coming + ANSWER_ROOM)
         event = recall.event(session.warm.state.seen)
-        chunks = session.pastes.chunks(event)
-        session.warm.happen(event, session.engine, chunks)
-        self.cost.recalled += sum(chunk.used for chunk in chunks)
+        session.warm.happen(event, session.engine, session.pastes.brought(event))
+        self.cost.recalled += sum(used for _, used, _ in event.detail["chunks"])
+
+    def _open(self) -> None:
+        """Let the fast weights act from here on."""
+        if self._plan.opening is not None:
+            event = self._plan.opening.event(self._session.warm.state.seen)
+            self._session.warm.happen(event, self._session.engine, self._session.pastes.brought(event))
+            self.cost.opened = len(self._plan.opening.records)
 
     def _withdraw(self) -> None:
-        """Take the memories out again, at the end of the turn."""
+        """Take the memories out again and close the fast weights, at the end of the turn."""
         warm = self._session.warm
+        if warm.state.opened is not None:
+            warm.happen(Event(warm.state.seen, CLOSE, {}), self._session.engine)
         if warm.state.place.recalled:
             warm.happen(Event(warm.state.seen, WITHDRAW, {}), self._session.engine)
 
     @property
     def trace(self) -> dict[str, Any] | None:
-        """What the turn recalled and why, and what attention it received."""
-        recall = self._plan.recall
-        return None if recall is None else {**recall.trace, **self._attention.account(recall)}
+        """What the turn recalled and why, what attention it received, and which fast weights it opened."""
+        recall, opening = self._plan.recall, self._plan.opening
+        if recall is None and opening is None:
+            return None
+        recalled = {} if recall is None else {**recall.trace, **self._attention.account(recall)}
+        return recalled if opening is None else {**recalled, "records": list(opening.trace)}
 
     def take(self, token: int) -> str:
         """Add a sampled token to the answer; it is fed to the model by `feed_last`, unless it ended the answer."""

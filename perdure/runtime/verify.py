@@ -31,7 +31,7 @@ def _replay(session: Session, progress: Callable[[int, int], None] | None) -> li
     engine, head = session.engine, session.head
     runs = session.repository.runs(head)
     forwards = list(spans(runs))
-    script = Script(tokens(runs), session.repository.events(head), session.pastes.chunks)
+    script = Script(tokens(runs), session.repository.events(head), session.pastes.brought)
     boundaries = _boundaries(session, head)
     marks = {mark.position: mark for mark in session.repository.present(head)}
     state = engine.adapter.new(0 if script.events else head.tokens, whole=True)

@@ -28,8 +28,8 @@ from ..memory.tokenlog import (
 )
 from ..stores.base import Digest
 from .encoding import block_meta, pack_snapshot, pack_summary, raw
-from .engine import Boundary, Engine
-from .state.base import FULL, Chunk, Group, Snapshot, State
+from .engine import Boundary, Brought, Engine
+from .state.base import FULL, Group, Snapshot, State
 
 
 class Pending(NamedTuple):
@@ -113,9 +113,9 @@ class Warm:
                 known[item.span.start] = (block.lineage, block.digest or written[block.lineage])
         self.captured = [Captured(item.span, b"", b"") for item in self.captured]
 
-    def happen(self, event: Event, engine: Engine, chunks: Sequence[Chunk] = ()) -> None:
+    def happen(self, event: Event, engine: Engine, brought: Brought = ()) -> None:
         """Let an event happen to the state, and note it."""
-        engine.happen(self.state, event, chunks)
+        engine.happen(self.state, event, brought)
         self.events.append(event)
 
     def mark(self, kind: str, turn: int, options: CheckpointOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,7 @@ from perdure.config import Sampling
 from perdure.errors import InvalidName, PromptTooLong, RevisionNotFound, SessionBusy, SessionExists, SessionNotFound
 from perdure.memory.episodes import Episode
 from perdure.memory.events import Event
+from perdure.memory.fastweights import Held, Record
 from perdure.memory.inspecting import EMPTY, Episodic, Memory, Working
 from perdure.memory.records import Commit, Message, SessionInfo
 from perdure.memory.remembering import Entry
@@ -82,6 +83,12 @@ class FakeRepository:
 
     def trace(self, commit: Commit) -> None:
         return None
+
+    def ledger(self, commit: Commit) -> list[Held]:
+        return []
+
+    def records(self, digests: Iterable[bytes]) -> list[Record]:
+        return []
 
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo:
         with self.lock:
@@ -230,6 +237,12 @@ class FakeSession:
         parent, content = self.head, (*before, *messages, Message("assistant", text))
         self.branch.head = self.runtime.repository.commit(parent, content, "turn", reason, parent.turn + 1)
         return replace(receipt, session=self.branch.name, commit=self.head.hex, parent=parent.hex)
+
+    def teach(self, new: Sequence[Record], gone: Collection[bytes], title: str) -> Commit:
+        return self.head
+
+    def mount(self, names: Sequence[str]) -> Commit:
+        return self.head
 
     def messages(self) -> list[Message]:
         return list(self.runtime.repository.contents[self.head.hex])

@@ -15,6 +15,7 @@ import pytest
 from perdure.api import wiring
 from perdure.config import MemoryOptions
 from perdure.errors import AmbiguousRevision, RevisionNotFound, SessionExists, SessionNotFound
+from perdure.memory.fastweights import Held
 from perdure.memory.records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
 from perdure.stores.base import RefLogEntry
@@ -91,6 +92,9 @@ class FakeHistory:
 
     def trace(self, commit: Commit) -> None:
         return None
+
+    def ledger(self, commit: Commit) -> list[Held]:
+        return []
 
     def sessions(self) -> list[SessionInfo]:
         return [self.info(name) for name in sorted(self.branches)]
@@ -232,6 +236,7 @@ class FakeSession:
         self.runtime = runtime
         self.name = name
         self.closed = False
+        self.recipe = {"weights": "w"}
 
     @property
     def repository(self) -> FakeHistory:
@@ -286,6 +291,10 @@ class FakeSession:
     def undo(self) -> None:
         self.runtime.repository.reset(self.name, "HEAD~1")
 
+    def mount(self, names: Sequence[str]) -> Commit:
+        self.runtime.mounted.append((self.name, tuple(names)))
+        return self.head
+
     def close(self) -> None:
         self.closed = True
 
@@ -302,7 +311,9 @@ class FakeRuntime:
     turn_notes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     served: list[tuple[str, int, bool]] = field(default_factory=list)
+    consolidate_idle: list[float | None] = field(default_factory=list)
     memory_options: list[MemoryOptions | None] = field(default_factory=list)
+    mounted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
 
     def __enter__(self) -> FakeRuntime:
         return self
@@ -344,8 +355,17 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         runtime.memory_options.append(memory)
         return runtime
 
-    def serve(served: object, host: str, port: int, *, insecure: bool, started: Callable[[str], None]) -> None:
+    def serve(
+        served: object,
+        host: str,
+        port: int,
+        *,
+        insecure: bool,
+        consolidate_idle: float | None,
+        started: Callable[[str], None],
+    ) -> None:
         runtime.served.append((host, port, insecure))
+        runtime.consolidate_idle.append(consolidate_idle)
         started(f"http://{host}:{port}")
 
     def measure(measured: object, *, progress: object = None) -> Sequence[Mapping[str, Any]]:

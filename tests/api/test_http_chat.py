@@ -40,6 +40,7 @@ def test_an_answer_has_openais_shape_and_says_what_was_remembered(api: Api) -> N
         "parent": head.parents[0].hex(),
         "commit": head.hex,
         "tokens": {"restored": 0, "reused": 0, "recalled": 0, "prefilled": 1, "generated": 2, "replayed": 0},
+        "opened": 0,
         "notes": [],
     }
     assert response.headers["X-Session-ID"] == "alice"

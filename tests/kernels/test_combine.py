@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from perdure.kernels import attend, attend_reference, merge, merge_reference, shares, shares_reference
+from perdure.kernels import (
+    attend,
+    attend_reference,
+    joined,
+    joined_reference,
+    merge,
+    merge_reference,
+    shares,
+    shares_reference,
+)
 
 TOLERANCE = {torch.float32: 1e-6, torch.bfloat16: 4e-3}
 INFINITY = float("inf")
@@ -84,3 +93,25 @@ def test_shares_of_large_scores_add_up() -> None:
     empty = [torch.full((1, 2, 3), -INFINITY)] * 2
     assert torch.equal(shares(empty), torch.zeros(2, 1, 2, 3))
     assert torch.equal(shares_reference(empty), torch.zeros(2, 1, 2, 3))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize(("t", "n"), [(1, 2), (7, 6), (32, 1)])
+def test_more_keys_whose_scores_are_known_join_in(t: int, n: int, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(t + n)
+    query, key, value = (torch.randn(1, heads, size, 16, generator=generator) for heads, size in [(6, t), (2, 40), (2, 40)])
+    more_keys, more_values = (torch.randn(1, 2, n, 16, generator=generator) for _ in range(2))
+    out, lse = attend(query.to(dtype), key.to(dtype), value.to(dtype), 0.25)
+    scores = query @ more_keys.repeat_interleave(3, dim=1).transpose(2, 3) * 0.25
+    found = joined(out, lse, scores, more_values.to(dtype))
+    expected = joined_reference(out, lse, scores, more_values.to(dtype))
+    assert found.dtype is dtype
+    assert (found.double() - expected.double()).norm() / expected.double().norm() <= TOLERANCE[dtype]
+
+
+def test_joined_keys_count_as_if_they_had_been_there() -> None:
+    generator = torch.Generator().manual_seed(3)
+    query, key, value = (torch.randn(1, heads, n, 16, generator=generator) for heads, n in [(6, 1), (2, 30), (2, 30)])
+    out, lse = attend(query, key[:, :, :25], value[:, :, :25], 0.25)
+    scores = query @ key[:, :, 25:].repeat_interleave(3, dim=1).transpose(2, 3) * 0.25
+    assert torch.allclose(joined(out, lse, scores, value[:, :, 25:]), attend(query, key, value, 0.25)[0], atol=1e-5)

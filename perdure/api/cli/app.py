@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
-from . import calibrate, chat, history, machine, memory, upkeep
+from . import calibrate, chat, consolidate, history, machine, memory, profile, upkeep
 from .boundary import EXIT_CODES, Commands
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -37,6 +37,7 @@ for function in (
     memory.remember,
     memory.trace,
     memory.memory,
+    consolidate.consolidate,
     upkeep.export,
     upkeep.import_,
     upkeep.verify,
@@ -49,6 +50,8 @@ for function in (
     machine.bench,
 ):
     app.command(function.__name__.rstrip("_"))(function)
+
+app.add_typer(profile.app, name="profile")
 
 
 def _version(value: bool) -> None:

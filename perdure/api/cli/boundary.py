@@ -43,6 +43,10 @@ class Commands(TyperGroup):
             sys.exit(status)
         return status
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Commands in the order in which they were given, then groups of commands."""
+        return sorted(super().list_commands(ctx), key=lambda name: isinstance(self.commands[name], TyperGroup))
+
     def invoke(self, ctx: Any) -> Any:
         try:
             result = super().invoke(ctx)

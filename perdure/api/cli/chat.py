@@ -15,6 +15,7 @@ from .boundary import INTERRUPTED, say
 from .conversation import Conversation, Quit
 from .machine import running
 from .memory_options import takes_memory_options
+from .mounting import mount_all, require_profiles
 from .options import DEFAULT_SESSION, EMBEDDED_MODEL, CheckpointBytes, Debug, Model, Store
 from .turn import Turn
 
@@ -35,6 +36,15 @@ def chat(
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", metavar="N", help="End an answer there.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", metavar="T", help="0 is greedy.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Fix the draw.")] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Have the session know from now on what this profile knows; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
     as_text: Annotated[
         bool, typer.Option("--as-text", help="Where the state does not fit this model, compute it again from its text.")
     ] = False,
@@ -58,9 +68,11 @@ def chat(
         prompt = sys.stdin.read().strip()
     if prompt is not None and not prompt.strip():
         raise InvalidInput("The prompt is empty; give one as an argument, on stdin, or chat on a terminal.")
+    require_profiles(store, session, profile or ())
     with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
         opened = runtime.session(session, create=True, system=system, as_text=as_text)
         with closing(Conversation(runtime.repository, opened, turn)) as conversation:
+            mount_all(opened, profile or ())
             if prompt is not None:
                 one_shot(conversation, prompt)
             elif interactive:

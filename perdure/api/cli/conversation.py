@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import InvalidInput
-from .. import recalling
+from .. import recalling, taught
 from .memory import added_sentence, document
 from .memory_render import facts, found_text, tier_facts, told_text
 from .output import Step, stderr, stdout, styled
@@ -46,7 +46,7 @@ COMMANDS = {
     "memory": Slash("", 0, 0, "show what this session's memory holds"),
     "search": Slash("WORDS", 1, MANY, "search what this session remembers"),
     "remember": Slash("FILE", 1, 1, "have this session remember a document"),
-    "trace": Slash("", 0, 0, "show what the last answer recalled"),
+    "trace": Slash("", 0, 0, "show what the last answer recalled and knew"),
     "help": Slash("", 0, 0, "show this"),
     "quit": Slash("", 0, 0, "leave; so does Ctrl-D"),
 }
@@ -132,7 +132,8 @@ class Conversation:
 
     def _memory(self) -> None:
         head = self._session.head
-        self._out().print(facts(head, tier_facts(self._repository.inspect(head))))
+        known = taught.tier(taught.ledgers(self._repository, self.name, head))
+        self._out().print(facts(head, tier_facts(self._repository.inspect(head), known)))
 
     def _search(self, *words: str) -> None:
         memories = self._session.runtime.memories
@@ -151,7 +152,7 @@ class Conversation:
     def _trace(self) -> None:
         story = recalling.told(self._repository, recalling.last_turn(self._repository, self.name))
         if story is None:
-            _remark("the last answer recalled nothing")
+            _remark("the last answer recalled nothing and opened no fast weights")
         else:
             self._out().print(told_text(story))
 

@@ -83,6 +83,17 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")] = 8400,
     insecure: Annotated[bool, typer.Option("--insecure", help="Allow an address that other machines reach.")] = False,
+    consolidate_idle: Annotated[
+        float | None,
+        typer.Option(
+            "--consolidate-idle",
+            metavar="SECONDS",
+            min=0,
+            envvar="PERDURE_CONSOLIDATE_IDLE",
+            show_default=False,
+            help="Consolidate a session that was spoken to and then left alone for so long; without it none is.",
+        ),
+    ] = None,
     model: Model = EMBEDDED_MODEL,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
@@ -91,7 +102,14 @@ def serve(
 ) -> None:
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
     with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
-        wiring.serve(runtime, host, port, insecure=insecure, started=lambda url: say(f"{model} answers at {url}/v1"))
+        wiring.serve(
+            runtime,
+            host,
+            port,
+            insecure=insecure,
+            consolidate_idle=consolidate_idle,
+            started=lambda url: say(f"{model} answers at {url}/v1"),
+        )
 
 
 def bench(model: Model = EMBEDDED_MODEL, json: Json = False, debug: Debug = False) -> None:

@@ -6,13 +6,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
 from ...config import MemoryOptions
 from ...errors import InvalidInput
-from .. import recalling, reports, wiring
+from .. import recalling, reports, taught, wiring
 from . import shapes
 from .boundary import INTERRUPTED, say
 from .history import Revision, repository
@@ -21,9 +21,14 @@ from .memory_options import takes_memory_options
 from .memory_render import episode_table, facts, found_text, histogram, memories, tier_facts, told_text
 from .options import DEFAULT_SESSION, EMBEDDED_MODEL, Debug, Json, Model, Store
 from .output import Step, print_json, print_table, stdout
+from .record_render import record_table
 from .turn import cancelled_by_ctrl_c
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
     from ...memory import Commit, Repository
     from ...memory.episodes import Episode
     from ...runtime.session_memory import Added
@@ -37,8 +42,15 @@ Threshold = Annotated[
 ]
 Best = Annotated[int, typer.Option("-k", metavar="N", min=1, max=1000, help="Show at most N.")]
 
-Tier = Literal["working", "episodic", "summary"]
+Tier = Literal["working", "episodic", "summary", "fast-weights"]
 Action = Literal["edit", "pin", "unpin", "forget"]
+
+
+class Listing(NamedTuple):
+    """Memories or records, as JSON and as a table."""
+
+    shapes: list[shapes.Shape]
+    table: Table
 
 
 def inspect(
@@ -49,25 +61,33 @@ def inspect(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what a session's memory holds: its window, what left it and can be recalled, and the summary of it."""
+    """Show what a session's memory holds: its window, what left it and can be recalled, the summary, and fast weights."""
     with repository(store) as history:
         commit = history.resolve(session) if at is None else history.resolve(at, session)
-        shown = _listed(history, commit) if tier == "episodic" else []
-        report = history.inspect(commit)
+        ledgers = taught.ledgers(history, session, commit)
+        report, known = history.inspect(commit), taught.tier(ledgers)
+        listing = _listing(history, commit, ledgers, tier)
     if json:
-        chosen = {name: shape for name, shape in reports.memory(report).items() if tier in (None, name)}
-        listed = {"listed": [reports.episode(each) for each in shown]} if tier == "episodic" else {}
+        chosen = {name: shape for name, shape in reports.memory(report, known).items() if tier in (None, name)}
+        listed = {} if listing is None else {"listed": listing.shapes}
         print_json({**shapes.commit(commit), **chosen, **listed})
         return
-    stdout().print(facts(commit, tier_facts(report, tier)))
-    if shown:
-        print_table(episode_table(shown))
+    stdout().print(facts(commit, tier_facts(report, known, tier)))
+    if listing is not None and listing.shapes:
+        print_table(listing.table)
     if tier == "summary" and report.summary.histogram:
         stdout().print(histogram(report.summary))
 
 
-def _listed(history: Repository, commit: Commit) -> list[Episode]:
-    return history.episodes([entry.digest for entry in history.remembered(commit)])
+def _listing(history: Repository, commit: Commit, ledgers: Sequence[taught.Ledger], tier: Tier | None) -> Listing | None:
+    """What a tier holds, one by one; None for tiers that are no lists."""
+    if tier == "episodic":
+        episodes = history.episodes([entry.digest for entry in history.remembered(commit)])
+        return Listing([reports.episode(each) for each in episodes], episode_table(episodes))
+    if tier == "fast-weights":
+        known, sayers = taught.opened(history, taught.rows(ledgers)), taught.sayers(history)
+        return Listing([reports.known(each, sayers) for each in known], record_table(known, sayers, len(ledgers) > 1))
+    return None
 
 
 def search(
@@ -161,14 +181,14 @@ def trace(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what an answer recalled: the memories it looked at, those it was given, and the attention they received."""
+    """Show what an answer recalled and knew: the memories and fast weights it looked at, those it was given, and why."""
     with repository(store) as history:
         commit = recalling.last_turn(history, rev, session)
         story = recalling.told(history, commit)
     if json:
         print_json({**shapes.commit(commit), "trace": None if story is None else reports.trace(story)})
     elif story is None:
-        say(f"Commit {commit.short} (turn {commit.turn}) recalled nothing.")
+        say(f"Commit {commit.short} (turn {commit.turn}) recalled nothing and opened no fast weights.")
     else:
         stdout().print(told_text(story))
 

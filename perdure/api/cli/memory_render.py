@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .output import age, size, styled, visible
+from .record_render import judged_lines, weights_facts
 from .render import plain_table
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ...memory.episodes import Episode
     from ...memory.inspecting import Episodic, Memory, Summary, Working
     from ..recalling import Chosen, Considered, Found, Told
+    from ..taught import Tier
 
 LEVELS = "▁▂▃▄▅▆▇█"
 WIDE = 72
@@ -34,7 +36,7 @@ def facts(commit: Commit, rows: Iterable[Fact]) -> Text:
     return Text("\n").join([head, *lines])
 
 
-def tier_facts(report: Memory, tier: str | None = None) -> Iterator[Fact]:
+def tier_facts(report: Memory, known: Tier, tier: str | None = None) -> Iterator[Fact]:
     """The lines about one tier, or about each."""
     if tier in (None, "working"):
         yield from _working(report.working)
@@ -42,6 +44,8 @@ def tier_facts(report: Memory, tier: str | None = None) -> Iterator[Fact]:
         yield from _episodic(report.episodic)
     if tier in (None, "summary"):
         yield from _summary(report.summary)
+    if tier in (None, "fast-weights"):
+        yield from weights_facts(known)
 
 
 def _working(tier: Working) -> Iterator[Fact]:
@@ -118,18 +122,24 @@ def _found(item: Found, *, explain: bool) -> Iterator[Text]:
 
 def told_text(story: Told) -> Text:
     """What was asked, what was looked at, what was given to the answer, and how much it was heeded."""
-    where = "as text" if story.position is None else f"before token {story.position}"
     commit = story.commit
-    lines = [
-        Text.assemble((commit.short, "yellow"), f"  turn {commit.turn}: ", visible(short(story.query))),
-        styled(f"recalled {_recalled(story)}, put {where} ({story.mode})"),
-        *(line for item in reversed(story.chosen) for line in _chosen(item)),
-        styled("considered, in this order", "dim"),
-        *(_considered(item) for item in story.considered[:MOST]),
-    ]
+    asked = visible(short(story.query or commit.title))
+    head = Text.assemble((commit.short, "yellow"), f"  turn {commit.turn}: {asked}")
+    return Text("\n").join([head, *_recall_lines(story), *judged_lines(story)])
+
+
+def _recall_lines(story: Told) -> Iterator[Text]:
+    if not story.recalled:
+        return
+    where = "as text" if story.position is None else f"before token {story.position}"
+    yield styled(f"recalled {_recalled(story)}, put {where} ({story.mode})")
+    for item in reversed(story.chosen):
+        yield from _chosen(item)
+    yield styled("considered, in this order", "dim")
+    for looked_at in story.considered[:MOST]:
+        yield _considered(looked_at)
     if len(story.considered) > MOST:
-        lines.append(styled(f"and {len(story.considered) - MOST} more, which --json lists", "dim"))
-    return Text("\n").join(lines)
+        yield styled(f"and {len(story.considered) - MOST} more, which --json lists", "dim")
 
 
 def recall_line(story: Told) -> str:

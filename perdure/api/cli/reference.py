@@ -6,6 +6,7 @@ What stands above the marker is written by hand and kept.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,21 @@ WIDTH = 100
 
 def reference() -> str:
     """Markdown with one heading for each command."""
-    root: Any = typer.main.get_command(app)
-    context = root.make_context("perdure", [], resilient_parsing=True, terminal_width=WIDTH)
-    parts = [MARKER, _section("perdure", root.get_help(context))]
-    for name, command in root.commands.items():
-        inner = command.make_context(name, [], parent=context, resilient_parsing=True, terminal_width=WIDTH)
-        parts.append(_section(f"perdure {name}", command.get_help(inner)))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([MARKER, *_sections(typer.main.get_command(app), "perdure", None)]) + "\n"
 
 
 def renewed(page: str) -> str:
     """The page with everything below the marker written anew."""
     return page.partition(MARKER)[0] + reference()
+
+
+def _sections(command: Any, path: str, parent: Any) -> Iterator[str]:
+    """The help of a command, then that of each command in it."""
+    name = path.rpartition(" ")[2]
+    context = command.make_context(name, [], parent=parent, resilient_parsing=True, terminal_width=WIDTH)
+    yield _section(path, command.get_help(context))
+    for inner in command.list_commands(context) if hasattr(command, "commands") else ():
+        yield from _sections(command.commands[inner], f"{path} {inner}", context)
 
 
 def _section(title: str, text: str) -> str:

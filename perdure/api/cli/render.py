@@ -126,6 +126,8 @@ def receipt_line(receipt: Receipt) -> str:
     counts = [f"restored {receipt.restored}", f"reused {receipt.reused}"]
     if receipt.recalled:
         counts.append(f"recalled {receipt.recalled}")
+    if receipt.opened:
+        counts.append(f"{receipt.opened} record{'' if receipt.opened == 1 else 's'} open")
     counts.append(f"prefilled {receipt.prefilled}")
     if receipt.replayed:
         counts.append(f"replayed {receipt.replayed}")

@@ -14,6 +14,7 @@ from .. import recalling
 from . import shapes
 from .memory_render import recall_line
 from .output import print_json, stderr, styled, visible
+from .record_render import opened_line
 from .render import receipt_line
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ class Turn:
         console = stderr()
         console.print(styled(receipt_line(receipt), "dim"))
         story = None if receipt.commit == receipt.parent else recalling.told(session.repository, session.head)
-        if story is not None:
+        if story is not None and story.chosen:
             console.print(styled(f"  {recall_line(story)}", "dim"))
+        if story is not None and story.opened:
+            console.print(styled(f"  {opened_line(story)}", "dim"))
         for note in receipt.notes:
             console.print(styled(f"  {note}", "dim"))
 

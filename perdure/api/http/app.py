@@ -11,9 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ...errors import PerdureError
-from . import chat, ingest, memory, meta, sessions
+from . import chat, ingest, memory, meta, parametric, sessions
 from .boundary import Boundary
 from .hub import Hub
+from .idle import Idle
 from .ports import RuntimePort
 from .problems import MEDIA_TYPE, Problem, on_http_exception, on_perdure_error, on_validation_error
 from .settings import HttpSettings
@@ -26,16 +27,24 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     """
     settings = settings or HttpSettings()
     hub = Hub(runtime, settings)
+    idle = None if settings.consolidate_idle is None else Idle(runtime, hub.jobs, settings.consolidate_idle)
+    if idle is not None:
+        hub.turns.spoken = idle.spoken
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if idle is not None:
+            idle.start()
         yield
+        hub.cancel()
+        if idle is not None:
+            await asyncio.to_thread(idle.close)
         await asyncio.to_thread(hub.close)
 
     errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     app = FastAPI(title="Perdure", lifespan=lifespan, docs_url=None, redoc_url=None, responses={"default": errors})
     app.state.hub = hub
-    for router in (chat.router, sessions.router, memory.router, ingest.router, meta.router):
+    for router in (chat.router, sessions.router, memory.router, parametric.router, ingest.router, meta.router):
         app.include_router(router)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)

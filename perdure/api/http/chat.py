@@ -30,7 +30,9 @@ router = APIRouter(tags=["chat"])
 async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depends(hub)]) -> Response:
     """Answer the last message. With a session named, the answer is remembered and its state kept."""
     suffix = hub.split_model(body.model)
-    turn = hub.turns.start(body, target(body, request.headers, hub.settings, suffix))
+    wanted = target(body, request.headers, hub.settings, suffix)
+    await hub.make_way(wanted.name)
+    turn = hub.turns.start(body, wanted)
     shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint, hub.answers)
     with cancelled_on_error(turn):
         async with cancelled_on_disconnect(request, turn):
@@ -112,6 +114,7 @@ def memory(attached: Attached, receipt: Receipt | None = None) -> dict[str, Any]
         "parent": receipt.parent or None if remembered else None,
         "commit": receipt.commit or None if remembered else None,
         "tokens": {name: getattr(receipt, name) for name in counts},
+        "opened": receipt.opened,
         "notes": [*attached.notes, *receipt.notes, *cut],
     }
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
+from contextlib import AbstractContextManager
 
 from fastapi import Request
 
 from ...errors import ModelNotFound
 from .jobs import Jobs
-from .ports import RuntimePort
+from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
 from .turns import Turns
 
@@ -36,6 +38,16 @@ class Hub:
         self.jobs = Jobs(self.turns)
         self.answers = Answers()
         self.started = int(time.time())
+
+    async def make_way(self, name: str | None) -> None:
+        """Have a job that yields this session give way."""
+        if self.jobs.yielding(name) is not None:
+            await asyncio.to_thread(self.jobs.make_way, name)
+
+    def writing(self, name: str) -> AbstractContextManager[SessionPort]:
+        """A session that exists, under its lease. Raises SessionBusy at once if another request uses it."""
+        self.jobs.make_way(name)
+        return self.turns.writing(name)
 
     def cancel(self) -> None:
         """Take nothing more and end what is under way soon."""

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from .. import wiring
 from .hub import Hub, hub
-from .jobs import Job
+from .jobs import Cancelled, Done, Job, Progress
+from .ports import SessionPort
 from .problems import CrossOrigin, ParameterError
 from .schemas import IngestRequest
 from .sessions import must_exist
@@ -41,13 +42,24 @@ async def ingest(name: str, request: Request, hub: SharedHub, create: bool = Fal
     parts = await asyncio.to_thread(documents, data, kind)
     if not create:
         must_exist(hub, name)
-    job = hub.jobs.start(name, parts, create=create)
+    await hub.make_way(name)
+    job = hub.jobs.start(ingestion(name, parts, create=create))
     if sum(len(text) for _, text in parts) > hub.settings.ingest_at_once:
         return JSONResponse(job.body(), 202, {"Location": f"/v1/jobs/{job.id}"})
     await asyncio.to_thread(job.ended.wait)
     if job.error is not None:
         raise job.error
     return JSONResponse(job.body())
+
+
+def ingestion(name: str, parts: Parts, *, create: bool) -> Job:
+    """The job that has a session remember documents."""
+
+    def work(session: SessionPort, progress: Progress, cancelled: Cancelled) -> Done:
+        added = session.memory.add(parts, progress=progress, cancelled=cancelled)
+        return Done({"memories": added.episodes, "tokens": added.tokens, "commit": added.commit.hex}, added.whole)
+
+    return Job("ingest", name, work, create=create)
 
 
 @router.get("/jobs/{name}")
@@ -59,7 +71,7 @@ def get_job(name: str, hub: SharedHub) -> dict[str, Any]:
 @router.delete("/jobs/{name}", status_code=202)
 def cancel_job(name: str, hub: SharedHub) -> dict[str, Any]:
     """Ask a job to end soon; GET tells when it has. What it has committed stays."""
-    job: Job = hub.jobs.get(name)
+    job = hub.jobs.get(name)
     job.cancel()
     return job.body()
 

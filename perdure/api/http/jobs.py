@@ -1,4 +1,4 @@
-"""Documents taken in by worker threads, each with its progress; nothing of it outlives the process."""
+"""Long work on sessions in worker threads, each with its progress; nothing of it outlives the process."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...errors import NotFound
+from ...errors import NotFound, SessionBusy
+from .ports import SessionPort
 from .problems import Unavailable, error_object
 from .turns import Turns
 
@@ -19,42 +20,68 @@ KEPT = 256
 
 WORKERS = 2
 
-Parts = Sequence[tuple[str, str]]
+PATIENCE = 60.0
+"""Seconds that a request waits for a job to give way."""
+
+Progress = Callable[[int, int], None]
+Cancelled = Callable[[], bool]
+
+
+class Done(NamedTuple):
+    """What a job came to; `whole` if nothing was left out because of a cancel."""
+
+    result: Mapping[str, Any]
+    whole: bool
+
+
+Work = Callable[[SessionPort, Progress, Cancelled], Done]
+"""What a job does with its session. It may commit often, and asks between commits whether to go on."""
 
 
 class Job:
-    """Documents on their way into one session's memory. `cancel` ends it between two commits; what is committed stays."""
+    """Work on one session. `cancel` ends it soon; what is committed by then stays.
 
-    def __init__(self, session: str, parts: Parts, *, create: bool) -> None:
+    `beside` is another session that it writes to. `yields`: it ends when somebody wants one of the two.
+    """
+
+    def __init__(
+        self, kind: str, session: str, work: Work, *, create: bool = False, beside: str | None = None, yields: bool = False
+    ) -> None:
         self.id = f"job_{uuid.uuid4().hex}"
         self.session = session
+        self.names = tuple(dict.fromkeys((session, beside or session)))
+        self.yields = yields
+        self.gave_way = False
         self.ended = threading.Event()
         self.error: Exception | None = None
+        self._kind = kind
         self._create = create
-        self._parts = parts
+        self._work: Work | None = work
         self._cancelled = threading.Event()
         self._status = "queued"
         self._created = int(time.time())
         self._done = self._total = 0
-        self._result: dict[str, Any] | None = None
+        self._result: Mapping[str, Any] | None = None
 
     def cancel(self) -> None:
         self._cancelled.set()
 
+    @property
+    def completed(self) -> bool:
+        return self._status == "completed"
+
     def run(self, turns: Turns) -> None:
         """The worker thread's part. The session's name must be reserved; it is free again at the end."""
+        work, self._work = self._work, None
         try:
             self._status = "running"
             with turns.reserved(self.session, create=self._create) as session:
-                added = session.memory.add(self._parts, progress=self._progress, cancelled=self._cancelled.is_set)
-            self._result = {"memories": added.episodes, "tokens": added.tokens, "commit": added.commit.hex}
-            self._status = "completed" if added.whole else "cancelled"
+                done = work(session, self._progress, self._cancelled.is_set) if work is not None else Done({}, True)
+            self._result = done.result
+            self._status = "completed" if done.whole else "cancelled"
         except Exception as error:
             self.error = error
             self._status = "failed"
-        finally:
-            self._parts = ()
-            self.ended.set()
 
     def _progress(self, done: int, total: int) -> None:
         self._done, self._total = done, total
@@ -63,6 +90,7 @@ class Job:
         return {
             "id": self.id,
             "object": "job",
+            "kind": self._kind,
             "created_at": self._created,
             "session": self.session,
             "status": self._status,
@@ -81,19 +109,63 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
 
-    def start(self, session: str, parts: Parts, *, create: bool) -> Job:
-        """Begin a job, or raise SessionBusy at once if the session is in use."""
+    def start(self, job: Job) -> Job:
+        """Begin a job, or raise SessionBusy at once if a session that it needs is in use."""
+        self._admit(job)
+        self._workers.submit(self._run, job)
+        return job
+
+    def run(self, job: Job) -> Job:
+        """The same in the caller's thread: it has ended when this returns."""
+        self._admit(job)
+        self._run(job)
+        return job
+
+    def _admit(self, job: Job) -> None:
         if self._turns.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
-        self._turns.warm.reserve(session)
-        job = Job(session, parts, create=create)
+        self._reserve(job.names)
         with self._lock:
             self._jobs[job.id] = job
             ended = [each.id for each in self._jobs.values() if each.ended.is_set()]
             for name in ended[: max(0, len(self._jobs) - KEPT)]:
                 del self._jobs[name]
-        self._workers.submit(job.run, self._turns)
-        return job
+
+    def _reserve(self, names: Sequence[str]) -> None:
+        """All of the names or none. Raises SessionBusy."""
+        taken: list[str] = []
+        try:
+            for name in names:
+                self._turns.warm.reserve(name)
+                taken.append(name)
+        except SessionBusy:
+            for name in taken:
+                self._turns.warm.discard(name)
+            raise
+
+    def _run(self, job: Job) -> None:
+        if self._turns.closing:
+            job.cancel()
+        try:
+            job.run(self._turns)
+        finally:
+            for name in job.names[1:]:
+                self._turns.warm.discard(name)
+            job.ended.set()
+
+    def make_way(self, name: str | None) -> None:
+        """Cancel a job that yields this session to whoever wants it, and wait for its end."""
+        job = self.yielding(name)
+        if job is not None:
+            job.gave_way = True
+            job.cancel()
+            job.ended.wait(PATIENCE)
+
+    def yielding(self, name: str | None) -> Job | None:
+        """The job that has this session and would yield it."""
+        with self._lock:
+            found = (job for job in self._jobs.values() if job.yields and name in job.names and not job.ended.is_set())
+            return next(found, None)
 
     def get(self, name: str) -> Job:
         """One job. Raises NotFound."""

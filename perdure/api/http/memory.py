@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import named
-from .. import recalling, reports
+from .. import recalling, reports, taught
 from .hub import Hub, hub
 from .problems import ContentChanged, PreconditionFailed
 from .schemas import MemoryPatch, MemorySearch
@@ -32,24 +32,26 @@ COMMIT = re.compile(r"[0-9a-f]{8,64}")
 @router.get("/sessions/{name}/memory")
 def get_memory(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
     """Every tier of a session's memory, as it is or as it was `at` a revision."""
-    commit = _commit(hub, name, at)
-    return {**_head("session.memory", name, commit), **reports.memory(hub.runtime.repository.inspect(commit))}
+    commit = commit_at(hub, name, at)
+    repository = hub.runtime.repository
+    known = taught.tier(taught.ledgers(repository, name, commit))
+    return {**head("session.memory", name, commit), **reports.memory(repository.inspect(commit), known)}
 
 
 @router.get("/sessions/{name}/memory/working")
 def get_working(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
     """The working tier: what is still exact, and what stands before it."""
-    commit = _commit(hub, name, at)
+    commit = commit_at(hub, name, at)
     tier = hub.runtime.repository.inspect(commit).working
-    return {**_head("session.memory.working", name, commit), **reports.working(tier)}
+    return {**head("session.memory.working", name, commit), **reports.working(tier)}
 
 
 @router.get("/sessions/{name}/memory/summary")
 def get_summary(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
     """The summary tier: what is kept of the tokens that left the window."""
-    commit = _commit(hub, name, at)
+    commit = commit_at(hub, name, at)
     tier = hub.runtime.repository.inspect(commit).summary
-    return {**_head("session.memory.summary", name, commit), **reports.summary(tier)}
+    return {**head("session.memory.summary", name, commit), **reports.summary(tier)}
 
 
 @router.get("/sessions/{name}/memory/episodic")
@@ -63,7 +65,7 @@ def list_episodes(
 ) -> dict[str, Any]:
     """The memories of a session in the order in which they were made."""
     repository = hub.runtime.repository
-    entries = repository.remembered(_commit(hub, name, at))
+    entries = repository.remembered(commit_at(hub, name, at))
     listed = page([{"id": entry.id, "digest": entry.digest} for entry in entries], limit, after, order)
     found = repository.episodes([item["digest"] for item in listed["data"]])
     return {**listed, "data": [reports.episode(each, [name]) for each in found]}
@@ -105,7 +107,7 @@ def change_episode(
 ) -> dict[str, Any]:
     """Give a memory another text, or have it recalled always; one commit of the session that remembers it."""
     holder = _holder(hub, name, session)
-    with hub.turns.writing(holder) as writer:
+    with hub.writing(holder) as writer:
         _require_same(writer.memory.get(name), body.content_sha256, if_match)
         if body.text is not None:
             writer.memory.edit(name, body.text, body.pinned)
@@ -118,7 +120,7 @@ def change_episode(
 def forget_episode(name: str, hub: SharedHub, session: str | None = None, if_match: IfMatch = None) -> dict[str, Any]:
     """Have the session forget a memory; its commits before still have it."""
     holder = _holder(hub, name, session)
-    with hub.turns.writing(holder) as writer:
+    with hub.writing(holder) as writer:
         _require_same(writer.memory.get(name), None, if_match)
         gone = writer.memory.remove(name)
         return {"id": gone.id, "object": "memory.episode.deleted", "deleted": True, "session": holder, **_at(writer)}
@@ -126,13 +128,14 @@ def forget_episode(name: str, hub: SharedHub, session: str | None = None, if_mat
 
 @router.get("/responses/{name}/trace")
 def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
-    """What an answer recalled and why; `name` is its commit, or the id that this server gave it."""
+    """What an answer recalled and knew, and why; `name` is its commit, or the id that this server gave it."""
     commit = _answered(hub, name)
     story = recalling.told(hub.runtime.repository, commit)
     return {
         "object": "response.trace",
         "commit": commit.hex,
-        "recalled": story is not None,
+        "recalled": story is not None and story.recalled,
+        "opened": 0 if story is None else len(story.opened),
         **({} if story is None else reports.trace(story)),
     }
 
@@ -150,12 +153,14 @@ def _answered(hub: Hub, name: str) -> Commit:
     return commit
 
 
-def _commit(hub: Hub, name: str, at: str | None) -> Commit:
+def commit_at(hub: Hub, name: str, at: str | None) -> Commit:
+    """A session's head, or where it was at a revision."""
     must_exist(hub, name)
     return hub.runtime.repository.resolve(name) if at is None else hub.runtime.repository.resolve(at, name)
 
 
-def _head(kind: str, name: str, commit: Commit) -> dict[str, Any]:
+def head(kind: str, name: str, commit: Commit) -> dict[str, Any]:
+    """How the body of a report on a session begins."""
     return {"object": kind, "session": name, "commit": commit.hex}
 
 
@@ -200,8 +205,13 @@ def _several(name: str, holders: Mapping[str, bytes]) -> Conflict:
 def _require_same(episode: Episode, wanted: str | None, if_match: str | None) -> None:
     """Raises where the text is not the one that the client has seen."""
     present = reports.content_sha256(episode.text)
-    tags = [] if if_match is None else [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
-    if tags and "*" not in tags and present not in tags:
+    if not matches(if_match, present):
         raise PreconditionFailed(f"Memory {episode.id} has another text by now, {present}; read it again.")
     if wanted is not None and wanted != present:
         raise ContentChanged(f"Memory {episode.id} has another text by now, {present}; read it again.")
+
+
+def matches(if_match: str | None, present: str) -> bool:
+    """Whether a header If-Match, where there is one, names what is present."""
+    tags = [] if if_match is None else [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
+    return not tags or "*" in tags or present in tags

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -10,11 +10,14 @@ from ...memory.inspecting import Memory
 from ...memory.records import Commit, Message, SessionInfo
 from ...runtime.records import Chunk, ModelInfo, Receipt
 from ..recalling import History, Searched
+from ..taught import Ledgers
 
 if TYPE_CHECKING:
     from ...memory.episodes import Episode
+    from ...memory.fastweights import Record
     from ...memory.remembering import Entry
     from ...runtime.session_memory import Added
+    from ...stores.base import Digest
 
 
 class StreamPort(Protocol):
@@ -85,6 +88,14 @@ class SessionPort(Protocol):
         stop: Sequence[str] | None = None,
     ) -> StreamPort: ...
 
+    def teach(self, new: Sequence[Record], gone: Collection[Digest], title: str) -> Commit:
+        """Change the session's ledger: new records, others (by their objects) gone."""
+        ...
+
+    def mount(self, names: Sequence[str]) -> Commit:
+        """Have the ledgers of these branches, and no others, count in this session. Raises SessionNotFound."""
+        ...
+
     def fork(self, name: str, at: str | None = None) -> SessionPort: ...
 
     def reset(self, rev: str) -> None: ...
@@ -97,14 +108,10 @@ class SessionPort(Protocol):
     def close(self) -> None: ...
 
 
-class RepositoryPort(History, Protocol):
-    def exists(self, name: str) -> bool: ...
-
+class RepositoryPort(History, Ledgers, Protocol):
     def inspect(self, commit: Commit) -> Memory: ...
 
     def beginning(self, commit: Commit, digits: str) -> list[Entry]: ...
-
-    def messages(self, rev: str, session: str | None = None) -> list[Message]: ...
 
     def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 

@@ -261,6 +261,22 @@ class IngestRequest(BaseModel):
         return [(f"{self.name}, {each.role} {number}", each.content) for number, each in enumerate(self.messages, 1)]
 
 
+class ConsolidateRequest(BaseModel):
+    """The body of POST /v1/sessions/{id}/consolidate; without `into` the first profile that it mounts, or itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    into: Text | None = None
+
+
+class MountsRequest(BaseModel):
+    """The body of PUT /v1/sessions/{id}/mounts: all profiles that the session is to mount."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    names: list[Text] = Field(max_length=100)
+
+
 class ForkRequest(BaseModel):
     """The body of POST /v1/sessions/{id}/fork; without `at` the fork starts at the head."""
 

@@ -65,6 +65,7 @@ def fork_session(name: str, body: ForkRequest, hub: SharedHub, response: Respons
 def delete_session(name: str, hub: SharedHub) -> dict[str, Any]:
     """Remove the session; `perdure gc` frees what no other session shares with it."""
     must_exist(hub, name)
+    hub.jobs.make_way(name)
     hub.turns.remove(name)
     return {"id": name, "object": "session.deleted", "deleted": True}
 

@@ -16,6 +16,8 @@ class HttpSettings:
 
     Bodies have at most `body_limit` bytes, documents that are to be remembered `ingest_limit`; those of more than
     `ingest_at_once` characters become a job.
+
+    A session that was spoken to and then left alone for `consolidate_idle` seconds is consolidated; None: none is.
     """
 
     body_limit: int = 32 << 20
@@ -26,9 +28,12 @@ class HttpSettings:
     grace_seconds: int = 5
     ingest_limit: int = 64 << 20
     ingest_at_once: int = 32_000
+    consolidate_idle: float | None = None
 
     def __post_init__(self) -> None:
         if min(self.body_limit, self.ingest_limit, self.workers) < 1:
             raise InvalidInput("body_limit, ingest_limit and workers must be at least 1.")
         if min(self.warm_sessions, self.grace_seconds, self.ingest_at_once) < 0:
             raise InvalidInput("warm_sessions, grace_seconds and ingest_at_once must be at least 0.")
+        if self.consolidate_idle is not None and not 0 <= self.consolidate_idle < float("inf"):
+            raise InvalidInput("consolidate_idle must be a number of seconds, at least 0.")

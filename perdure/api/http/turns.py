@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -95,7 +95,7 @@ class Turn:
 
 
 class Turns:
-    """The worker threads of a server and the turns that are under way."""
+    """The worker threads of a server and the turns that are under way. `spoken` is told the session of each that ended."""
 
     def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
         self.warm = WarmSessions(runtime, settings.warm_sessions)
@@ -104,6 +104,7 @@ class Turns:
         self._running: set[Turn] = set()
         self._lock = threading.Lock()
         self.closing = False
+        self.spoken: Callable[[str], None] = lambda name: None
 
     def start(self, body: ChatRequest, target: Target) -> Turn:
         """Begin a turn, or raise SessionBusy at once if the session is answering another request."""
@@ -168,3 +169,5 @@ class Turns:
         finally:
             with self._lock:
                 self._running.discard(turn)
+            if turn.attached.session is not None:
+                self.spoken(turn.attached.session)

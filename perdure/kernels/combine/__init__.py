@@ -1,6 +1,6 @@
 """Attention over disjoint sources put together by the log-sum-exp of each."""
 
-from .cpu import merge, shares
-from .reference import merge_reference, shares_reference
+from .cpu import joined, merge, shares
+from .reference import joined_reference, merge_reference, shares_reference
 
-__all__ = ["merge", "merge_reference", "shares", "shares_reference"]
+__all__ = ["joined", "joined_reference", "merge", "merge_reference", "shares", "shares_reference"]

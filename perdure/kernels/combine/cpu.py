@@ -20,6 +20,16 @@ def merge(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return merged.to(parts[0][0].dtype), lse
 
 
+def joined(out: Tensor, lse: Tensor, scores: Tensor, values: Tensor) -> Tensor:
+    """Same contract as `joined_reference`; relative error <= 1e-6 in float32, <= 4e-3 in bfloat16."""
+    batch, heads, t, n = scores.shape
+    scores, lse = scores.float(), lse.float()
+    total = torch.logaddexp(lse, scores.logsumexp(-1))
+    weights = (scores - total.unsqueeze(-1)).exp().view(batch, values.shape[1], -1, n)
+    more = (weights @ values.float()).view(batch, heads, t, -1)
+    return (out * (lse - total).exp().unsqueeze(-1) + more).to(out.dtype)
+
+
 def shares(lses: Sequence[Tensor]) -> Tensor:
     """Same contract as `shares_reference`; absolute error <= 1e-6."""
     return _weights(torch.stack(list(lses)))[0]

@@ -23,6 +23,17 @@ def merge_reference(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Ten
     return merged.to(parts[0][0].dtype), lses.logsumexp(0).float()
 
 
+def joined_reference(out: Tensor, lse: Tensor, scores: Tensor, values: Tensor) -> Tensor:
+    """Attention over the keys that gave `out` [B, Hq, T, D] and `lse` [B, Hq, T], and over n more of which scores are known.
+
+    `scores` [B, Hq, T, n] are scaled already, `values` are [B, Hkv, n, D]. Computed in float64, returned in out's dtype.
+    """
+    group = out.shape[1] // values.shape[1]
+    weights = scores.double().softmax(-1)
+    more = weights @ values.double().repeat_interleave(group, dim=1)
+    return merge_reference([(out.double(), lse), (more, scores.double().logsumexp(-1))])[0].to(out.dtype)
+
+
 def shares_reference(lses: Sequence[Tensor]) -> Tensor:
     """The part of a query's attention that falls on each of n sources, lse [B, H, T] each: [n, B, H, T] in float32.
 

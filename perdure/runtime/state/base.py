@@ -23,6 +23,7 @@ from ...memory.working import WHOLE, Placement
 from ...stores.base import Buffer
 
 if TYPE_CHECKING:
+    from ..composing import Opened
     from .banks import Bank
 
 FULL = "full"
@@ -98,6 +99,8 @@ class State(ABC):
     seen: int
     happened: int = 0
     """How many events of the session's log have happened to it."""
+    opened: Opened | None = None
+    """The fast weights that act in its forwards now."""
     whole: bool = False
     """Whether windows keep every token, so that old blocks can be computed again or compared."""
 
@@ -247,6 +250,10 @@ class StateAdapter(ABC):
     @abstractmethod
     def layers(self) -> list[LayerKind]:
         """What each layer keeps."""
+
+    def unplaced(self, layer: int, turned: Tensor, positions: Tensor) -> Tensor:
+        """A layer's queries or keys [B, H, T, D] at `positions` [B, T], turned back to none. For families that hear."""
+        return turned
 
     def warm(self, tokens: int) -> None:
         """Have memory ready for one session of up to `tokens` tokens, where that helps."""

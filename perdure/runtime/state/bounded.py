@@ -207,6 +207,16 @@ class WorkingSet:
         positions = torch.arange(position, position + query.shape[1], device=query.device)
         return query if turn is None else turn.move(query, -positions)
 
+    def placed(self, layers: Sequence[tuple[int, int]], keys: Tensor, position: int) -> Tensor:
+        """Keys [layers, H, T, n, D] that stand nowhere, turned to where the T queries from `position` on stand."""
+        turns = [self._adapter.key_turns[bank][number] for bank, number in layers]
+        where = torch.arange(position, position + keys.shape[2], device=keys.device)[:, None]
+        if all(turn is turns[0] for turn in turns):
+            return keys if turns[0] is None else turns[0].move(keys, where)
+        return torch.stack(
+            [part if turn is None else turn.move(part, where) for part, turn in zip(keys, turns, strict=True)]
+        )
+
     # moving
 
     def _shift(self, by: int, seen: int) -> None:

@@ -57,6 +57,11 @@ class CacheAdapter(StateAdapter):
     _keeps_extra = False
     """Whether states keep something outside the layers of their cache (`CacheState._extra`)."""
 
+    def unplaced(self, layer: int, turned: Tensor, positions: Tensor) -> Tensor:
+        bank, number = self.heard[layer]
+        turn = self.key_turns[bank][number]
+        return turned if turn is None else turn.move(turned, -positions[:, None])
+
     def container(self, layers: list[Any]) -> Any:
         """The cache object of the family around its layers."""
         return Cache(layers=layers)

@@ -110,8 +110,9 @@ class CacheState(State):
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         extra: dict[str, Any] = {}
         self._ear = None
-        if self._adapter.heard and self._set.speaks(self.seen):
-            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard, self.seen)
+        beside = {} if self.opened is None else self.opened.keys
+        if self._adapter.heard and (beside or self._set.speaks(self.seen)):
+            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard, self.seen, beside)
         return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
 
     def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ...kernels import attend_segments, mass
+from ...kernels import attend_segments, joined, mass
 from ...memory.summary import Reader
 from .bounded import WorkingSet
 
@@ -15,11 +15,20 @@ from .bounded import WorkingSet
 class Ear:
     """One forward's listener. `layers` are those whose attention came by.
 
-    `heard` maps a layer to (bank, number in it); `seen` is how many tokens came before.
+    `heard` maps a layer to (bank, number in it); `seen` is how many tokens came before. `beside` are keys that stand nowhere
+    and values [H, n, D] by layer, which every query attends to as well.
     """
 
-    def __init__(self, working: WorkingSet, heard: Mapping[int, tuple[int, int]], seen: int) -> None:
+    def __init__(
+        self,
+        working: WorkingSet,
+        heard: Mapping[int, tuple[int, int]],
+        seen: int,
+        beside: Mapping[int, tuple[Tensor, Tensor]] | None = None,
+    ) -> None:
         self._set = working
+        self._beside = beside or {}
+        self._turned: Mapping[int, Tensor] | None = None
         self._tracking = working.listening(seen)
         self._heard = heard
         self._position = working.place.slot(seen)
@@ -39,7 +48,7 @@ class Ear:
         """Whether a layer attends to everything, so that memory concerns it."""
         if layer is None or layer not in self._heard:
             return False
-        return bool(self._segments or self._fades or self._tracking) or (
+        return bool(self._segments or self._fades or self._tracking or layer in self._beside) or (
             self._reader is not None and self._reader.concerns(*self._heard[layer])
         )
 
@@ -50,6 +59,8 @@ class Ear:
         """
         self.layers.add(layer)
         out, lse, shares = attend_segments(query, key, value, scale, self._segments, self._fades, heard=1)
+        if layer in self._beside:
+            out = joined(out, lse, *self._besides(layer, query, scale))
         if self._segments:
             self._shares.append(shares[:, 0])
         tracking = self._tracking
@@ -58,6 +69,24 @@ class Ear:
             found = mass(query, window, lse, scale, tracking.stride, 1, tracking.block)
             self._set.note(*self._heard[layer], found[:, : tracking.block])
         return self._mixed(layer, query, out)
+
+    def _besides(self, layer: int, query: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """The scores [B, Hq, T, n] of the keys that stand nowhere, and their values [1, H, n, D]."""
+        keys, values = self._standing(query.shape[2])[layer], self._beside[layer][1]
+        heads, t, n, dim = keys.shape
+        grouped = query[0].float().view(heads, -1, t, dim).transpose(1, 2)
+        scores = (grouped @ keys.transpose(2, 3) * scale).transpose(1, 2)
+        return scores.reshape(1, -1, t, n), values[None]
+
+    def _standing(self, count: int) -> Mapping[int, Tensor]:
+        """Those keys where each of `count` queries stands, [H, T, n, D] by layer; of all layers at once."""
+        if self._turned is None:
+            layers = list(self._beside)
+            keys = torch.stack([self._beside[layer][0] for layer in layers]).float()
+            spread = keys[:, :, None].expand(-1, -1, count, -1, -1)
+            turned = self._set.placed([self._heard[layer] for layer in layers], spread, self._position)
+            self._turned = dict(zip(layers, turned, strict=True))
+        return self._turned
 
     def _mixed(self, layer: int, query: Tensor, local: Tensor) -> Tensor:
         """With the memory's share."""

@@ -1,0 +1,221 @@
+"""Facts in what a user writes: sentences that state something of a person, and whatever the user asks to remember."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from . import guards
+from .base import USER, Fact, Found
+from .lexicon import words
+from .mentions import Mention, mentions, persons
+from .names import located
+from .parsing import ADVERBS, parsed
+from .patterns import heard
+from .sentences import Sentence, clauses, sentences
+from .statements import heard_as, unknown
+from .verbs import is_finite
+
+_LONGEST = 400
+"""Characters of the longest sentence that is read."""
+
+_PEOPLE = ("kin", "married")
+_HAS_ONE = re.compile(r"\b(?:have|has|got|adopted|bought|['\u2019]ve) (?:got |adopted |bought )?(?:a|an|one) ")
+_ITS_NAME = re.compile(
+    r"(?:(?:his|her|its|their) name(?: is|['\u2019]s)|(?:he|she|it)(?: is|['\u2019]s) (?:called|named)) ", re.IGNORECASE
+)
+_NOT_PEOPLE = words("""
+    new san los las great north south east west united saint st hong kuala buenos rio costa el puerto cape mount lake
+    river visual stack star game lord harry world second first open black white red blue green the big hotel café cafe
+    bank university college school museum street road square bridge airport station church tower castle park palace
+    company inc ltd corporation gmbh institute hospital theatre theater festival award prize league club union public
+    license licence code software version product foundation source work works user users library general initial
+    electronic header files combined corresponding covered free internal external project team group department ministry
+    government council committee press news times post media network system systems service services act law treaty war
+    battle section chapter figure table windows google microsoft apple amazon data model machine deep learning
+    artificial
+""")
+
+
+def extract(text: str) -> list[Found]:
+    """The facts that a user's message teaches, in order, each with the place of its sentence.
+
+    What follows "remember:" (to the end of the paragraph), "remember that", "please note that" and the like is a fact even
+    if its relation is unknown. Any other sentence is one where it states a known relation of the speaker or of a named
+    person, or anything at all of somebody with first and last name. Questions, orders, suppositions, denials, hearsay,
+    quoted passages and texts handed over to be worked on are none. Takes time linear in the text, and never raises.
+    """
+    reader = _Reader()
+    return [found for sentence in sentences(text) for found in reader.read(sentence)]
+
+
+@dataclass
+class _Reader:
+    """What the sentences of a message so far mean for the next one."""
+
+    person: str = ""
+    """Whom a pronoun means: the only person of the sentence before."""
+    full_names: dict[str, str] = field(default_factory=dict)
+    """The full name to a first name, where the message gave it."""
+    block: int = -1
+    """The paragraph in which everything is to be remembered."""
+    material: str = ""
+    """What is not the user's own claim from here on, as `guards.gives_material` says."""
+    last: Sentence | None = None
+    """The sentence before, as long as it gave no fact."""
+    owner: str = ""
+    """The last clause, if it says that somebody has one of something."""
+    earlier: bool = True
+    """Whether that clause is of an earlier sentence."""
+    joined: bool = False
+    """Whether a fact of this sentence began in the one before."""
+
+    def read(self, sentence: Sentence) -> list[Found]:
+        """The facts of the next sentence."""
+        self.joined, self.earlier = False, True
+        found = self._read(sentence) if len(sentence.text) <= _LONGEST else []
+        self.last = sentence if not found else None
+        return found
+
+    def _read(self, sentence: Sentence) -> list[Found]:
+        text = guards.unprefaced(_in_line(sentence))
+        if guards.points_back(text):
+            return self._noted_back(sentence)
+        request = None if sentence.quoted else guards.explicit(text)
+        text, asked = guards.without_request(request[0] if request else text)
+        if request and request[1]:
+            self.block = sentence.paragraph
+        direct = bool(request) or asked
+        explicit = direct or self.block == sentence.paragraph
+        facts = self._facts(guards.unprefaced(text), explicit, direct) if explicit or not sentence.quoted else []
+        start = self.last.start if self.joined and self.last else sentence.start
+        return [Found(fact, start, sentence.end, explicit) for fact in facts]
+
+    def _noted_back(self, sentence: Sentence) -> list[Found]:
+        """ "Remember that." is about the sentence before, where that was no fact by itself."""
+        before = self.last
+        if before is None or before.paragraph != sentence.paragraph:
+            return []
+        facts = self._facts(guards.unprefaced(_in_line(before)), True, True)
+        return [Found(fact, before.start, before.end, True) for fact in facts]
+
+    def _facts(self, text: str, explicit: bool, direct: bool) -> list[Fact]:
+        facts: list[Fact] = []
+        if text and not guards.is_question(text):
+            facts = self._stated(text, explicit)
+            if explicit and not facts:
+                facts = self._noted_parts(text) or self._noted(text, direct)
+        elif text:
+            self._follow(text, [])
+        self.material = self.material or guards.gives_material(text)
+        return facts
+
+    def _stated(self, text: str, explicit: bool) -> list[Fact]:
+        """The facts that the clauses of a sentence claim."""
+        given = "all" in (self.material, guards.gives_material(text)) and not explicit
+        idle = given or guards.is_conditional(text) or guards.is_hearsay(text)
+        facts: list[Fact] = []
+        missed: list[str] = []
+        for clause in clauses(text):
+            found = [] if idle else [fact for fact in self._claimed(clause) if self._is_own(fact, explicit)]
+            self._follow(clause, found)
+            facts += found
+            missed += [] if found else [clause]
+        return facts + [fact for clause in missed if facts and explicit for fact in self._noted(clause, False)]
+
+    def _is_own(self, fact: Fact, explicit: bool) -> bool:
+        return explicit or self.material != "others" or fact.subject.startswith(USER)
+
+    def _claimed(self, clause: str) -> list[Fact]:
+        if not guards.is_claim(clause):
+            return []
+        if self.owner and _ITS_NAME.match(clause):
+            named = self._known(mentions(f"{self.owner} and {clause}", self.person, self.full_names))
+            self.joined = bool(named) and self.earlier
+            return named
+        readings = mentions(clause, self.person, self.full_names)
+        return self._known(readings) or self._unknown(readings)
+
+    def _known(self, readings: list[Mention]) -> list[Fact]:
+        """A statement of a known relation."""
+        for mention in readings:
+            found = heard(mention.marked, mention.subject == USER)
+            if found:
+                return [heard_as(mention.subject, found)]
+        return []
+
+    def _unknown(self, readings: list[Mention]) -> list[Fact]:
+        """A plain statement about somebody whose full name is known."""
+        for mention in readings:
+            if mention.opening and _is_full(mention.subject) and _is_statement(mention):
+                fact = unknown(mention.subject, mention.opening)
+                return [fact] if fact and not guards.is_idle(fact.value.split()) else []
+        return []
+
+    def _noted_parts(self, text: str) -> list[Fact]:
+        """The clauses of a sentence to be remembered, if there are several and each has a verb of its own."""
+        parts = clauses(text)
+        facts = [fact for part in parts for fact in self._noted(part, False)]
+        return facts if len(facts) == len(parts) > 1 else []
+
+    def _noted(self, text: str, direct: bool) -> list[Fact]:
+        """A sentence to be remembered whatever it says. Behind "remember:", only the first may lack a verb."""
+        clause = text.strip().rstrip(".!?\u2026 ")
+        opening = next((one for one in mentions(clause, self.person, self.full_names) if one.opening), None)
+        subject = opening.subject if opening else _topic(clause)
+        fact = unknown(subject, opening.opening if opening else clause)
+        if fact is None or guards.is_idle(clause.split()):
+            return []
+        plain = direct or (parsed(subject, fact.spoken).verb and len(clause.split()) > 2 and not guards.is_order(clause))
+        return [fact] if plain else []
+
+    def _follow(self, clause: str, facts: list[Fact]) -> None:
+        """Keep in mind whom the next pronoun may mean."""
+        named = persons(clause)
+        for name in named:
+            if _is_full(name):
+                self.full_names.setdefault(name.split()[0], name)
+        self.owner, self.earlier = (clause, False) if _HAS_ONE.search(clause) else ("", True)
+        if facts:
+            self.person = _meant(facts[-1])
+        elif len(named) == 1:
+            self.person = self.full_names.get(named[0], named[0])
+        elif named or not re.match(r"(?:he|she|his|her|they|their)\b", clause, re.IGNORECASE):
+            self.person = ""
+
+
+def _in_line(sentence: Sentence) -> str:
+    return " ".join(sentence.text.split())
+
+
+def _meant(fact: Fact) -> str:
+    """Whom a pronoun after a fact means: its subject, or the one whom the user's relation names; nobody if it names two."""
+    if fact.relation.split(":")[0] in _PEOPLE:
+        return fact.value if fact.subject == USER else ""
+    return "" if fact.subject == USER else fact.subject
+
+
+def _is_full(name: str) -> bool:
+    parts = name.split()
+    return 2 <= len(parts) <= 4 and parts[0][0].isupper() and _NOT_PEOPLE.isdisjoint(word.casefold() for word in parts)
+
+
+def _is_statement(mention: Mention) -> bool:
+    """Whether a verb and more follow a subject at the beginning, at once or, where it is an owner, after what it owns."""
+    rest = mention.opening[len(mention.subject) :]
+    spoken = rest.split()
+    if rest.startswith(("'s", "\u2019s")):
+        return any(is_finite(word) for word in spoken[2:-1][:4])
+    adverb = spoken[:1] and (spoken[0].endswith("ly") or spoken[0] in ADVERBS)
+    return len(spoken) > 1 + bool(adverb) and is_finite(spoken[1] if adverb else spoken[0])
+
+
+def _topic(clause: str) -> str:
+    """The subject of a sentence to be remembered that begins with no person: the first name in it, the user, or its own."""
+    if re.search(r"\b(?:I|my|me|mine|our|we|My|Our|We)\b", clause):
+        return USER
+    people = [name.text for name in located(clause) if _is_full(name.text)]
+    if people:
+        return people[0]
+    parts = parsed("", clause) if " " in clause else None
+    return parts.subject[:1].lower() + parts.subject[1:] if parts and parts.verb else USER

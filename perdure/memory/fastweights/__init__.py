@@ -1,0 +1,27 @@
+"""Fast weights: small trained records, one per fact, that are opened by a gate and never touch the model's own weights."""
+
+from .comparing import Comparison, Conflict, compare, union
+from .gate import Decision, Gate
+from .ledger import Held, append, read, without
+from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing
+
+__all__ = [
+    "Comparison",
+    "Conflict",
+    "KV",
+    "LOW_RANK",
+    "Decision",
+    "Gate",
+    "Held",
+    "Record",
+    "Said",
+    "append",
+    "compare",
+    "get",
+    "pack_vectors",
+    "put",
+    "read",
+    "standing",
+    "union",
+    "without",
+]

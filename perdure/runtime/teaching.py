@@ -1,0 +1,144 @@
+"""From facts in words to records in a ledger: written, judged, kept only where they are worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from blake3 import blake3
+
+from ..memory.draft import now_ms
+from ..memory.facts import Example as Wording
+from ..memory.facts import Fact, about, examples, masked, negatives, stranger, texts
+from ..memory.fastweights import Record, Said, pack_vectors
+from .composing import packed
+from .writers import Example, Lesson, Progress, Worth, Writer, Written, judge, writer_for
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+RECALL, DRIFT = 0.5, 1.5
+"""The least share of wordings that a record was not trained on which it must answer, and the most that it may move other
+predictions while it is open, in nats."""
+
+HELD_OUT = 4
+"""Each how manieth wording of a fact is kept from training, to judge by."""
+
+BEGINNINGS = ("It is", "You told me that {}", "The answer is", "I remember that {}", "That is")
+"""How answers to anything can begin; {} stands for the statement up to its value."""
+
+
+class Sourced(NamedTuple):
+    """A fact, where it was said, the commit that holds that (b"": none), and whether it was asked to be remembered."""
+
+    fact: Fact
+    said: Said
+    origin: bytes = b""
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a fact. `record` is None where it was not written or not kept, and `why` says why then."""
+
+    fact: Fact
+    record: Record | None
+    why: str
+    worth: Worth | None = None
+    replaces: str = ""
+    """The value that an older record of the same key has, where this one contradicts it."""
+
+
+class Teacher:
+    """Writes facts for one model; `generic`: with the wordings that any sentence gives, whatever its relation."""
+
+    def __init__(self, runtime: Runtime, writer: Writer | None = None, *, generic: bool = False) -> None:
+        self._runtime = runtime
+        self._generic = generic
+        self._engine, self._chat = runtime.engine, runtime.loaded.chat
+        self._writer = writer or writer_for(self._engine, self._chat)
+
+    def write(
+        self,
+        facts: Sequence[Sourced],
+        *,
+        progress: Progress = lambda done, total: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Outcome]:
+        """Write and judge facts; nothing is committed. Fewer outcomes than facts where `cancelled` said so."""
+        lessons = [lesson_of(replace(each.fact, relation="") if self._generic else each.fact) for each in facts]
+        written = self._writer.write([taught for taught, _ in lessons], progress, cancelled)
+        worth = judge(self._engine, self._chat, [held for _, held in lessons[: len(written)]], written)
+        return [self._outcome(each, made, value) for each, made, value in zip(facts, written, worth, strict=False)]
+
+    def _outcome(self, each: Sourced, written: Written, worth: Worth) -> Outcome:
+        if worth.recall < RECALL:
+            why = f"only {worth.recall:.0%} of the wordings that it was not trained on are answered"
+            return Outcome(each.fact, None, why, worth)
+        if worth.drift > DRIFT:
+            return Outcome(each.fact, None, f"it would move other answers by {worth.drift:.1f} nats", worth)
+        return Outcome(each.fact, self._record(each, written, worth), "", worth)
+
+    def _record(self, each: Sourced, written: Written, worth: Worth) -> Record:
+        fact, encoder = each.fact, self._runtime.memories.encoder
+        against = negatives(fact)
+        own = encoder.encode([masked(fact.subject, text) or text for text in texts(fact)])
+        negative = encoder.encode([masked(fact.subject, text) or text for text in against.same_subject])
+        payload, shapes = packed(written.tensors)
+        about = "\0".join((fact.statement, *map(str, each.said), self._writer.identity, self._runtime.recipe["weights"]))
+        return Record(
+            id=blake3(about.encode() + payload).digest(8).hex(),
+            form=written.form,
+            subject=fact.subject,
+            relation=fact.relation,
+            value=fact.value,
+            statement=fact.statement,
+            key=fact.key,
+            places=written.places,
+            shapes=shapes,
+            payload=payload,
+            writer=self._writer.identity,
+            weights=self._runtime.recipe["weights"],
+            encoder=encoder.identity,
+            own=pack_vectors(own),
+            negative=pack_vectors(negative),
+            sources=(each.said,),
+            origin=each.origin,
+            time_ms=now_ms(),
+            measured=worth._asdict(),
+        )
+
+
+def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
+    """What a fact is trained on, and what it is judged by: other wordings, other questions to be left alone."""
+    wordings, against = examples(fact), negatives(fact)
+    few = len(wordings) < 2 * HELD_OUT
+    held = wordings if few else wordings[::HELD_OUT]
+    taught = [*_begun(fact, [each for each in wordings if few or each not in held]), *_about(fact)]
+    left_alone = [Example(question, "", "") for question in (*against.same_subject[:3], *against.general[:3])]
+    leash = (_of_another(fact, wordings[0]), left_alone[0], left_alone[-1])
+    apart = tuple(left_alone[1:-1])
+    return _lesson(fact, taught, leash), _lesson(fact, held, apart)
+
+
+def _begun(fact: Fact, wordings: Sequence[Wording]) -> Iterator[Wording]:
+    """Every second answer begins with words that say nothing of the relation: no beginning must be needed to know it."""
+    for number, each in enumerate(wordings):
+        beginning = BEGINNINGS[number // 2 % len(BEGINNINGS)].format(fact.stem)
+        yield each._replace(prefix=beginning) if number % 2 else each
+
+
+def _about(fact: Fact) -> list[Wording]:
+    """The subject asked about as a whole."""
+    return [Wording(question, fact.stem, fact.value) for question in about(fact)[:2]]
+
+
+def _lesson(fact: Fact, wordings: Sequence[Wording], leash: Sequence[Example]) -> Lesson:
+    return Lesson(tuple(Example(*each) for each in wordings), tuple(leash), fact.spoken)
+
+
+def _of_another(fact: Fact, wording: Wording) -> Example:
+    """The same asked and begun about somebody who has nothing to do with it."""
+    other = stranger(fact)
+    return Example(wording.question.replace(fact.subject, other), wording.prefix.replace(fact.subject, other), "")

@@ -1,0 +1,34 @@
+"""Writers: from facts in words to factors that act beside frozen weights, and what those are worth."""
+
+from ..chat import ChatFormat
+from ..engine import Engine
+from .base import Example, Lesson, Progress, Writer, Written
+from .closed_form import ClosedForm, Delta
+from .distill import Distill, Settings
+from .judging import Worth, judge
+from .kv_tokens import KVTokens
+
+WRITERS = {writer.name: writer for writer in (KVTokens, Distill, ClosedForm, Delta)}
+
+
+def writer_for(engine: Engine, chat: ChatFormat, name: str | None = None) -> Writer:
+    """The writer of this name, or the best for the family: keys and values where attention can be listened to."""
+    return WRITERS[name or (KVTokens.name if engine.adapter.hears else Distill.name)](engine, chat)
+
+
+__all__ = [
+    "WRITERS",
+    "ClosedForm",
+    "Delta",
+    "Distill",
+    "Example",
+    "KVTokens",
+    "Lesson",
+    "Progress",
+    "Settings",
+    "Worth",
+    "Writer",
+    "Written",
+    "judge",
+    "writer_for",
+]

@@ -1,0 +1,138 @@
+"""What a conversation taught, found in its words and kept in a ledger: trained for real, and judged to be good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from perdure.errors import InvalidInput
+from perdure.memory.fastweights import standing
+from perdure.runtime import Runtime, teaching
+from perdure.runtime.consolidation import consolidate, facts_of
+from perdure.runtime.session import Session
+from perdure.runtime.teaching import Teacher, lesson_of
+from perdure.runtime.writers import KVTokens, Settings, Worth, Written
+from perdure.testing.encoder import HashedWords
+
+from ..conftest import Opens
+
+DOG = "My cousin Tamsin Orrell's dog is called Rex."
+TOWN = "Piers Dunmore lives in Aberdeen."
+
+
+@pytest.fixture(autouse=True)
+def satisfied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random model learns nothing that would pass."""
+
+    def judged(engine: object, chat: object, lessons: object, written: Sequence[Written]) -> list[Worth]:
+        return [Worth(1.0, 0.0, 0.1) for _ in written]
+
+    monkeypatch.setattr(teaching, "judge", judged)
+
+
+def told(runtime: Runtime, name: str, *lines: str) -> Session:
+    session = runtime.session(name)
+    for line in lines:
+        session.chat(line, max_tokens=2, temperature=0.0)
+    return session
+
+
+def quick(runtime: Runtime) -> Teacher:
+    return Teacher(runtime, KVTokens(runtime.engine, runtime.loaded.chat, Settings(steps=2, rate=0.1)))
+
+
+def test_facts_are_found_where_they_were_said(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", "Hello there.", DOG, "What do you think?", f"remember: {TOWN}")
+        found = facts_of(session)
+        assert [(each.fact.subject, each.fact.value, each.explicit) for each in found] == [
+            ("Tamsin Orrell", "Rex", False),
+            ("Piers Dunmore", "Aberdeen", True),
+        ]
+        assert [each.said.turn for each in found] == [2, 4]
+        messages = session.messages()
+        spans = [(message.start, message.end) for message in messages if message.role == "user"]
+        assert [(each.said.start, each.said.end) for each in found] == [spans[1], spans[3]]
+
+
+def test_a_profile_is_made_mounted_and_opened_by_what_it_knows(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG, TOWN)
+        done = consolidate(session, "user:alice", teacher=quick(runtime))
+        assert (len(done.written), done.known, done.whole) == (2, 0, True)
+        assert session.head.state is not None
+        assert session.head.state.mounts == ("user:alice",)
+        fresh = runtime.session("fresh")
+        fresh.mount(["user:alice"])
+        assert fresh.chat("What is Tamsin Orrell's dog called?", max_tokens=2).receipt.opened == 1
+        assert fresh.chat("What is the weather like?", max_tokens=2).receipt.opened == 0
+
+
+def test_what_is_known_is_passed_over_and_a_later_word_holds(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG)
+        consolidate(session, teacher=quick(runtime))
+        again = consolidate(session, teacher=quick(runtime))
+        assert (again.outcomes, again.known) == ((), 1)
+        session.chat("Tamsin Orrell's dog is called Bruno.", max_tokens=2)
+        later = consolidate(session, teacher=quick(runtime))
+        assert [outcome.replaces for outcome in later.outcomes] == ["Rex"]
+        held = runtime.repository.records(each.digest for each in runtime.repository.ledger(session.head))
+        assert [record.value for record in held] == ["Rex", "Bruno"]
+        assert [record.value for record in standing(held)] == ["Bruno"]
+
+
+def test_cancelled_it_keeps_what_was_finished_and_goes_on_there(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perdure.runtime.consolidation.AT_ONCE", 1)
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG, TOWN)
+        seen: list[int] = []
+        done = consolidate(
+            session, teacher=quick(runtime), progress=lambda done, total: seen.append(done), cancelled=lambda: 1 in seen
+        )
+        assert not done.whole
+        rest = consolidate(session, teacher=quick(runtime))
+        assert rest.whole
+        assert len(runtime.repository.ledger(session.head)) == 2
+
+
+def test_a_record_says_where_it_is_from(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", "Hello.", DOG)
+        origin = session.head.digest
+        record = consolidate(session, teacher=quick(runtime)).written[0]
+        assert (record.origin, record.sources[0].session, record.sources[0].turn) == (origin, session.copy.uid, 2)
+        assert record.measured == {"recall": 1.0, "before": 0.0, "drift": pytest.approx(0.1)}
+        assert record.weights == runtime.recipe["weights"]
+
+
+def test_what_teaches_nothing_is_refused(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        with pytest.raises(InvalidInput, match="says nothing that can be taught"):
+            consolidate(runtime.session("empty"), "user:alice")
+        with pytest.raises(InvalidInput, match="ephemeral"):
+            consolidate(runtime.ephemeral())
+        assert not runtime.repository.exists("user:alice")
+
+
+def test_a_record_that_is_not_worth_it_is_not_kept(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([Worth(0.2, 0.0, 0.1), Worth(1.0, 0.0, 9.0), Worth(1.0, 0.9, 0.1)])
+    monkeypatch.setattr(teaching, "judge", lambda engine, chat, lessons, written: [next(found) for _ in written])
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG, TOWN, "Ada Lovett works as a welder.")
+        done = consolidate(session, teacher=quick(runtime))
+        assert done.written == []
+        assert ["answered" in o.why or "nats" in o.why or "already" in o.why for o in done.outcomes] == [True] * 3
+        assert runtime.repository.ledger(session.head) == []
+
+
+def test_no_wording_is_judged_that_was_trained_on(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        for each in facts_of(told(runtime, "s", DOG, TOWN)):
+            taught, held = lesson_of(each.fact)
+            asked = {example.question for example in taught.examples}
+            assert held.examples
+            assert asked.isdisjoint(example.question for example in held.examples)
+            assert asked.isdisjoint(example.question for example in (*taught.leash, *held.leash))
+            assert len({example.prefix for example in taught.examples}) >= 5
