@@ -99,7 +99,7 @@ def measure(run: Run, seed: int, size: int) -> None:
         asked_forced, asked_free = shares(known, questions)
         run.note(**{f"facts_{size}": asked_free, f"facts_{size}_forced": asked_forced})
         if size == min(run.args.sizes):
-            controls(run, runtime, base, known, facts, asked_free)
+            controls(run, runtime, base, known, facts, seed, asked_free)
             damage(run, base, known, facts, seed)
             update(run, runtime, facts)
         if size >= 100:
@@ -108,7 +108,9 @@ def measure(run: Run, seed: int, size: int) -> None:
             removal(run, runtime, facts)
 
 
-def controls(run: Run, runtime: Runtime, base: Session, known: Session, facts: Sequence[Taught], alone: float) -> None:
+def controls(
+    run: Run, runtime: Runtime, base: Session, known: Session, facts: Sequence[Taught], seed: int, alone: float
+) -> None:
     questions = [question for fact in facts for question in fact.questions]
     first, free = shares(base, questions)
     run.note(untaught_10=free, untaught_10_forced=first)
@@ -121,7 +123,7 @@ def controls(run: Run, runtime: Runtime, base: Session, known: Session, facts: S
     run.note(recalled_10=free, recalled_10_forced=first)
     together = shares(both, questions)[1]
     run.note(both_minus_better_10=together - max(free, alone), follow_ups_10=follow_ups(known, facts))
-    run.note(two_facts_10=shares(known, pairs(0, facts), free=True)[1])
+    run.note(two_facts_10=shares(known, pairs(seed, facts), free=True)[1])
 
 
 def damage(run: Run, base: Session, known: Session, facts: Sequence[Taught], seed: int) -> None:

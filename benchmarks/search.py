@@ -112,7 +112,7 @@ class Run:
     """One growing library and what was measured on it."""
 
     world: World
-    library: Any
+    shelf: Any
     exact: Exact
     reps: int
     table: Table
@@ -123,10 +123,10 @@ class Run:
     def grow(self, size: int) -> None:
         from perdure.memory.recall import id_of
 
-        for start in range(len(self.library), size, BATCH):
+        for start in range(len(self.shelf), size, BATCH):
             vectors, texts = self.world.vectors(BATCH), self.world.texts(BATCH)
             entries = list(self.world.episodes(start, vectors, texts))
-            self.library.sync(entries)
+            self.shelf.sync(entries)
             ids = np.array([id_of(digest) for digest, _ in entries], dtype=np.int64)
             ours = self.world.draw.random(BATCH) < ALLOWED
             self.exact.see(ids[ours], vectors[ours])
@@ -154,7 +154,7 @@ class Run:
         clock = Clock()
         vector, both = self.world.encoder.together([asked, wider])
         embedded = clock.ms
-        self.library.search(Query(asked, vector, branch, Wording(wider, both)), 3)
+        self.shelf.search(Query(asked, vector, branch, Wording(wider, both)), 3)
         return {"embed_ms": embedded, "search_ms": clock.ms - embedded, "total_ms": clock.ms}
 
     def _question(self, number: int) -> str:
@@ -166,7 +166,7 @@ class Run:
 
         allowed, found = Selector(branch.ids), 0
         for question, ids in zip(self.exact.questions, self.exact.ids, strict=True):
-            found += len(np.intersect1d(self.library._vectors.search(question, NEAREST, allowed).ids, ids))
+            found += len(np.intersect1d(self.shelf._vectors.search(question, NEAREST, allowed).ids, ids))
         return found / self.exact.ids.size
 
 

@@ -26,7 +26,7 @@ KEPT = 8
 
 
 class Opening(NamedTuple):
-    """The records that a turn opens, in the ledger's order, and an account of the choice."""
+    """The records that a turn opens, in the order in which they were written, and an account of the choice."""
 
     records: tuple[Digest, ...]
     trace: Sequence[Mapping[str, Any]]

@@ -12,7 +12,7 @@ from perdure.memory.facts.base import fold
 from perdure.memory.facts.values import KINDS, fits
 from perdure.memory.facts.voices import asking, render
 
-LIBRARY = {relation.key: relation for relation in relations.library()}
+LIBRARY = {relation.key: relation for relation in relations.every()}
 SUBJECTS = [USER, "Mara Lindqvist", "\u00c5sa O'Brien", "the user's cousin"]
 
 
@@ -24,7 +24,7 @@ def facts(key: str) -> list[Fact]:
 
 
 def test_the_library_is_large_and_its_keys_differ() -> None:
-    assert len(LIBRARY) == len(relations.library()) >= 60
+    assert len(LIBRARY) == len(relations.every()) >= 60
 
 
 @pytest.mark.parametrize("key", LIBRARY)

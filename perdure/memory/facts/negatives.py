@@ -12,7 +12,7 @@ from .base import Fact, Negatives, fold
 from .lexicon import words
 from .perspective import from_user
 from .questions import ABOUT, examples
-from .relations import Known, find, library
+from .relations import Known, every, find
 from .statements import unknown
 from .voices import USER, Voice, asking, render
 
@@ -69,7 +69,7 @@ def negatives(fact: Fact) -> Negatives:
 def ordinary() -> list[str]:
     """Questions of every kind about people who do not exist, and about the world."""
     voices = [asking(name) for name in _STRANGERS]
-    each = [(relation, relation.nouns[0] if relation.nouns else "") for relation in library()]
+    each = [(relation, relation.nouns[0] if relation.nouns else "") for relation in every()]
     asked = [
         render(ask, voices[i % len(voices)], noun) for i, (relation, noun) in enumerate(each) for ask in relation.asks[:2]
     ]
@@ -114,7 +114,7 @@ def _siblings(own: Known | None) -> list[Known]:
 
 def _shuffled(fact: Fact) -> list[Known]:
     """One of each relation, in an order that only the fact decides."""
-    each = [Known(relation, relation.nouns[0] if relation.nouns else "") for relation in library()]
+    each = [Known(relation, relation.nouns[0] if relation.nouns else "") for relation in every()]
     return sorted(each, key=lambda known: zlib.crc32(f"{fact.key} {known.relation.key}".encode()))
 
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 from . import nouns, values, voices
-from .relations import Relation, library
+from .relations import Relation, every
 
 THIRD, OWNER, PLURAL = "\ue000", "\ue001", "\ue002"
 """What stands for the subject: with a verb in the third person, as owner, with a plain verb ("I", "they")."""
@@ -83,7 +83,7 @@ def _candidates(clause: str) -> Iterator[_Pattern]:
 def _index() -> dict[tuple[str, str], list[tuple[int, _Pattern]]]:
     """Numbered patterns by mark and first word; "" stands for any word."""
     index: dict[tuple[str, str], list[tuple[int, _Pattern]]] = {}
-    templates = [(relation, template) for relation in library() for template in (*relation.tells, *relation.hears)]
+    templates = [(relation, template) for relation in every() for template in (*relation.tells, *relation.hears)]
     for number, (relation, template) in enumerate(templates):
         pattern = _Pattern(relation, re.compile(_regex(template, relation), re.IGNORECASE))
         for key in _keys(template):

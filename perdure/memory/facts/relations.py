@@ -1,6 +1,6 @@
 """The library of common relations: how each is stated and how it is asked about.
 
-Each relation is a paragraph of text in `library/`:
+Each relation is a paragraph of text in `catalog/`:
 
     pet | name | animals | Rex |          key | kind of value | list of nouns or - | a value | marks
     = X's N is called V                   a statement that ends in its value: recognised, and an answer
@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ...errors import InvalidInput
 from . import nouns
-from .library import TEXTS
+from .catalog import TEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Known(NamedTuple):
 
 
 @cache
-def library() -> tuple[Relation, ...]:
+def every() -> tuple[Relation, ...]:
     """All relations, in the order in which statements are compared with them."""
     return tuple(_parsed(paragraph) for text in TEXTS for paragraph in text.strip().split("\n\n"))
 
@@ -73,13 +73,13 @@ def find(name: str) -> Known:
     key, _, noun = name.partition(":")
     relation = _by_key().get(key)
     if relation is None or bool(noun) != bool(relation.nouns):
-        raise InvalidInput(f"There is no relation {name!r}; take one of `relations.library()`, or '' for an unknown one.")
+        raise InvalidInput(f"There is no relation {name!r}; take one of `relations.every()`, or '' for an unknown one.")
     return Known(relation, noun)
 
 
 @cache
 def _by_key() -> dict[str, Relation]:
-    return {relation.key: relation for relation in library()}
+    return {relation.key: relation for relation in every()}
 
 
 def _parsed(paragraph: str) -> Relation:

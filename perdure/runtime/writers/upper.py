@@ -34,10 +34,6 @@ class Prepared(NamedTuple):
     past: dict[int, tuple[Tensor, Tensor]]
     mask: Tensor
 
-    def __getitem__(self, rows: slice | Tensor) -> Prepared:  # type: ignore[override]
-        past = {layer: (key[rows], value[rows]) for layer, (key, value) in self.past.items()}
-        return Prepared(self.hidden[rows], self.positions[rows], past, self.mask[rows])
-
 
 Extra = Mapping[int, tuple[Tensor, Tensor]]
 """Keys and values [B, H, n, D] that every query of a row attends to as well, by layer; keys that stand nowhere."""
