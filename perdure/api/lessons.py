@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ..memory import fastweights
 from . import taught
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class Lesson(NamedTuple):
 
 
 def target(history: Ledgers, session: str, into: str | None) -> str:
-    """The branch that a consolidation of a session writes to: the one named, else the first it mounts, else itself."""
-    return into or next(iter(taught.mounts(history.info(session).head)), session)
+    """The branch that a consolidation of a session writes to. Raises SessionNotFound."""
+    return fastweights.target(session, taught.mounts(history.info(session).head), history.exists, into)
 
 
 def lessons(history: Ledgers, session: str, into: str | None = None) -> list[Lesson]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import Conflict, InvalidInput
-from ..memory import amending
+from ..memory import amending, fastweights
 from ..memory.facts import extract
 from ..memory.fastweights import Record, Said, standing
 from ..memory.records import Commit
@@ -106,7 +106,7 @@ def _target(session: Session, into: str | None) -> str:
     repository = session.repository
     named = session.head.state.mounts if session.head.state else ()
     mounts = [name for name in named if repository.exists(name)]
-    target = into or next(iter(mounts), session.name or "")
+    target = fastweights.target(session.name or "", mounts, repository.exists, into)
     if not repository.exists(target):
         runtime = session.runtime
         repository.create(target, runtime.recipe, model=runtime.model.name, author=runtime.author)

@@ -23,6 +23,7 @@ from perdure.memory.fastweights import (
     put,
     read,
     standing,
+    target,
     union,
     without,
 )
@@ -160,3 +161,9 @@ def test_two_ledgers_compared_and_brought_together() -> None:
     assert union([same, ours], [same, theirs]) == [same, theirs, ours]
     assert standing(union([same, ours], [same, theirs])) == [same, ours]
     assert compare([same], [same]).conflicts == ()
+
+
+def test_what_a_session_teaches_goes_where_it_says_or_to_what_it_mounts() -> None:
+    assert target("s", ["gone", "p", "q"], {"p", "q"}.__contains__, None) == "p"
+    assert target("s", ["p"], {"p"}.__contains__, "r") == "r"
+    assert target("s", ["gone"], set[str]().__contains__, None) == "s"

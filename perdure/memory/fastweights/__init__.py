@@ -2,7 +2,7 @@
 
 from .comparing import Comparison, Conflict, compare, union
 from .gate import Decision, Gate
-from .ledger import Held, append, read, without
+from .ledger import Held, append, read, target, without
 from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "put",
     "read",
     "standing",
+    "target",
     "union",
     "without",
 ]

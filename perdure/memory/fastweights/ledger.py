@@ -6,7 +6,7 @@ key is appended, and the older one is shown as superseded.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from ...stores.base import Digest
@@ -21,6 +21,11 @@ class Held(NamedTuple):
     id: str
     key: str
     nbytes: int
+
+
+def target(session: str, mounts: Sequence[str], exists: Callable[[str], bool], into: str | None) -> str:
+    """The branch whose ledger takes what a session teaches: the one named, the first it mounts that is there, or itself."""
+    return into or next((name for name in mounts if exists(name)), session)
 
 
 def append(txn: tree.Puts, root: Digest | None, new: Sequence[Record]) -> Digest | None:
