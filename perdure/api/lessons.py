@@ -56,17 +56,18 @@ def _said(messages: Sequence[Message]) -> list[tuple[int, Message, Found]]:
 
 
 def _known(history: Ledgers, ledger: str) -> set[tuple[str, str]]:
-    """What a ledger holds already, as (key, value)."""
+    """What a ledger holds already, as (key, value) and as ("", statement)."""
     from ..memory.fastweights import standing
 
     if not history.exists(ledger):
         return set()
     held = history.ledger(history.info(ledger).head)
-    return {(record.key, record.value.casefold()) for record in standing(history.records(each.digest for each in held))}
+    records = standing(history.records(each.digest for each in held))
+    return {pair for each in records for pair in ((each.key, each.value.casefold()), ("", each.statement))}
 
 
 def _state(found: Found, last: Found, known: set[tuple[str, str]]) -> State:
     value = found.fact.value.casefold()
     if last is not found:
         return "said again" if last.fact.value.casefold() == value else "corrected"
-    return "known" if (found.fact.key, value) in known else "new"
+    return "new" if known.isdisjoint([(found.fact.key, value), ("", found.fact.statement)]) else "known"

@@ -83,12 +83,13 @@ def consolidate(
 
 def facts_of(session: Session) -> list[Sourced]:
     """What the user said that can be taught, oldest first; of several that contradict each other all."""
-    turn, found = 0, []
+    turn, found, likeness = 0, [], session.runtime.memories.likeness
     for message in session.messages():
         turn += message.role == "user"
         if message.role == "user":
             said = Said(session.copy.uid, turn, message.start, message.end)
-            found += [Sourced(each.fact, said, session.head.digest, each.explicit) for each in extract(message.content)]
+            facts = [(likeness.known(each.fact), each.explicit) for each in extract(message.content)]
+            found += [Sourced(fact, said, session.head.digest, explicit) for fact, explicit in facts]
     return found
 
 

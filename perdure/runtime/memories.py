@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..memory.episodes import Episode, pack_vector
+from ..memory.facts import Likeness
 from ..memory.recall import FOLDER, THRESHOLD, Branch, Hit, Library, Query, Wording, ids_of, sweep
 from ..memory.records import Commit
 from ..memory.remembering import Entry
@@ -58,6 +59,11 @@ class Memories:
     def encoder(self) -> SentenceEncoder:
         """Turns texts into vectors. Raises ModelNotFound where it is not on this machine."""
         return self._load_encoder()
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Finds relations for statements of no known form."""
+        return Likeness(self.encoder.encode)
 
     def view(self, commit: Commit, base: View | None = None) -> View:
         """What a commit may recall; `base` is the view of a commit whose list this one's only adds to."""

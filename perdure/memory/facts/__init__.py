@@ -2,6 +2,7 @@
 
 from .base import USER, Example, Fact, Found, Negatives, contradicts
 from .extraction import extract
+from .likening import Likeness
 from .masking import masked
 from .names import asks_about, names_in
 from .negatives import negatives, ordinary, stranger
@@ -14,6 +15,7 @@ __all__ = [
     "Example",
     "Fact",
     "Found",
+    "Likeness",
     "Negatives",
     "about",
     "asks_about",

@@ -85,6 +85,7 @@ _ASKS = re.compile(
     + r"\b",
     re.IGNORECASE,
 )
+_CLEFT = re.compile(r"[Ww]hat(?:ever)? (?:I|[Mm]y|we|our|he|she|[A-Z]\w+)\b.* (?:is|are|was|were) \w")
 _ORDERS = re.compile(
     one_of("""
         please, tell, write, give, show, explain, translate, summari[sz]e, list, help, make, let, let's, find, create,
@@ -197,8 +198,9 @@ def without_request(sentence: str) -> tuple[str, bool]:
 
 
 def is_question(sentence: str) -> bool:
-    """Whether a sentence asks."""
-    return sentence.rstrip("\"'\u201d)! ").endswith("?") or bool(_ASKS.match(sentence))
+    """Whether a sentence asks. "What she likes best is rain" does not."""
+    marked = sentence.rstrip("\"'\u201d)! ").endswith("?")
+    return marked or (bool(_ASKS.match(sentence)) and not _CLEFT.match(sentence))
 
 
 def is_claim(clause: str) -> bool:

@@ -12,7 +12,7 @@ from .base import Fact, Negatives, fold
 from .lexicon import words
 from .perspective import from_user
 from .questions import ABOUT, examples
-from .relations import Known, every, find
+from .relations import Known, every, find, near
 from .statements import unknown
 from .voices import USER, Voice, asking, render
 
@@ -89,7 +89,7 @@ def _of_subject(fact: Fact) -> Iterator[str]:
         return
     own = find(fact.relation) if fact.relation else None
     voice, said = asking(fact.subject), _said(fact)
-    others = (known for known in [*_siblings(own), *_shuffled(fact)] if _apt(fact, known) and not _near(own, known))
+    others = (known for known in [*_siblings(own), *_shuffled(fact)] if _apt(fact, known) and not (own and near(own, known)))
     questions = dict.fromkeys(render(known.relation.asks[0], voice, known.noun) for known in others)
     yield from islice((one for one in questions if own or said.isdisjoint(fold(one).split())), _SIBLINGS + _RELATIONS)
 
@@ -116,13 +116,6 @@ def _shuffled(fact: Fact) -> list[Known]:
     """One of each relation, in an order that only the fact decides."""
     each = [Known(relation, relation.nouns[0] if relation.nouns else "") for relation in every()]
     return sorted(each, key=lambda known: zlib.crc32(f"{fact.key} {known.relation.key}".encode()))
-
-
-def _near(own: Known | None, other: Known) -> bool:
-    if own is None:
-        return False
-    one, two = own.relation, other.relation
-    return one.group(own.noun) == two.group(other.noun) or (one.near != "" and one.near == two.near)
 
 
 def _of_others(fact: Fact) -> Iterator[str]:

@@ -64,12 +64,25 @@ def _verb(subject: str, parts: list[str]) -> tuple[int, int]:
     if name and _begins(parts, name):
         at = len(name) + _adverbs(parts[len(name) :])
         return len(name), at if subject == USER or verbs.is_finite(parts[at]) else -1
+    if (said := _said_of(parts, name)) > 0:
+        return said, said
     first = len(owner) + 1 if _begins(parts, owner) else 1
     candidates = [at for at, word in enumerate(parts[first:-1], first) if verbs.is_auxiliary(word)]
     candidates += [at for at, word in enumerate(parts[first + 1 : -1], first + 1) if _looks_present(word)]
     if first > 1 and subject != USER:
         candidates += [at for at, word in enumerate(parts[first:-1], first) if verbs.is_finite(word)]
     return (candidates[0], candidates[0]) if candidates else (-1, -1)
+
+
+def _said_of(parts: list[str], name: list[str]) -> int:
+    """Where the verb of "The language that Mara is learning is Norse" is: behind a clause about a subject; else -1."""
+    inside = next((at for at in range(1, len(parts)) if name and _begins(parts[at:], name)), -1)
+    if inside < 0:
+        return -1
+    behind = inside + len(name)
+    found = [at for at in range(behind, len(parts) - 1) if parts[at] in verbs.BE]
+    own = found[1:] if found[:1] == [behind] else found
+    return next(iter(own or found), -1)
 
 
 def _begins(parts: list[str], name: list[str]) -> bool:

@@ -52,7 +52,8 @@ def about(fact: Fact) -> list[str]:
 
 def texts(fact: Fact) -> list[str]:
     """What a gate for the fact opens on: its questions, and the statement as it is recorded and as it is said."""
-    return list(dict.fromkeys([*(example.question for example in examples(fact)), fact.statement, fact.spoken]))
+    asked = [example.question for example in examples(fact)]
+    return list(dict.fromkeys([*asked, *_obliquely(fact), fact.statement, fact.spoken]))
 
 
 def _known(fact: Fact) -> Iterator[Example]:
@@ -70,6 +71,13 @@ def _asked(subject: str, relation: Relation, noun: str) -> Iterator[str]:
     if subject[0].isupper() and " " in subject:
         first = subject.split()[0]
         yield from (render(ask, Voice(first, f"{first}'s", first, "third"), noun) for ask in relation.asks[:_SHORT])
+
+
+def _obliquely(fact: Fact) -> list[str]:
+    if not fact.relation:
+        return []
+    relation, noun = find(fact.relation)
+    return [render(ask, asking(fact.subject), noun) for ask in relation.obliquely(noun)]
 
 
 def _wrapped(relation: Relation, voice: Voice, noun: str) -> Iterator[str]:

@@ -7,6 +7,8 @@ Each relation is a paragraph of text in `catalog/`:
     + V is X's N                          only recognised; a regular expression with the macros of `patterns`
     ? What is X's N called?               a question
     ~ what X's N is called                a clause that follows "Do you know ..."
+    ! Whom does X take to the vet?        asks for it in an oblique way
+    ! dog, puppy: Who barks when X be* home?    the same, of some nouns only
 
 X is the subject, X's the owner, M the object ("me"), N a noun of the list, V the value; a verb with * agrees with X.
 A list with a + is open: any noun will do. Marks: "many" for a relation with several values at once (two allergies), "user"
@@ -41,6 +43,7 @@ class Relation:
     hears: tuple[str, ...]
     asks: tuple[str, ...]
     clauses: tuple[str, ...]
+    oblique: tuple[str, ...]
 
     def named(self, noun: str) -> str:
         """The name of this relation with a noun, as `Fact.relation` has it: "pet:dog"."""
@@ -49,6 +52,12 @@ class Relation:
     def group(self, noun: str) -> str:
         """What is alike in all relations whose questions this one answers."""
         return ":".join(part for part in (self.near or self.key, nouns.same(noun)) if part)
+
+    def obliquely(self, noun: str) -> list[str]:
+        """The oblique questions that can be asked of a noun, those that are asked of it alone first."""
+        of = [line.partition(": ") for line in self.oblique]
+        own = [question for names, _, question in of if question and noun in names.split(", ")]
+        return [*own, *(line for line, _, question in of if not question)]
 
     def slot(self, noun: str) -> str:
         """What is alike in all relations that say the same."""
@@ -60,6 +69,12 @@ class Known(NamedTuple):
 
     relation: Relation
     noun: str
+
+
+def near(one: Known, other: Known) -> bool:
+    """Whether two relations answer each other's questions."""
+    first, second = one.relation, other.relation
+    return first.group(one.noun) == second.group(other.noun) or (first.near != "" and first.near == second.near)
 
 
 @cache
@@ -101,6 +116,7 @@ def _parsed(paragraph: str) -> Relation:
         hears=_marked(lines, "+"),
         asks=_marked(lines, "?"),
         clauses=_marked(lines, "~"),
+        oblique=_marked(lines, "!"),
     )
 
 

@@ -108,7 +108,7 @@ KINDS: dict[str, Kind] = {
     "clock": Kind(6, kinds.shaped(kinds.CLOCK), _before("every, on, and, most, each")),
     "code": Kind(6, kinds.code, _before("and, in case")),
     "email": Kind(1, kinds.shaped(kinds.EMAIL)),
-    "colour": Kind(4, kinds.listed(lexicon.COLOURS)),
+    "colour": Kind(4, kinds.headed(lexicon.COLOURS)),
     "demonym": Kind(3, kinds.listed(lexicon.DEMONYMS)),
     "language": Kind(6, kinds.listed(lexicon.LANGUAGES), _before("at, in, fluently, with, for, well, since, every, on")),
     "instrument": Kind(6, kinds.headed(lexicon.INSTRUMENTS), _AT),
