@@ -20,6 +20,16 @@ job | trade | - | a beekeeper | near=job
 ? What do* X work as?
 ~ what X do* for a living
 ~ what X's profession is
+! What be* X by trade?
+! How do* X earn money?
+! What profession do* X practise?
+! A form asks for X's profession. What goes in the box?
+! Introducing M at a dinner, which profession should one mention?
+! How do* X pay the bills?
+! Children ask what grown-up work X do*. What should they hear?
+! Tell me which craft or calling X live* by.
+! In a newspaper report, which trade would stand behind X's name?
+! A stranger at a party wants to know about X's work. What do* X reply?
 
 post | post | - | head of sales | near=job
 = X work* as V
@@ -33,6 +43,16 @@ post | post | - | head of sales | near=job
 ? In what role do* X work?
 ~ what X do* for a living
 ~ what role X have* at work
+! What does X's business card say below the name?
+! What be* X in charge of at the office?
+! Which function do* X hold in the company?
+! As what was* X hired?
+! A letter of reference has to name X's function. What should it say?
+! In meetings with clients, as what be* X introduced?
+! What does the plate on X's office door call M?
+! Tell me which part X play* in the organisation.
+! In what capacity did X sign the employment contract?
+! Where in the company's hierarchy do* X stand?
 
 employer | org | - | Northwind Bakery | near=employer
 = X work* for V
@@ -50,6 +70,16 @@ employer | org | - | Northwind Bakery | near=employer
 ? What organisation do* X work for?
 ~ who X work* for
 ~ which company employs M
+! Who pays X's salary?
+! Whose payroll be* X on?
+! Which firm's logo is on X's payslip?
+! With whom do* X have an employment contract?
+! Somebody rings M at the office. Which firm answers the phone?
+! Whose staff badge do* X wear?
+! If X resigned today, which company would get the letter?
+! Name the organisation that X be* on the staff of.
+! The bank needs to know which business employs M. What should the form say?
+! At whose office do* X show up on Monday morning?
 
 workplace | org | - | a small library | near=employer
 = X work* in V
@@ -62,6 +92,16 @@ workplace | org | - | a small library | near=employer
 ? Where does X's working day take place?
 ~ where X work*
 ~ what place or field X work* in
+! Where be* X from nine to five?
+! In what sort of building do* X earn a living?
+! Where do* X report for duty?
+! Where can people find M during office hours?
+! In an emergency on a working day, where should one look for M?
+! A courier has a parcel for M at work. To what kind of place does it go?
+! X left a coat at work. In what kind of place is it hanging?
+! Tell me what kind of establishment X be* employed in.
+! In what surroundings do* X spend the working day?
+! Which premises do* X enter when a shift begins?
 
 industry | subject | - | marketing | near=employer
 = X work* in V
@@ -74,6 +114,16 @@ industry | subject | - | marketing | near=employer
 ? What line of business be* X in?
 ~ what field X work* in
 ~ what X's line of work is
+! In which branch be* X employed?
+! Which sector would X's LinkedIn profile name?
+! What part of the economy do* X earn a living in?
+! A job portal wants to know X's sector. What should be ticked?
+! On which subject would X attend a trade fair for work?
+! Which professional world do* X belong to?
+! In what area of business did X make a career?
+! Tell me what the companies in X's career all deal in.
+! Which business do* X know inside out from years on the job?
+! For a survey of the economy, under what heading should X's job be counted?
 
 study | subject | - | marine biology | near=study
 = X study* V
@@ -91,6 +141,16 @@ study | subject | - | marine biology | near=study
 ? Which subject do* X study?
 ~ what X study*
 ~ what X's field of study is
+! Which lectures do* X sit in?
+! In which discipline be* X a student?
+! What are X's university exams about?
+! What course be* X taking at college?
+! A textbook would be a useful gift for M. On what?
+! At a student party people ask for X's major. What is the answer?
+! What will X be an expert in after the final exams?
+! Remind me which department X hand* essays in to.
+! On which topic be* X filling notebooks in the lecture hall?
+! The library wants to order books for X's course. In what area?
 
 school | school | - | Uppsala University | near=school
 = X go* to V
@@ -106,6 +166,16 @@ school | school | - | Uppsala University | near=school
 ? Where do* X go to school or college?
 ~ where X study*
 ~ where X be* enrolled
+! Where do* X attend lectures?
+! On which campus can people meet M?
+! Whose crest is on X's student card?
+! Which institution has M on its list of students?
+! In which institution do* X sit exams?
+! X be* late for class. Which institution should be rung?
+! Where be* X getting an education?
+! The bursary form wants the name of X's place of education. What belongs there?
+! Tell me which institution X be* a pupil or student of.
+! To which seat of learning do* X go every morning?
 
 degree | subject | - | chemistry | near=study
 = X have* a degree in V
@@ -119,6 +189,16 @@ degree | subject | - | chemistry | near=study
 ? What did X take a degree in?
 ~ what X's degree is in
 ~ the subject of X's degree
+! Which subject is named on X's diploma?
+! What academic qualification do* X have?
+! What discipline be* X a graduate of?
+! X's CV lists a university qualification. In what?
+! An employer asks what X learned at university. What should the reply be?
+! In what field be* X academically trained?
+! Of which science or art be* X a bachelor, master or doctor?
+! Tell me the subject in which X passed the finals.
+! What does the framed university certificate on X's wall say?
+! After years of student life, in what did X finally qualify?
 
 graduated | org | - | Lund University | near=school
 = X graduated from V
@@ -131,6 +211,16 @@ graduated | org | - | Lund University | near=school
 ? Where did X get a degree?
 ~ where X graduated
 ~ what X's alma mater is
+! Which university gave M a diploma?
+! Who conferred X's degree?
+! Whose alumni newsletter do* X get?
+! At which institution did X pass the finals?
+! Where did X spend the student years?
+! Where did X throw a mortarboard into the air?
+! X's CV needs the name of the old university. What goes there?
+! Of which institution be* X a former student?
+! Tell me where X finished studying.
+! The old classmates from student days invite M to a reunion. At which university?
 
 teaches | subject | - | geography |
 = X teach* V
@@ -142,6 +232,16 @@ teaches | subject | - | geography |
 ? What are X's lessons about?
 ~ what X teach*
 ~ which subject X teach*
+! In which subject do* X mark homework?
+! What do* X give lessons in?
+! Pupils have X's class next. Which subject's books do they need?
+! What does the timetable say for X's class?
+! In what can one get tuition from M?
+! Parents come to see M on parents' evening. About which subject?
+! The head needs a substitute for M. Which lessons must be covered?
+! What do* X write about on the blackboard?
+! Tell me what knowledge X pass* on in the classroom.
+! What do* X instruct young people in?
 
 project | phrase | - | old tide charts | many near=project
 = X be* working on V
@@ -156,6 +256,16 @@ project | phrase | - | old tide charts | many near=project
 ? What is it that X be* working on?
 ~ what X be* working on
 ~ what X's project is about
+! What task be* X absorbed in at the moment?
+! What be* X developing or building right now?
+! A colleague asks how X's venture is coming along. What is it about?
+! What does X's to-do list revolve around?
+! On what be* X spending the working hours lately?
+! In the weekly meeting, what will X report progress on?
+! Tell me what X be* busy creating.
+! What topic be* X researching or writing about?
+! What big undertaking do* X hope to finish soon?
+! A grant application describes what X have* in the works. What is that?
 
 ambition | phrase | - | a lighthouse keeper |
 = X want* to become V
@@ -170,6 +280,16 @@ ambition | phrase | - | a lighthouse keeper |
 ? What career do* X want?
 ~ what X want* to become
 ~ what X dream* of becoming
+! What would X like to be one day?
+! What future career do* X aspire to?
+! In ten years, as what would X like to work?
+! A fairy grants M any career. Which one is it?
+! The careers adviser asks about X's plans for the future. What is the reply?
+! Which occupation be* X striving for?
+! Tell me X's professional aspiration.
+! Which profession would X take up if every wish came true?
+! What do* X hope to be when all the schooling is done?
+! What calling do* X long for in life?
 
 uses | title | - | Blender | many near=tool
 = X use* V
@@ -181,6 +301,16 @@ uses | title | - | Blender | many near=tool
 ? Which program do* X use?
 ~ what software or tool X use*
 ~ which tool or brand X use*
+! Which app is always open on X's screen?
+! A new computer is being set up for M. Which software must be installed?
+! Which product do* X rely on to get the work done?
+! In which program were X's files made?
+! For which software do* X need a licence?
+! The help desk asks which application X be* running. What is the answer?
+! Tell me which gadget or software X swear* by.
+! What equipment does X's work depend on?
+! Which utility do* X start first when the working day begins?
+! With what do* X get things done on the computer or at the workbench?
 
 prefers | choice | - | green tea | many near=likes
 = X prefer* V
@@ -191,6 +321,16 @@ prefers | choice | - | green tea | many near=likes
 ? Given the choice, what do* X prefer?
 ~ what X prefer*
 ~ what X's preference is
+! Two options lie before M. Which one will X take?
+! Which option would X vote for?
+! What would X sooner have than the alternative?
+! If it is up to M, which will it be?
+! Tell me which of the alternatives X lean* towards.
+! The host has several things on offer. Which should be kept for M?
+! Which of the two suits M more?
+! What do* X favour?
+! X be* free to choose. What would X rather have?
+! Remind me which alternative X would go for.
 
 commute | thing | - | tram | near=commute
 = X go* to work by V
@@ -206,6 +346,16 @@ commute | thing | - | tram | near=commute
 ? How do* X travel to work?
 ~ how X get* to work
 ~ by what means X commute*
+! What means of transport takes M to the office?
+! On foot, on wheels or on rails? How do* X reach the office?
+! How do* X cover the distance between home and office?
+! How do* X get home after the shift?
+! A parking space or a rail pass? How do* X arrive at the company?
+! A traffic survey asks about X's daily journey to the job. What should be ticked?
+! X start* work at nine. What do* X travel with?
+! Tell me how X make* the daily trip to the workplace.
+! What kind of vehicle brings M to the desk each morning?
+! What would have to break down for M to be late for work?
 
 wakes | clock | - | 5:45 | near=wakes
 = X get* up at V
@@ -221,6 +371,16 @@ wakes | clock | - | 5:45 | near=wakes
 ? How early do* X get up?
 ~ when X get* up
 ~ what time X wake* up
+! When does X's alarm clock ring?
+! When be* X up and about?
+! For when should the hotel book X's wake-up call?
+! How early in the morning may one phone without getting M out of bed?
+! When does the night end for M?
+! Coffee should be ready when X crawl* out of bed. For what time should the machine be set?
+! Tell me X's hour of rising.
+! What does the clock show when X open* an eye in the morning?
+! A guest would like to be up as early as M. For what time should the alarm be set?
+! At what hour do* X throw back the blanket and leave the bed?
 
 bedtime | clock | - | 10:30 | near=bedtime
 = X go* to bed at V
@@ -233,4 +393,14 @@ bedtime | clock | - | 10:30 | near=bedtime
 ? How late do* X stay up?
 ~ when X go* to bed
 ~ what time X go* to sleep
+! When do* X turn in?
+! How late in the evening may one still phone M?
+! When do* X switch off the bedside lamp?
+! By what time should guests leave so that X can get some sleep?
+! When do* X call it a night?
+! The babysitter has to know when it is lights out for M. When?
+! Tell me the hour at which X lie* down for the night.
+! Until what time be* X awake?
+! When is the day over for M?
+! The music next door should stop when X fall* asleep. What time is that?
 """
