@@ -23,10 +23,19 @@ from . import _machine
 from ._recall_run import asking
 from ._report import show_load, verdicts_table
 from ._targets import Target, judge
-from ._taught_data import Taught, conversation_text, general_questions, other_relations, pairs, taught, untaught
+from ._taught_data import Question, Taught, conversation_text, general_questions, other_relations, pairs, taught, untaught
 from ._taught_run import PROFILE, follow_ups, fresh, in_context, leaks, opened, perplexity, shares, step_ms, teach
 
 MODEL = "smollm2-135m-instruct"
+PARTS = ("facts", "controls", "damage", "update", "removal", "chat", "timing")
+MANY = 100
+"""From so many facts on, each is asked for once and not three times."""
+
+MOUNTED = 104
+"""Facts that are taught for the timing: some may not be kept, and a hundred records are to be mounted."""
+
+TIMED = ("seconds_per_fact", "bytes_per_fact", "mounted", "apply_overhead", "apply_open")
+
 WORDS = 1500
 """Words of the ordinary conversation that perplexity is measured on."""
 
@@ -38,6 +47,7 @@ TARGETS = {
     "facts_200": Target(0.7, True, "", "200 facts about 40 people, free"),
     "facts_200_forced": Target(None, True, "", "the same, forced"),
     "facts_from_chat": Target(0.65, True, "", "said in passing, no templates for their relations, free"),
+    "facts_from_chat_library": Target(None, True, "", "the same with the library's, free"),
     "untaught_10": Target(None, False, "", "control: the base model, free"),
     "untaught_10_forced": Target(None, False, "", "control: the base model, forced"),
     "context_10": Target(None, True, "", "control: the fact before the question, free"),
@@ -88,24 +98,36 @@ class Run:
 def measure(run: Run, seed: int, size: int) -> None:
     """One profile of `size` facts, and all that is asked of it."""
     facts = taught(seed, size)
-    questions = [question for fact in facts for question in fact.questions]
     run.console.print(f"seed {seed}, {size} facts")
     with run.runtime(f"{seed}-{size}") as runtime:
-        found, seconds = teach(runtime, "lesson", [f"Remember: {fact.statement}" for fact in facts])
-        records = found.written
-        run.console.print(f"  {len(records)} of {len(facts)} facts were kept", highlight=False)
-        run.note(seconds_per_fact=seconds / len(facts), bytes_per_fact=statistics.mean(record.nbytes for record in records))
+        found, _ = teach(runtime, "lesson", [f"Remember: {fact.statement}" for fact in facts])
+        run.note(**{f"kept_{size}": len(found.written) / size})
         base, known = fresh(runtime, "base"), fresh(runtime, "known", [PROFILE])
-        asked_forced, asked_free = shares(known, questions)
+        asked_forced, asked_free = shares(known, _asked(facts))
         run.note(**{f"facts_{size}": asked_free, f"facts_{size}_forced": asked_forced})
         if size == min(run.args.sizes):
-            controls(run, runtime, base, known, facts, seed, asked_free)
-            damage(run, base, known, facts, seed)
-            update(run, runtime, facts)
-        if size >= 100:
-            cost(run, base, known, facts)
-        if size == min(run.args.sizes):
-            removal(run, runtime, facts)
+            _beside(run, runtime, base, known, facts, seed, asked_free)
+
+
+def _asked(facts: Sequence[Taught]) -> list[Question]:
+    """All questions of few facts; of many one each, in turn."""
+    if len(facts) < MANY:
+        return [question for fact in facts for question in fact.questions]
+    return [fact.questions[fact.number % len(fact.questions)] for fact in facts]
+
+
+def _beside(
+    run: Run, runtime: Runtime, base: Session, known: Session, facts: Sequence[Taught], seed: int, alone: float
+) -> None:
+    parts = run.args.parts
+    if "controls" in parts:
+        controls(run, runtime, base, known, facts, seed, alone)
+    if "damage" in parts:
+        damage(run, base, known, facts, seed)
+    if "update" in parts:
+        update(run, runtime, facts)
+    if "removal" in parts:
+        removal(run, runtime, facts)
 
 
 def controls(
@@ -151,13 +173,20 @@ def update(run: Run, runtime: Runtime, facts: Sequence[Taught]) -> None:
     run.note(update_wins=statistics.mean(wins) if wins else 0.0, update_answered=len(wins) / (3 * len(facts)))
 
 
-def cost(run: Run, base: Session, known: Session, facts: Sequence[Taught]) -> None:
+def timing(run: Run, seed: int) -> None:
+    """Seconds and bytes of a fact in batches, and what a token costs with many records mounted, of which three are open."""
+    facts = taught(seed, MOUNTED)
     three = " ".join(fact.questions[0].text for fact in facts[:3])
     ratios = []
-    for _ in range(run.args.reps):
-        acting, count = step_ms(known, three)
-        plain, _ = step_ms(base, three)
-        ratios.append(acting / plain - 1)
+    with run.runtime(f"{seed}-timing") as runtime:
+        found, seconds = teach(runtime, "lesson", [f"Remember: {fact.statement}" for fact in facts])
+        size = statistics.mean(record.nbytes for record in found.written)
+        run.note(seconds_per_fact=seconds / MOUNTED, bytes_per_fact=size, mounted=len(found.written))
+        base, known = fresh(runtime, "base"), fresh(runtime, "known", [PROFILE])
+        for _ in range(run.args.reps):
+            acting, count = step_ms(known, three)
+            plain, _ = step_ms(base, three)
+            ratios.append(acting / plain - 1)
     run.note(apply_overhead=statistics.median(ratios), apply_open=float(count))
 
 
@@ -178,13 +207,15 @@ def removal(run: Run, runtime: Runtime, facts: Sequence[Taught]) -> None:
 
 
 def from_chat(run: Run, seed: int) -> None:
-    """Facts said in passing, written with templates that know nothing of their relations."""
+    """Facts said in passing: with wordings that know nothing of their relations, and with the library's."""
     facts = taught(seed, min(run.args.sizes))
-    with run.runtime(f"{seed}-chat") as runtime:
-        found, _ = teach(runtime, "lesson", [fact.chat for fact in facts], generic=True)
-        known = fresh(runtime, "known", [PROFILE])
-        first, free = shares(known, [question for fact in facts for question in fact.questions])
-        run.note(facts_from_chat=free, facts_from_chat_forced=first, kept_from_chat=len(found.written) / len(facts))
+    for name, generic in (("from_chat", True), ("from_chat_library", False)):
+        with run.runtime(f"{seed}-{name}") as runtime:
+            found, _ = teach(runtime, "lesson", [fact.chat for fact in facts], generic=generic)
+            known = fresh(runtime, "known", [PROFILE])
+            first, free = shares(known, _asked(facts))
+            kept = len(found.written) / len(facts)
+            run.note(**{f"facts_{name}": free, f"facts_{name}_forced": first, f"kept_{name}": kept})
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -193,6 +224,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write machine and metrics")
     parser.add_argument("--seeds", nargs="+", type=int, help="sets of facts, each about other people (default: 0 to 2)")
     parser.add_argument("--sizes", nargs="+", type=int, help="facts in a profile (default: 10 40 200)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured (default: all)")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="add to results of before, and write them there")
     parser.add_argument("--reps", type=int, default=5, help="repetitions of what is timed (default: 5)")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default: 2)")
     parser.add_argument("--cpus", nargs="+", type=int, default=[], help="the cores to pin to")
@@ -200,6 +233,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="where models were pulled to (default: the user's)")
     parser.add_argument("--work", type=Path, help="folder for the stores (default: the system's temporary)")
     args = parser.parse_args(argv)
+    args.seeds_before = []
     args.seeds = args.seeds or ([0] if args.quick else [0, 1, 2])
     args.sizes = sorted(args.sizes or ([10] if args.quick else [10, 40, 200]))
     return args
@@ -211,11 +245,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     cpus = _machine.pin(args.threads, args.cpus)
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory(dir=args.work, prefix="bench-") as folder:
-        run = Run(args, Path(folder), Console())
+        run = Run(args, Path(folder), Console(), _before(args))
         for seed in args.seeds:
-            for size in args.sizes:
-                measure(run, seed, size)
-            from_chat(run, seed)
+            measured(run, seed)
             result = report(run, cpus, before)
             if args.json:
                 args.json.write_text(json.dumps(result, indent=1) + "\n")
@@ -223,9 +255,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     show_load(run.console, result["machine"])
 
 
+def measured(run: Run, seed: int) -> None:
+    if "facts" in run.args.parts:
+        for size in run.args.sizes:
+            measure(run, seed, size)
+    if "chat" in run.args.parts:
+        from_chat(run, seed)
+    if "timing" in run.args.parts and seed == run.args.seeds[0]:
+        timing(run, seed)
+
+
+def _before(args: argparse.Namespace) -> dict[str, list[float]]:
+    """What results of before have seen, but not their times where those are taken anew."""
+    if not args.into:
+        return {}
+    found = json.loads(args.into.read_text())
+    args.json = args.json or args.into
+    args.seeds_before = found["seeds"]
+    return {name: values for name, values in found["seen"].items() if not ("timing" in args.parts and name in TIMED)}
+
+
 def report(run: Run, cpus: Sequence[int], before: dict[str, float]) -> dict[str, Any]:
     machine = _machine.described(run.work, list(cpus), before)
-    return {"machine": machine, "seeds": run.args.seeds, "metrics": run.metrics, "seen": run.seen}
+    return {
+        "machine": machine,
+        "seeds": sorted({*run.args.seeds, *run.args.seeds_before}),
+        "metrics": run.metrics,
+        "seen": run.seen,
+    }
 
 
 if __name__ == "__main__":

@@ -67,10 +67,13 @@ class Teacher:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> list[Outcome]:
         """Write and judge facts; nothing is committed. Fewer outcomes than facts where `cancelled` said so."""
-        lessons = [lesson_of(replace(each.fact, relation="") if self._generic else each.fact) for each in facts]
+        lessons = [lesson_of(self._worded(each.fact)) for each in facts]
         written = self._writer.write([taught for taught, _ in lessons], progress, cancelled)
         worth = judge(self._engine, self._chat, [held for _, held in lessons[: len(written)]], written)
         return [self._outcome(each, made, value) for each, made, value in zip(facts, written, worth, strict=False)]
+
+    def _worded(self, fact: Fact) -> Fact:
+        return replace(fact, relation="") if self._generic else fact
 
     def _outcome(self, each: Sourced, written: Written, worth: Worth) -> Outcome:
         if worth.recall < RECALL:
@@ -82,8 +85,8 @@ class Teacher:
 
     def _record(self, each: Sourced, written: Written, worth: Worth) -> Record:
         fact, encoder = each.fact, self._runtime.memories.encoder
-        against = negatives(fact)
-        own = encoder.encode([masked(fact.subject, text) or text for text in texts(fact)])
+        against = negatives(self._worded(fact))
+        own = encoder.encode([masked(fact.subject, text) or text for text in texts(self._worded(fact))])
         negative = encoder.encode([masked(fact.subject, text) or text for text in against.same_subject])
         payload, shapes = packed(written.tensors)
         about = "\0".join((fact.statement, *map(str, each.said), self._writer.identity, self._runtime.recipe["weights"]))
