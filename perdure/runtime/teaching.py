@@ -18,9 +18,9 @@ from .writers import Example, Lesson, Progress, Worth, Writer, Written, judge, w
 if TYPE_CHECKING:
     from .runtime import Runtime
 
-RECALL, DRIFT = 0.5, 1.5
+RECALL, DRIFT = 0.5, 4.0
 """The least share of wordings that a record was not trained on which it must answer, and the most that it may move other
-predictions while it is open, in nats."""
+predictions while it is open, in nats (docs/decisions/0015)."""
 
 HELD_OUT = 4
 """Each how manieth wording of a fact is kept from training, to judge by."""
@@ -68,20 +68,29 @@ class Teacher:
     ) -> list[Outcome]:
         """Write and judge facts; nothing is committed. Fewer outcomes than facts where `cancelled` said so."""
         lessons = [lesson_of(self._worded(each.fact)) for each in facts]
-        written = self._writer.write([taught for taught, _ in lessons], progress, cancelled)
-        worth = judge(self._engine, self._chat, [held for _, held in lessons[: len(written)]], written)
-        return [self._outcome(each, made, value) for each, made, value in zip(facts, written, worth, strict=False)]
+        made = self._written(self._writer, lessons, progress, cancelled)
+        missed = [i for i, (_, worth) in enumerate(made) if worth.recall < RECALL]
+        longer = self._writer.longer() if missed and not cancelled() else None
+        if longer is not None:
+            again = self._written(longer, [lessons[i] for i in missed], lambda done, total: None, cancelled)
+            for i, new in zip(missed, again, strict=False):
+                made[i] = new if new[1].recall > made[i][1].recall else made[i]
+        return [self._outcome(each, *found) for each, found in zip(facts, made, strict=False)]
+
+    def _written(
+        self, writer: Writer, lessons: Sequence[tuple[Lesson, Lesson]], progress: Progress, cancelled: Callable[[], bool]
+    ) -> list[tuple[Written, Worth]]:
+        """Lessons written, each judged by what was held out of it."""
+        written = writer.write([taught for taught, _ in lessons], progress, cancelled)
+        held = [held for _, held in lessons[: len(written)]]
+        return list(zip(written, judge(self._engine, self._chat, held, written), strict=True))
 
     def _worded(self, fact: Fact) -> Fact:
         return replace(fact, relation="") if self._generic else fact
 
     def _outcome(self, each: Sourced, written: Written, worth: Worth) -> Outcome:
-        if worth.recall < RECALL:
-            why = f"only {worth.recall:.0%} of the wordings that it was not trained on are answered"
-            return Outcome(each.fact, None, why, worth)
-        if worth.drift > DRIFT:
-            return Outcome(each.fact, None, f"it would move other answers by {worth.drift:.1f} nats", worth)
-        return Outcome(each.fact, self._record(each, written, worth), "", worth)
+        why = _shortfall(worth)
+        return Outcome(each.fact, None if why else self._record(each, written, worth), why, worth)
 
     def _record(self, each: Sourced, written: Written, worth: Worth) -> Record:
         fact, encoder = each.fact, self._runtime.memories.encoder
@@ -113,11 +122,18 @@ class Teacher:
         )
 
 
+def _shortfall(worth: Worth) -> str:
+    """Why a record is not worth keeping; "" for one that is."""
+    if worth.recall < RECALL:
+        return f"only {worth.recall:.0%} of the wordings that it was not trained on are answered"
+    return f"it would move other answers by {worth.drift:.1f} nats" if worth.drift > DRIFT else ""
+
+
 def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
     """What a fact is trained on, and what it is judged by: other wordings, other questions to be left alone."""
     wordings, against = examples(fact), negatives(fact)
     few = len(wordings) < 2 * HELD_OUT
-    held = wordings if few else wordings[::HELD_OUT]
+    held = wordings if few else wordings[HELD_OUT - 1 :: HELD_OUT]
     taught = [*_begun(fact, [each for each in wordings if few or each not in held]), *_about(fact)]
     left_alone = [Example(question, "", "") for question in (*against.same_subject[:3], *against.general[:3])]
     leash = (_of_another(fact, wordings[0]), left_alone[0], left_alone[-1])
@@ -126,10 +142,15 @@ def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
 
 
 def _begun(fact: Fact, wordings: Sequence[Wording]) -> Iterator[Wording]:
-    """Every second answer begins with words that say nothing of the relation: no beginning must be needed to know it."""
+    """One answer in three begins as its question asks, one with words that say nothing of the relation, one breaks off.
+
+    No beginning must be needed to know the value (docs/decisions/0015).
+    """
     for number, each in enumerate(wordings):
-        beginning = BEGINNINGS[number // 2 % len(BEGINNINGS)].format(fact.stem)
-        yield each._replace(prefix=beginning) if number % 2 else each
+        spoken = each.prefix.split()
+        general = BEGINNINGS[number // 3 % len(BEGINNINGS)].format(fact.stem)
+        cut = " ".join(spoken[: number % max(1, len(spoken))])
+        yield each._replace(prefix=(each.prefix, general, cut)[number % 3])
 
 
 def _about(fact: Fact) -> list[Wording]:

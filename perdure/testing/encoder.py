@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from ..memory.episodes import terms
+
+
+@lru_cache(maxsize=4096)
+def _direction(term: str, dim: int) -> NDArray[np.float64]:
+    return np.random.default_rng(xxhash.xxh64_intdigest(term.encode())).standard_normal(dim)
 
 
 class HashedWords:
@@ -23,6 +29,6 @@ class HashedWords:
     def _one(self, text: str) -> NDArray[np.float32]:
         total = np.full(self.dim, 1e-6)
         for term in set(terms(text)):
-            total += np.random.default_rng(xxhash.xxh64_intdigest(term.encode())).standard_normal(self.dim)
+            total += _direction(term, self.dim)
         unit: NDArray[np.float32] = (total / np.linalg.norm(total)).astype(np.float32)
         return unit

@@ -112,11 +112,27 @@ def test_a_question_opens_what_it_names_and_asks() -> None:
     assert [(d.record.subject, d.opened, d.why) for d in found] == [("Ann", True, "")]
 
 
-def test_a_nearer_negative_keeps_it_closed() -> None:
-    question = seen(np.array([0.8, 0.6, 0, 0], np.float32))
+def test_a_near_negative_keeps_it_closed() -> None:
+    question = seen(np.array([0.9, 0.436, 0, 0], np.float32))
     near, far = record("Ann", [1], [0]), record("Ann", [1], [2])
     assert gate(near).decide(["Ann"], question)[0].why == "something else of the same was asked"
     assert gate(far).decide(["Ann"], question)[0].opened
+
+
+def test_several_near_texts_count_for_more_than_one() -> None:
+    question = seen(np.array([0.45, 0.893, 0, 0], np.float32))
+    assert gate(record("Ann", [0, 0, 0])).decide(["Ann"], question)[0].opened
+    assert not gate(record("Ann", [0, 2, 3])).decide(["Ann"], question)[0].opened
+
+
+def test_the_best_of_a_subject_keeps_those_far_behind_it_closed() -> None:
+    question = seen(np.array([0.8, 0.6, 0, 0], np.float32))
+    best, behind, another = (record("Ann", [0], key="a"), record("Ann", [1], key="b"), record("Bob", [1]))
+    found = {d.record.key: d.why for d in gate(best, behind, another).decide(["Ann Bob"], question)}
+    assert found == {"a": "", "b": "", "Bob": ""}
+    question = seen(np.array([0.9, 0.436, 0, 0], np.float32))
+    found = {d.record.key: d.why for d in gate(best, behind, another).decide(["Ann Bob"], question)}
+    assert found == {"a": "", "b": "something else of the same was asked", "Bob": ""}
 
 
 def test_below_the_threshold_nothing_opens() -> None:

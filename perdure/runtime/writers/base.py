@@ -51,6 +51,10 @@ class Writer(ABC):
     ) -> list[Written]:
         """Write lessons, in their order; fewer where `cancelled` said so, those that were finished by then."""
 
+    def longer(self) -> Writer | None:
+        """The same writer at twice the effort, for lessons that were not learned; None where more effort changes nothing."""
+        return None
+
     @property
     def identity(self) -> str:
         return f"{self.name}/{self.version}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -69,6 +69,9 @@ class Distilled(Writer):
     def settings() -> Settings:
         """How this writer trains when nothing else is asked for."""
         return Settings()
+
+    def longer(self) -> Writer:
+        return type(self)(self._engine, self._chat, replace(self._settings, steps=2 * self._settings.steps))
 
     @abstractmethod
     def _fresh(self, lessons: Sequence[Lesson]) -> Trained:

@@ -20,7 +20,7 @@ from .base import Lesson, Written
 from .distill import Distilled, Settings, Trained
 from .upper import Acting, Row, Upper, layer_list
 
-TOKENS = 3
+TOKENS = 4
 """Keys and values of a record, in each layer."""
 
 
@@ -31,6 +31,7 @@ class KVTokens(Distilled):
     """
 
     name = "kv"
+    version = 2
 
     def __init__(self, engine: Engine, chat: ChatFormat, settings: Settings | None = None) -> None:
         super().__init__(engine, chat, settings)
@@ -44,7 +45,7 @@ class KVTokens(Distilled):
 
     @staticmethod
     def settings() -> Settings:
-        return Settings(steps=12, rate=0.1)
+        return Settings(steps=16, rate=0.1)
 
     def _fresh(self, lessons: Sequence[Lesson]) -> Tokens:
         rows = [self._stated(lesson.statement) for lesson in lessons]
