@@ -117,7 +117,7 @@ def test_what_teaches_nothing_is_refused(opens: Opens) -> None:
 
 
 def test_a_record_that_is_not_worth_it_is_not_kept(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = iter([Worth(0.2, 0.0, 0.1), Worth(1.0, 0.0, 9.0), Worth(1.0, 0.9, 0.1)])
+    found = iter([Worth(0.2, 0.0, 0.1), Worth(1.0, 0.0, 9.0), Worth(1.0, 0.9, 0.1), Worth(0.3, 0.0, 0.1)])
     monkeypatch.setattr(teaching, "judge", lambda engine, chat, lessons, written: [next(found) for _ in written])
     with opens(encoder=HashedWords()) as runtime:
         session = told(runtime, "s", DOG, TOWN, "Ada Lovett works as a welder.")
@@ -125,6 +125,16 @@ def test_a_record_that_is_not_worth_it_is_not_kept(opens: Opens, monkeypatch: py
         assert done.written == []
         assert ["answered" in o.why or "nats" in o.why or "already" in o.why for o in done.outcomes] == [True] * 3
         assert runtime.repository.ledger(session.head) == []
+
+
+def test_what_was_not_learned_is_trained_once_more_and_the_better_of_both_is_kept(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([Worth(0.2, 0.0, 0.1), Worth(1.0, 0.0, 0.2), Worth(0.8, 0.0, 0.3)])
+    monkeypatch.setattr(teaching, "judge", lambda engine, chat, lessons, written: [next(found) for _ in written])
+    with opens(encoder=HashedWords()) as runtime:
+        done = consolidate(told(runtime, "s", DOG, TOWN), teacher=quick(runtime))
+        assert [record.measured["recall"] for record in done.written] == [0.8, 1.0]
 
 
 def test_no_wording_is_judged_that_was_trained_on(opens: Opens) -> None:
