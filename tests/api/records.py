@@ -64,7 +64,8 @@ def profiles(store: Path) -> dict[str, Record]:
         branch(repository, "alice", made["old"], made["biscuit"])
         branch(repository, "bob", made["old"], made["waffle"])
         uid = repository.info("alice").uid
-        made["said"] = record(Fact("Ada", "", "red", "Ada's bike is red."), time_ms=5, uid=uid, turn=3)
+        bike, origin = Fact("Ada", "", "red", "Ada's bike is red."), repository.info("alice").head.digest
+        made["said"] = record(bike, time_ms=5, uid=uid, turn=3, origin=origin)
         amending.teach(repository, "alice", [made["again"], made["said"]], title="teach")
         branch(repository, "carol", mounts=["alice"])
     return made

@@ -241,6 +241,22 @@ def test_a_session_is_consolidated_by_a_job(api: Api, monkeypatch: pytest.Monkey
     assert known["memory"]["opened"] == 1
 
 
+def test_a_record_whose_source_was_deleted_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository: Any = api.runtime.repository
+    scripted(monkeypatch)
+    api.remember(PANGOLIN.statement, session="new", max_tokens=2)
+    ended(api, api.post("/v1/sessions/new/consolidate", json={"into": "user:new"}))
+    ok(api.put("/v1/sessions/alice/mounts", json={"names": ["user:new"]}))
+    source, tier = listed(api)[0]["sources"][0], ok(api.get("/v1/sessions/alice/memory/fast-weights"))
+    assert (source["session"], source["turn"], source["deleted"], tier["source_deleted"]) == ("new", 1, False, 0)
+    ok(api.delete("/v1/sessions/new"))
+    repository.gc(expire_days=0)
+    found, tier = listed(api)[0], ok(api.get("/v1/sessions/alice/memory/fast-weights"))
+    assert found["sources"] == [{**source, "session": None, "deleted": True}]
+    assert (found["origin_deleted"], tier["source_deleted"]) == (True, 1)
+    assert ok(api.get(f"/v1/sessions/alice/memory/parametric/{found['id']}")) == found
+
+
 def test_into_nowhere_is_the_sessions_own_ledger(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     scripted(monkeypatch)
     api.remember(PANGOLIN.statement, session="new", max_tokens=2)

@@ -47,9 +47,8 @@ def _change(history: Repository, session: str, names: Sequence[str], *, json: bo
     if tuple(wanted) != taught.mounts(history.info(session).head):
         wiring.mount(history, session, wanted)
     head = history.info(session).head
-    tier = taught.tier(taught.ledgers(history, session, head))
     if json:
-        mounts = [reports.mounted(each) for each in tier.mounts]
+        mounts = [reports.mounted(each) for each in taught.mounted(taught.ledgers(history, session, head))]
         print_json({"session": session, "commit": head.hex, "mounts": mounts})
     else:
         typer.echo(f"{session} mounts {', '.join(wanted) or 'nothing'}; commit {head.short}.")
