@@ -173,8 +173,11 @@ def _bytes(held: Iterable[Held]) -> int:
     return sum(each.nbytes for each in held)
 
 
-def require(history: Ledgers, session: str, names: Iterable[str], *, hint: Callable[[str], str]) -> None:
-    """That a session can mount these branches. Raises SessionNotFound, with a hint at how one is made, or InvalidInput."""
+def require(history: Ledgers, session: str | None, names: Iterable[str], *, hint: Callable[[str], str]) -> None:
+    """That a session can mount these branches; None: any session but they themselves.
+
+    Raises SessionNotFound, with a hint at how one is made, InvalidName or InvalidInput.
+    """
     for name in names:
         if name == session:
             raise InvalidInput(f"{session} is the session itself; what it holds counts there without being mounted.")

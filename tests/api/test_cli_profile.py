@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from perdure.api import taught
 from perdure.api.cli.app import app
 from perdure.memory import Repository, amending
 from perdure.memory.fastweights import Record
@@ -289,6 +290,28 @@ def test_a_session_that_somebody_writes_is_busy(do: Command, store: Path) -> Non
         copy.release()
     assert result.exit_code == 4
     assert do("profile", "mount", "carol", "bob").exit_code == 0
+
+
+def test_the_server_is_told_what_its_sessions_mount(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = FakeRuntime(family())
+    install(monkeypatch, runtime)
+    for words in ([], ["--profile", "bob", "--profile", "alice", "--profile", "bob"]):
+        assert CliRunner().invoke(app, ["serve", *words]).exit_code == 0
+    assert runtime.profiles == [(), ("bob", "alice")]
+    runtime.fails = LookupError("the model must not be loaded")
+    for name, status, sentence in (("nobody", 3, "--into nobody"), ("a b", 2, "profile name")):
+        result = CliRunner().invoke(app, ["serve", "--profile", name])
+        assert result.exit_code == status
+        assert sentence in result.stderr
+
+
+def test_the_server_says_which_profile_is_another_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, FakeRuntime(family()))
+    monkeypatch.setattr(taught, "foreign", lambda history, name, weights: name == "bob")
+    result = CliRunner().invoke(app, ["serve", "--profile", "alice", "--profile", "bob"])
+    assert result.exit_code == 0
+    assert "bob was taught to another model; what it knows stays closed to tiny." in result.stderr
+    assert "alice was" not in result.stderr
 
 
 def test_chat_mounts_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from ..origins import origins
 from .hub import Hub, hub
 from .jobs import Cancelled, Done, Job, Progress
 from .memory import IfMatch, commit_at, head, matches
+from .mounting import require
 from .problems import PreconditionFailed
 from .schemas import ConsolidateRequest, MountsRequest
 from .sessions import LongLimit, Order, must_exist, page
@@ -124,7 +125,7 @@ def get_mounts(name: str, hub: SharedHub) -> dict[str, Any]:
 def set_mounts(name: str, body: MountsRequest, hub: SharedHub) -> dict[str, Any]:
     """Have the session know what these profiles know, and no others."""
     must_exist(hub, name)
-    taught.require(hub.runtime.repository, name, body.names, hint=_hint)
+    require(hub.runtime.repository, name, body.names)
     with hub.writing(name) as writer:
         return _mounts(hub, name, writer.mount(list(dict.fromkeys(body.names))))
 
@@ -172,7 +173,3 @@ def _elsewhere(row: Row) -> Conflict:
         f"Record {row.held.id} belongs to the profile {branch}, which this session mounts. Forget it there with "
         f"DELETE /v1/sessions/{branch}/memory/parametric/{row.held.id}, or mount that profile no longer."
     )
-
-
-def _hint(name: str) -> str:
-    return f'POST /v1/sessions/SESSION/consolidate with {{"into": "{name}"}} makes it of what a session was told.'
