@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from ..memory.episodes import Episode
     from ..memory.fastweights import Comparison, Conflict, Record, Said
     from ..memory.inspecting import Episodic, Memory, Summary, Working
+    from ..memory.native import Native
     from ..runtime.consolidation import Consolidated
     from ..runtime.teaching import Outcome
+    from .origins import Origins
     from .taught import Known, Mounted, Profile, Tier
 
 Shape = dict[str, Any]
@@ -105,11 +107,12 @@ def trace(story: Told) -> Shape:
     }
 
 
-def record(each: Record, sayers: Mapping[str, str], branches: Sequence[str] = ()) -> Shape:
-    """One fast-weight record. `sayers` are the sessions by their uids, `branches` those that hold it."""
+def record(each: Record, left: Origins, branches: Sequence[str] = ()) -> Shape:
+    """One fast-weight record. `left` is what there is of where it is from, `branches` those that hold it."""
     return {
         "id": each.id,
         "object": "memory.record",
+        "kind": "record",
         "created_at": each.time_ms // 1000,
         "statement": each.statement,
         "subject": each.subject,
@@ -119,8 +122,9 @@ def record(each: Record, sayers: Mapping[str, str], branches: Sequence[str] = ()
         "bytes": each.nbytes,
         "recall": each.measured.get("recall"),
         "measured": dict(each.measured),
-        "sources": [_said(said, sayers) for said in each.sources],
+        "sources": [_said(said, left.sessions, left.deleted(each, said)) for said in each.sources],
         "origin": each.origin.hex() if each.origin else None,
+        "origin_deleted": left.lost(each),
         "writer": each.writer,
         "weights": each.weights,
         "encoder": each.encoder,
@@ -129,11 +133,16 @@ def record(each: Record, sayers: Mapping[str, str], branches: Sequence[str] = ()
     }
 
 
-def known(item: Known, sayers: Mapping[str, str]) -> Shape:
+def known(item: Known, left: Origins) -> Shape:
     """The same, with what holds in its place where something does."""
     holder = item.holder
     instead = {"superseded_by": None if holder is None else holder.id, "contradicted": item.contradicted}
-    return {**record(item.record, sayers, item.branches), **instead}
+    return {**record(item.record, left, item.branches), **instead}
+
+
+def native(each: Native) -> Shape:
+    """One layer whose state is fast weights by nature."""
+    return {"id": each.layer, "object": "memory.native", "kind": "native", **_bytes(each._asdict())}
 
 
 def profile(each: Profile) -> Shape:
@@ -149,12 +158,12 @@ def profile(each: Profile) -> Shape:
     }
 
 
-def comparison(found: Comparison, sayers: Mapping[str, str]) -> Shape:
+def comparison(found: Comparison, left: Origins) -> Shape:
     """What sets two ledgers apart: records of the first alone, of the second alone, of both, and where they differ."""
     return {
-        "ours": [record(each, sayers) for each in found.ours],
-        "theirs": [record(each, sayers) for each in found.theirs],
-        "both": [record(each, sayers) for each in found.both],
+        "ours": [record(each, left) for each in found.ours],
+        "theirs": [record(each, left) for each in found.theirs],
+        "both": [record(each, left) for each in found.both],
         "conflicts": [_conflict(each) for each in found.conflicts],
     }
 
@@ -197,10 +206,11 @@ def _conflict(found: Conflict) -> Shape:
     return {"ours": ours, "theirs": theirs, "holds": later(found).value}
 
 
-def _said(said: Said, sayers: Mapping[str, str]) -> Shape:
+def _said(said: Said, sessions: Mapping[str, str], deleted: bool) -> Shape:
     return {
         "uid": said.session,
-        "session": sayers.get(said.session),
+        "session": sessions.get(said.session),
+        "deleted": deleted,
         "turn": said.turn,
         "span": {"start": said.start, "end": said.end},
         "episode": said.episode or None,

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..errors import InvalidInput, SessionNotFound
 from ..memory.names import checked
+from .origins import Keeps, origins
 
 if TYPE_CHECKING:
     from ..memory.fastweights import Comparison, Held, Record
+    from ..memory.native import Native
     from ..memory.records import Commit, Message, SessionInfo
     from ..stores.base import Digest
 
 
-class Ledgers(Protocol):
+class Ledgers(Keeps, Protocol):
     """What is read of a store."""
 
     def sessions(self) -> list[SessionInfo]: ...
@@ -28,6 +30,8 @@ class Ledgers(Protocol):
     def ledger(self, commit: Commit) -> list[Held]: ...
 
     def records(self, digests: Iterable[Digest]) -> list[Record]: ...
+
+    def natives(self, commit: Commit) -> list[Native]: ...
 
 
 class Ledger(NamedTuple):
@@ -69,10 +73,14 @@ class Mounted(NamedTuple):
 
 
 class Tier(NamedTuple):
-    """What a session knows by fast weights: all records that count, `own` of them its own, and what it mounts."""
+    """What a session knows by fast weights: all records that count, `own` of them its own, and what it mounts.
+
+    Of `source_deleted` of them the session or the commit that taught them is not in the store; they count as before.
+    """
 
     records: int
     superseded: int
+    source_deleted: int
     own: int
     nbytes: int
     mounts: tuple[Mounted, ...]
@@ -130,12 +138,23 @@ def opened(history: Ledgers, listed: Sequence[Row]) -> list[Known]:
     ]
 
 
-def tier(found: Sequence[Ledger]) -> Tier:
+def tier(history: Ledgers, found: Sequence[Ledger]) -> Tier:
     """What some ledgers come to; the last of them is the session's own."""
     listed = rows(found)
-    beside = [Mounted(each.branch, len(each.held), _bytes(each.held), each.commit is None) for each in found[:-1]]
     superseded = sum(row.holder is not None for row in listed)
-    return Tier(len(listed), superseded, len(found[-1].held), _bytes(row.held for row in listed), tuple(beside))
+    nbytes = _bytes(row.held for row in listed)
+    return Tier(len(listed), superseded, _orphans(history, listed), len(found[-1].held), nbytes, tuple(mounted(found)))
+
+
+def mounted(found: Sequence[Ledger]) -> list[Mounted]:
+    """What those ledgers come to that are not the session's own."""
+    return [Mounted(each.branch, len(each.held), _bytes(each.held), each.commit is None) for each in found[:-1]]
+
+
+def _orphans(history: Ledgers, listed: Iterable[Row]) -> int:
+    records = history.records(row.held.digest for row in listed)
+    left = origins(history, records)
+    return sum(left.orphaned(record) for record in records)
 
 
 def profiles(history: Ledgers) -> list[Profile]:
@@ -154,13 +173,11 @@ def _bytes(held: Iterable[Held]) -> int:
     return sum(each.nbytes for each in held)
 
 
-def sayers(history: Ledgers) -> dict[str, str]:
-    """The names of the sessions by their uids, which records know them by."""
-    return {info.uid: info.name for info in history.sessions()}
+def require(history: Ledgers, session: str | None, names: Iterable[str], *, hint: Callable[[str], str]) -> None:
+    """That a session can mount these branches; None: any session but they themselves.
 
-
-def require(history: Ledgers, session: str, names: Iterable[str], *, hint: Callable[[str], str]) -> None:
-    """That a session can mount these branches. Raises SessionNotFound, with a hint at how one is made, or InvalidInput."""
+    Raises SessionNotFound, with a hint at how one is made, InvalidName or InvalidInput.
+    """
     for name in names:
         if name == session:
             raise InvalidInput(f"{session} is the session itself; what it holds counts there without being mounted.")

@@ -175,13 +175,14 @@ def serve(
     *,
     insecure: bool,
     consolidate_idle: float | None,
+    profiles: tuple[str, ...],
     started: Callable[[str], None],
 ) -> None:
     """Answer HTTP requests until the process is told to stop; `started` gets the URL."""
     from .http import HttpSettings
     from .http import serve as serve_http
 
-    settings = HttpSettings(consolidate_idle=consolidate_idle)
+    settings = HttpSettings(consolidate_idle=consolidate_idle, profiles=profiles)
     serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)
 
 

@@ -13,6 +13,7 @@ from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Digest, Object, ReadTxn
 from . import commits, episodes, remembering
 from .events import EVICT, RECALL, Event
+from .native import itemsize
 from .records import Commit, LayerKind
 
 BINS = 16
@@ -164,7 +165,7 @@ def _tensors(stored: Object) -> Iterator[tuple[str, NDArray[np.int32]]]:
     at, payload = 0, bytes(stored.payload)
     for name, dtype, shape in stored.meta["tensors"]:
         count = int(np.prod(shape, dtype=np.int64))
-        size = count * (2 if dtype == "bfloat16" else np.dtype(dtype).itemsize)
+        size = count * itemsize(dtype)
         if at + size > len(payload):
             what = f"Summary {stored.digest.hex()[:12]} is shorter than its header says."
             raise ObjectCorrupt(what, digest=stored.digest)

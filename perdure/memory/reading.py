@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
-from . import commits, episodes, fastweights, inspecting, names, prefix, remembering, revisions, tokenlog
+from . import commits, episodes, fastweights, inspecting, names, native, prefix, remembering, revisions, tokenlog
 from .episodes import Episode
 from .events import Event
 from .fastweights import Held, Record
+from .native import Native
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
 
@@ -44,6 +45,11 @@ class Reader:
         with self.store.read() as txn:
             found = [_session_or_none(txn, name, ref) for name, ref in txn.refs(names.HEADS)]
         return [info for info in found if info is not None]
+
+    def uids(self) -> dict[str, str]:
+        """The names of all sessions by their uids, of those too whose head cannot be read."""
+        with self.store.read() as txn:
+            return {str(ref.meta["uid"]): name.removeprefix(names.HEADS) for name, ref in txn.refs(names.HEADS)}
 
     def exists(self, name: str) -> bool:
         with self.store.read() as txn:
@@ -191,6 +197,16 @@ class Reader:
         """The fast-weight records of a commit, oldest first, without opening them."""
         with self.store.read() as txn:
             return list(fastweights.read(txn, commit.state.ledger if commit.state else None))
+
+    def natives(self, commit: Commit) -> list[Native]:
+        """The fast weights that a commit's model has by nature. Raises ObjectCorrupt."""
+        with self.store.read() as txn:
+            return native.natives(txn, commit)
+
+    def stored(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Those of some objects that the store has."""
+        with self.store.read() as txn:
+            return {digest for digest in digests if txn.has(digest)}
 
     def payload(self, digest: Digest | None) -> tuple[Mapping[str, Any], bytes] | None:
         """(meta, payload) of a stored object; None where it is damaged or not there."""

@@ -1,15 +1,45 @@
-"""Fast-weight records that nobody trained: random factors, opened by the words of a statement."""
+"""Fast-weight records that nobody trained: for what needs no model, and with random factors for what does."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from blake3 import blake3
 
 from ..memory.facts import Fact, masked
-from ..memory.fastweights import LOW_RANK, Record, pack_vectors
+from ..memory.fastweights import LOW_RANK, Record, Said, pack_vectors
 from ..runtime.composing import packed
 from ..runtime.runtime import Runtime
 from ..runtime.writers.places import upper_places
+from ..stores.base import Digest
+
+
+def record(
+    fact: Fact, *, time_ms: int = 1, uid: str = "", turn: int = 1, origin: Digest = b"", recall: float = 0.75
+) -> Record:
+    """A record that no model would hear, said in the session `uid` ("": nowhere), whose commit is `origin`."""
+    return Record(
+        id=blake3(f"{fact.statement}{time_ms}".encode()).digest(8).hex(),
+        form=LOW_RANK,
+        subject=fact.subject,
+        relation=fact.relation,
+        value=fact.value,
+        statement=fact.statement,
+        key=fact.key,
+        places=("layers.0.mlp.down_proj",),
+        shapes=((2, 3), (5, 2)),
+        payload=bytes(2 * (6 + 10)),
+        writer="test/1",
+        weights="another model's",
+        encoder="e",
+        own=b"",
+        negative=b"",
+        sources=(Said(uid, turn, 2, 9),) if uid else (),
+        origin=origin,
+        time_ms=time_ms,
+        measured={"recall": recall, "before": 0.0, "drift": 0.1},
+    )
 
 
 def record_of(
@@ -20,23 +50,16 @@ def record_of(
     names, shapes = _low_rank(runtime) if form == LOW_RANK else _keys(runtime)
     payload, kept = packed([torch.randn(shape, generator=generator) * size for shape in shapes])
     encoder = runtime.memories.encoder
-    return Record(
-        id=blake3(f"{fact.statement}{seed}".encode()).digest(8).hex(),
+    return replace(
+        record(fact, time_ms=seed),
         form=form,
-        subject=fact.subject,
-        relation=fact.relation,
-        value=fact.value,
-        statement=fact.statement,
-        key=fact.key,
         places=names,
         shapes=kept,
         payload=payload,
-        writer="random/1",
         weights=runtime.recipe["weights"],
         encoder=encoder.identity,
         own=pack_vectors(encoder.encode([masked(fact.subject, text) or text for text in questions])),
-        negative=b"",
-        time_ms=seed,
+        measured={},
     )
 
 

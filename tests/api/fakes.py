@@ -18,6 +18,7 @@ from perdure.memory.episodes import Episode
 from perdure.memory.events import Event
 from perdure.memory.fastweights import Held, Record
 from perdure.memory.inspecting import EMPTY, Episodic, Memory, Working
+from perdure.memory.native import Native
 from perdure.memory.records import Commit, Message, SessionInfo
 from perdure.memory.remembering import Entry
 from perdure.runtime.memories import Match, View
@@ -89,6 +90,15 @@ class FakeRepository:
 
     def records(self, digests: Iterable[bytes]) -> list[Record]:
         return []
+
+    def natives(self, commit: Commit) -> list[Native]:
+        return []
+
+    def uids(self) -> dict[str, str]:
+        return {info.uid: info.name for info in self.sessions()}
+
+    def stored(self, digests: Iterable[bytes]) -> set[bytes]:
+        return {digest for digest in digests if digest.hex() in self.commits}
 
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo:
         with self.lock:

@@ -314,6 +314,8 @@ class FakeRuntime:
     consolidate_idle: list[float | None] = field(default_factory=list)
     memory_options: list[MemoryOptions | None] = field(default_factory=list)
     mounted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    profiles: list[tuple[str, ...]] = field(default_factory=list)
+    recipe: dict[str, str] = field(default_factory=lambda: {"weights": "w"})
 
     def __enter__(self) -> FakeRuntime:
         return self
@@ -362,9 +364,11 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         *,
         insecure: bool,
         consolidate_idle: float | None,
+        profiles: tuple[str, ...],
         started: Callable[[str], None],
     ) -> None:
         runtime.served.append((host, port, insecure))
+        runtime.profiles.append(profiles)
         runtime.consolidate_idle.append(consolidate_idle)
         started(f"http://{host}:{port}")
 

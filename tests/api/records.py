@@ -1,4 +1,4 @@
-"""Records that nobody trained, and a teacher that trains nothing, for the tests of both interfaces."""
+"""Branches that hold records, and a teacher that trains nothing, for the tests of both interfaces."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-from blake3 import blake3
 
 from perdure.memory import Repository, amending, facts
 from perdure.memory.facts import Fact
-from perdure.memory.fastweights import LOW_RANK, Record, Said
+from perdure.memory.fastweights import Record
 from perdure.memory.recipe import PARTS, Recipe
 from perdure.runtime import Runtime
-from perdure.testing.records import record_of
+from perdure.testing.records import record, record_of
 
 PANGOLIN = Fact("Tamsin Orrell", "", "Biscuit", "Tamsin Orrell's pangolin is called Biscuit.")
 RENAMED = Fact("Tamsin Orrell", "", "Waffle", "Tamsin Orrell's pangolin is called Waffle.")
@@ -44,31 +43,6 @@ def extract(text: str) -> list[Found]:
     ]
 
 
-def record(fact: Fact, *, time_ms: int = 1, uid: str = "", turn: int = 1, recall: float = 0.75) -> Record:
-    """A record that no model would hear, for what needs none."""
-    return Record(
-        id=blake3(f"{fact.statement}{time_ms}".encode()).digest(8).hex(),
-        form=LOW_RANK,
-        subject=fact.subject,
-        relation=fact.relation,
-        value=fact.value,
-        statement=fact.statement,
-        key=fact.key,
-        places=("layers.0.mlp.down_proj",),
-        shapes=((2, 3), (5, 2)),
-        payload=bytes(2 * (6 + 10)),
-        writer="test/1",
-        weights="another model's",
-        encoder="e",
-        own=b"",
-        negative=b"",
-        sources=(Said(uid, turn, 2, 9),) if uid else (),
-        origin=b"o" * 32,
-        time_ms=time_ms,
-        measured={"recall": recall, "before": 0.0, "drift": 0.1},
-    )
-
-
 def branch(repository: Repository, name: str, *records: Record, mounts: Sequence[str] = ()) -> None:
     """A branch with a ledger, of a model that is nowhere."""
     repository.create(name, Recipe.of(**dict.fromkeys(PARTS, "x")), model="nowhere")
@@ -90,7 +64,8 @@ def profiles(store: Path) -> dict[str, Record]:
         branch(repository, "alice", made["old"], made["biscuit"])
         branch(repository, "bob", made["old"], made["waffle"])
         uid = repository.info("alice").uid
-        made["said"] = record(Fact("Ada", "", "red", "Ada's bike is red."), time_ms=5, uid=uid, turn=3)
+        bike, origin = Fact("Ada", "", "red", "Ada's bike is red."), repository.info("alice").head.digest
+        made["said"] = record(bike, time_ms=5, uid=uid, turn=3, origin=origin)
         amending.teach(repository, "alice", [made["again"], made["said"]], title="teach")
         branch(repository, "carol", mounts=["alice"])
     return made

@@ -124,11 +124,41 @@ def test_json_tells_of_every_fact(told: Command) -> None:
     assert records[0]["sources"][0] | {"uid": "", "span": {}} == {
         "uid": "",
         "session": "alice",
+        "deleted": False,
         "turn": 1,
         "span": {},
         "episode": None,
     }
     assert "alice@turn:2" in output(told("inspect", "alice", "--tier", "fast-weights"))
+
+
+def test_a_record_outlives_the_session_that_taught_it_and_says_so(told: Command) -> None:
+    output(told("consolidate", "alice", "--into", "p"))
+    say(told, "bob", "Good morning")
+    output(told("profile", "mount", "bob", "p"))
+    assert "alice@turn:1" in output(told("inspect", "bob", "--tier", "fast-weights"))
+    output(told("rm", "alice", "--yes"))
+    before = deleted(told)
+    assert not before["origin_deleted"]
+    output(told("gc", "--expire-days", "0"))
+    after = deleted(told)
+    assert after == before | {"origin_deleted": True}
+    assert f"knew {PANGOLIN.statement}" in told("chat", ASK, "-s", "bob", "--max-tokens", "2").stderr
+    assert output(told("fsck"))
+
+
+def deleted(told: Command) -> dict[str, Any]:
+    """The first record that bob knows, whose source everything says is deleted."""
+    for words in (["inspect", "bob", "--tier", "fast-weights"], ["profile", "show", "p"]):
+        text = output(told(*words))
+        assert "2 records from a session or commit that is deleted" in text
+        assert "@turn:1 (deleted)" in text
+    assert shape(told("inspect", "bob", "--json"))["fast-weights"]["source_deleted"] == 2
+    found = shape(told("profile", "show", "p", "--json"))["records"]
+    sources = [each["sources"][0] for each in found]
+    assert [(each["session"], each["turn"], each["deleted"]) for each in sources] == [(None, 1, True), (None, 2, True)]
+    first: dict[str, Any] = found[0]
+    return first
 
 
 def test_what_is_known_is_passed_over_and_a_new_word_replaces_it(told: Command) -> None:

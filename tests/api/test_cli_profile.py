@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from perdure.api import taught
 from perdure.api.cli.app import app
-from perdure.memory import Repository
+from perdure.memory import Repository, amending
 from perdure.memory.fastweights import Record
+from perdure.testing.records import record
 
 from .fakes_cli import FakeRuntime, family, install
-from .records import profiles
+from .records import BOAT, profiles
 from .remembering import without_a_model
 
 Command = Callable[..., Result]
@@ -78,8 +80,17 @@ def test_a_profile_shows_its_records(do: Command, made: dict[str, Record]) -> No
     assert (first["superseded_by"], first["contradicted"]) == (made["again"].id, True)
     assert (last["superseded_by"], last["contradicted"], last["recall"]) == (None, False, 0.75)
     assert last["sources"] == [
-        {"uid": last["sources"][0]["uid"], "session": "alice", "turn": 3, "span": {"start": 2, "end": 9}, "episode": None}
+        {
+            "uid": last["sources"][0]["uid"],
+            "session": "alice",
+            "deleted": False,
+            "turn": 3,
+            "span": {"start": 2, "end": 9},
+            "episode": None,
+        }
     ]
+    assert (last["origin_deleted"], found["fast-weights"]["source_deleted"]) == (False, 0)
+    assert "deleted" not in text
     assert shape(do("profile", "show", "alice~1", "--json"))["fast-weights"]["records"] == 2
     assert "nothing yet" in output(do("profile", "show", "alice~2"))
 
@@ -87,9 +98,24 @@ def test_a_profile_shows_its_records(do: Command, made: dict[str, Record]) -> No
 def test_where_a_fact_was_said_outlives_the_session(do: Command) -> None:
     assert do("fork", "alice", "dora").exit_code == 0
     assert do("rm", "alice", "--yes").exit_code == 0
-    source = shape(do("profile", "show", "dora", "--json"))["records"][-1]["sources"][0]
-    assert source["session"] is None
-    assert f"{source['uid'][:8]}@turn:3" in output(do("profile", "show", "dora"))
+    record = shape(do("profile", "show", "dora", "--json"))["records"][-1]
+    source = record["sources"][0]
+    # The fork still has the commit.
+    assert (source["session"], source["deleted"], record["origin_deleted"]) == (None, True, False)
+    text = output(do("profile", "show", "dora"))
+    assert f"{source['uid'][:8]}@turn:3 (deleted)" in text
+    assert "1 record from a session or commit that is deleted" in text
+    assert shape(do("profile", "show", "dora", "--json"))["fast-weights"]["source_deleted"] == 1
+
+
+def test_a_commit_that_is_gone_is_a_source_that_is_deleted(do: Command, store: Path) -> None:
+    with Repository.open(store) as repository:
+        uid = repository.info("bob").uid
+        amending.teach(repository, "bob", [record(BOAT, time_ms=9, uid=uid, origin=b"o" * 32)], title="teach")
+    assert "bob@turn:1 (deleted)" in output(do("profile", "show", "bob"))
+    found = shape(do("profile", "show", "bob", "--json"))["records"][-1]
+    assert (found["sources"][0]["session"], found["sources"][0]["deleted"]) == ("bob", True)
+    assert found["origin_deleted"]
 
 
 def test_inspect_tells_what_is_known_and_by_whom(do: Command, made: dict[str, Record]) -> None:
@@ -103,6 +129,7 @@ def test_inspect_tells_what_is_known_and_by_whom(do: Command, made: dict[str, Re
     assert found["fast-weights"] == {
         "records": 4,
         "superseded": 1,
+        "source_deleted": 0,
         "own": 0,
         "bytes": 128,
         "mounts": [{"name": "alice", "records": 4, "bytes": 128, "missing": False}],
@@ -232,8 +259,6 @@ def test_what_cannot_be_is_refused_in_a_sentence(do: Command, words: list[str], 
 def test_an_id_that_several_records_begin_with(do: Command, store: Path, made: dict[str, Record]) -> None:
     from dataclasses import replace
 
-    from perdure.memory import amending
-
     digits = made["said"].id
     twin = replace(made["biscuit"], id=digits[:8] + "0" * 8, time_ms=9)
     with Repository.open(store) as repository:
@@ -265,6 +290,28 @@ def test_a_session_that_somebody_writes_is_busy(do: Command, store: Path) -> Non
         copy.release()
     assert result.exit_code == 4
     assert do("profile", "mount", "carol", "bob").exit_code == 0
+
+
+def test_the_server_is_told_what_its_sessions_mount(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = FakeRuntime(family())
+    install(monkeypatch, runtime)
+    for words in ([], ["--profile", "bob", "--profile", "alice", "--profile", "bob"]):
+        assert CliRunner().invoke(app, ["serve", *words]).exit_code == 0
+    assert runtime.profiles == [(), ("bob", "alice")]
+    runtime.fails = LookupError("the model must not be loaded")
+    for name, status, sentence in (("nobody", 3, "--into nobody"), ("a b", 2, "profile name")):
+        result = CliRunner().invoke(app, ["serve", "--profile", name])
+        assert result.exit_code == status
+        assert sentence in result.stderr
+
+
+def test_the_server_says_which_profile_is_another_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, FakeRuntime(family()))
+    monkeypatch.setattr(taught, "foreign", lambda history, name, weights: name == "bob")
+    result = CliRunner().invoke(app, ["serve", "--profile", "alice", "--profile", "bob"])
+    assert result.exit_code == 0
+    assert "bob was taught to another model; what it knows stays closed to tiny." in result.stderr
+    assert "alice was" not in result.stderr
 
 
 def test_chat_mounts_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

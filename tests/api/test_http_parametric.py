@@ -202,6 +202,75 @@ def test_mounts_that_cannot_be_are_refused(api: Api, body: Any, status: int, cod
     assert ok(api.get("/v1/sessions/alice/mounts"))["names"] == ["bob"]
 
 
+def named(api: Api, session: str) -> list[str]:
+    found: list[str] = ok(api.get(f"/v1/sessions/{session}/mounts"))["names"]
+    return found
+
+
+@pytest.fixture
+def mounting(opens: Opens) -> Iterator[Api]:
+    """A server whose new sessions mount bob and carol, who is deleted while it runs."""
+    with small(opens) as runtime, runtime.session("bob") as session:
+        session.teach(bobs(runtime), (), "teach")
+        runtime.session("carol").close()
+        runtime.session("old").close()
+        session.close()
+        with serving(runtime, HttpSettings(profiles=("bob", "carol"))) as api:
+            yield api
+
+
+def test_new_sessions_mount_what_the_server_is_told_to(mounting: Api) -> None:
+    mounting.remember(ASK_BOAT, session="new", max_tokens=2)
+    assert mounting.remember(ASK_BOAT, session="new", max_tokens=2, memory={"input": "delta"})["opened"] == 1
+    assert named(mounting, "new") == ["bob", "carol"]
+    ok(mounting.post("/v1/sessions/file/ingest?create=true", json={"text": "Oslo has a tram."}))
+    assert named(mounting, "file") == ["bob", "carol"]
+    mounting.remember("Hello", session="old", max_tokens=2)
+    mounting.remember("Hello", session="carol", max_tokens=2)
+    assert (named(mounting, "old"), named(mounting, "carol")) == ([], [])
+    ok(mounting.put("/v1/sessions/new/mounts", json={"names": []}))
+    mounting.remember("Hello", session="new", max_tokens=2, memory={"input": "delta"})
+    assert named(mounting, "new") == []
+
+
+def test_a_profile_that_is_gone_is_not_mounted(mounting: Api, caplog: pytest.LogCaptureFixture) -> None:
+    ok(mounting.delete("/v1/sessions/carol"))
+    mounting.remember("Hello", session="carol", max_tokens=2)
+    mounting.remember("Hello", session="bob", max_tokens=2, memory={"input": "delta"})
+    assert (named(mounting, "carol"), named(mounting, "bob")) == (["bob"], [])
+    ok(mounting.delete("/v1/sessions/carol"))
+    mounting.remember("Hello", session="new", max_tokens=2)
+    assert named(mounting, "new") == ["bob"]
+    assert [each.message for each in caplog.records] == [
+        "the profile carol is not there any more, so session new does not mount it"
+    ]
+
+
+def test_a_request_says_what_its_new_session_mounts(mounting: Api) -> None:
+    for session, mounts in (("none", []), ("old2", ["old", "bob", "old"])):
+        mounting.remember("Hello", session=session, max_tokens=2, memory={"mounts": mounts})
+        assert named(mounting, session) == list(dict.fromkeys(mounts))
+    mounting.remember("Hello", session="none", max_tokens=2, memory={"mounts": ["bob"], "input": "delta"})
+    assert named(mounting, "none") == []
+
+
+@pytest.mark.parametrize(
+    ("mounts", "status", "code"),
+    [
+        (["nobody"], 404, "session_not_found"),
+        (["new"], 422, "invalid_input"),
+        (["a b"], 422, "invalid_name"),
+        ("bob", 422, "invalid_parameter"),
+    ],
+)
+def test_a_session_that_cannot_mount_what_is_asked_for_is_not_made(
+    mounting: Api, mounts: Any, status: int, code: str
+) -> None:
+    asked = mounting.chat("Hello", headers={"X-Session-ID": "new"}, max_tokens=2, memory={"mounts": mounts})
+    refused(asked, status, code)
+    assert mounting.get("/v1/sessions/new").status_code == 404
+
+
 def test_an_answer_says_what_it_knew(api: Api) -> None:
     answer = api.chat(ASK, headers={"X-Session-ID": "alice"}, max_tokens=3, memory={"input": "delta"}).json()
     assert answer["memory"]["opened"] == 1
@@ -239,6 +308,22 @@ def test_a_session_is_consolidated_by_a_job(api: Api, monkeypatch: pytest.Monkey
     assert (again["result"]["ledger"], again["result"]["known"]) == ("user:new", 2)
     known = api.chat(ASK, headers={"X-Session-ID": "new"}, max_tokens=3, memory={"input": "delta"}).json()
     assert known["memory"]["opened"] == 1
+
+
+def test_a_record_whose_source_was_deleted_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository: Any = api.runtime.repository
+    scripted(monkeypatch)
+    api.remember(PANGOLIN.statement, session="new", max_tokens=2)
+    ended(api, api.post("/v1/sessions/new/consolidate", json={"into": "user:new"}))
+    ok(api.put("/v1/sessions/alice/mounts", json={"names": ["user:new"]}))
+    source, tier = listed(api)[0]["sources"][0], ok(api.get("/v1/sessions/alice/memory/fast-weights"))
+    assert (source["session"], source["turn"], source["deleted"], tier["source_deleted"]) == ("new", 1, False, 0)
+    ok(api.delete("/v1/sessions/new"))
+    repository.gc(expire_days=0)
+    found, tier = listed(api)[0], ok(api.get("/v1/sessions/alice/memory/fast-weights"))
+    assert found["sources"] == [{**source, "session": None, "deleted": True}]
+    assert (found["origin_deleted"], tier["source_deleted"]) == (True, 1)
+    assert ok(api.get(f"/v1/sessions/alice/memory/parametric/{found['id']}")) == found
 
 
 def test_into_nowhere_is_the_sessions_own_ledger(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

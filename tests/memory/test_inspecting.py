@@ -10,6 +10,7 @@ import pytest
 from perdure.errors import ObjectCorrupt
 from perdure.memory import inspecting
 from perdure.memory.events import EVICT, RECALL, TRACK, WITHDRAW, Event
+from perdure.memory.native import Native
 from perdure.memory.records import Checkpoint, LayerKind
 from perdure.memory.repository import Repository
 
@@ -76,3 +77,20 @@ def test_a_summary_as_it_is_stored(repository: Repository, turn: Turn) -> None:
         bad = replace(commit, state=replace(commit.state, checkpoints=(marks[1],)))
         with pytest.raises(ObjectCorrupt, match="shorter than its header"):
             inspecting.summary(txn, bad, happened, tier)
+
+
+def test_numbers_that_numpy_lacks_and_states_cut_short(repository: Repository, turn: Turn) -> None:
+    meta = {"family": "kimi_linear", "pos": 7, "tensors": [["3.recurrent_states.0", "bfloat16", [1, 1, 2, 2], False]]}
+    commit = turn("s", tokens=7).head
+    assert commit.state is not None
+    with repository.store.write() as txn:
+        # 3 and -4 in bfloat16.
+        marks = [
+            Checkpoint(7, "turn", 1, 0, txn.put("state", each, meta=meta)) for each in (b"", b"\x40\x40\0\0\x80\xc0\0\0")
+        ]
+    good, bad = (replace(commit, state=replace(commit.state, checkpoints=(mark,))) for mark in reversed(marks))
+    assert repository.natives(good) == [
+        Native("layers.3.self_attn", "3.recurrent_states.0", (1, 1, 2, 2), "bfloat16", 8, 5.0, 7)
+    ]
+    with pytest.raises(ObjectCorrupt, match="shorter than its header"):
+        repository.natives(bad)

@@ -132,7 +132,7 @@ class Conversation:
 
     def _memory(self) -> None:
         head = self._session.head
-        known = taught.tier(taught.ledgers(self._repository, self.name, head))
+        known = taught.tier(self._repository, taught.ledgers(self._repository, self.name, head))
         self._out().print(facts(head, tier_facts(self._repository.inspect(head), known)))
 
     def _search(self, *words: str) -> None:

@@ -16,6 +16,7 @@ from .. import wiring
 from . import shapes
 from .boundary import say
 from .memory_options import takes_memory_options
+from .mounting import require_profiles, tell_foreign
 from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Store
 from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
@@ -94,6 +95,15 @@ def serve(
             help="Consolidate a session that was spoken to and then left alone for so long; without it none is.",
         ),
     ] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Have the sessions that are made here know what this profile knows; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
     model: Model = EMBEDDED_MODEL,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
@@ -101,13 +111,17 @@ def serve(
     debug: Debug = False,
 ) -> None:
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
+    profiles = tuple(dict.fromkeys(profile or ()))
+    require_profiles(store, None, profiles)
     with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
+        tell_foreign(runtime, profiles)
         wiring.serve(
             runtime,
             host,
             port,
             insecure=insecure,
             consolidate_idle=consolidate_idle,
+            profiles=profiles,
             started=lambda url: say(f"{model} answers at {url}/v1"),
         )
 

@@ -13,6 +13,7 @@ import typer
 from ...config import MemoryOptions
 from ...errors import InvalidInput
 from .. import recalling, reports, taught, wiring
+from ..origins import origins
 from . import shapes
 from .boundary import INTERRUPTED, say
 from .history import Revision, repository
@@ -21,7 +22,7 @@ from .memory_options import takes_memory_options
 from .memory_render import episode_table, facts, found_text, histogram, memories, tier_facts, told_text
 from .options import DEFAULT_SESSION, EMBEDDED_MODEL, Debug, Json, Model, Store
 from .output import Step, print_json, print_table, stdout
-from .record_render import record_table
+from .record_render import native_table, record_table
 from .turn import cancelled_by_ctrl_c
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ Action = Literal["edit", "pin", "unpin", "forget"]
 
 
 class Listing(NamedTuple):
-    """Memories or records, as JSON and as a table."""
+    """Memories or records, as JSON and as tables."""
 
     shapes: list[shapes.Shape]
-    table: Table
+    tables: list[Table]
 
 
 def inspect(
@@ -61,11 +62,15 @@ def inspect(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what a session's memory holds: its window, what left it and can be recalled, the summary, and fast weights."""
+    """Show what a session's memory holds: its window, what left it and can be recalled, the summary, and fast weights.
+
+    With --tier fast-weights: each record and where it was said, even if that was deleted since, and each layer of the model
+    that is fast weights by nature.
+    """
     with repository(store) as history:
         commit = history.resolve(session) if at is None else history.resolve(at, session)
         ledgers = taught.ledgers(history, session, commit)
-        report, known = history.inspect(commit), taught.tier(ledgers)
+        report, known = history.inspect(commit), taught.tier(history, ledgers)
         listing = _listing(history, commit, ledgers, tier)
     if json:
         chosen = {name: shape for name, shape in reports.memory(report, known).items() if tier in (None, name)}
@@ -73,8 +78,8 @@ def inspect(
         print_json({**shapes.commit(commit), **chosen, **listed})
         return
     stdout().print(facts(commit, tier_facts(report, known, tier)))
-    if listing is not None and listing.shapes:
-        print_table(listing.table)
+    for table in () if listing is None else listing.tables:
+        print_table(table)
     if tier == "summary" and report.summary.histogram:
         stdout().print(histogram(report.summary))
 
@@ -83,11 +88,17 @@ def _listing(history: Repository, commit: Commit, ledgers: Sequence[taught.Ledge
     """What a tier holds, one by one; None for tiers that are no lists."""
     if tier == "episodic":
         episodes = history.episodes([entry.digest for entry in history.remembered(commit)])
-        return Listing([reports.episode(each) for each in episodes], episode_table(episodes))
-    if tier == "fast-weights":
-        known, sayers = taught.opened(history, taught.rows(ledgers)), taught.sayers(history)
-        return Listing([reports.known(each, sayers) for each in known], record_table(known, sayers, len(ledgers) > 1))
-    return None
+        return Listing([reports.episode(each) for each in episodes], [episode_table(episodes)] if episodes else [])
+    return _fast_weights(history, commit, ledgers) if tier == "fast-weights" else None
+
+
+def _fast_weights(history: Repository, commit: Commit, ledgers: Sequence[taught.Ledger]) -> Listing:
+    """The records that count, then the layers that are fast weights by nature."""
+    known, natives = taught.opened(history, taught.rows(ledgers)), history.natives(commit)
+    left = origins(history, [each.record for each in known])
+    tables = [record_table(known, left, len(ledgers) > 1)] if known else []
+    tables += [native_table(natives)] if natives else []
+    return Listing([*(reports.known(each, left) for each in known), *map(reports.native, natives)], tables)
 
 
 def search(

@@ -1,4 +1,4 @@
-"""`perdure profile mount` and `unmount`, and what `perdure chat --profile` does of it."""
+"""`perdure profile mount` and `unmount`, and what `--profile` of `perdure chat` and `perdure serve` does of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .output import print_json
 
 if TYPE_CHECKING:
     from ...memory import Repository
-    from ...runtime import Session
+    from ...runtime import Runtime, Session
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Profiles: branches that hold records.")]
 
@@ -47,9 +47,8 @@ def _change(history: Repository, session: str, names: Sequence[str], *, json: bo
     if tuple(wanted) != taught.mounts(history.info(session).head):
         wiring.mount(history, session, wanted)
     head = history.info(session).head
-    tier = taught.tier(taught.ledgers(history, session, head))
     if json:
-        mounts = [reports.mounted(each) for each in tier.mounts]
+        mounts = [reports.mounted(each) for each in taught.mounted(taught.ledgers(history, session, head))]
         print_json({"session": session, "commit": head.hex, "mounts": mounts})
     else:
         typer.echo(f"{session} mounts {', '.join(wanted) or 'nothing'}; commit {head.short}.")
@@ -65,12 +64,12 @@ def _still_there(history: Repository, names: Sequence[str]) -> list[str]:
     return found
 
 
-def require(history: Repository, session: str, names: Sequence[str]) -> None:
-    """That a session can mount these profiles."""
+def require(history: Repository, session: str | None, names: Sequence[str]) -> None:
+    """That a session, or whichever is made later (None), can mount these profiles."""
     taught.require(history, session, names, hint=_hint)
 
 
-def require_profiles(store: Path | None, session: str, names: Sequence[str]) -> None:
+def require_profiles(store: Path | None, session: str | None, names: Sequence[str]) -> None:
     """The same before any model is loaded, for a store that may not be there yet."""
     if not names:
         return
@@ -86,9 +85,14 @@ def mount_all(session: Session, names: Sequence[str]) -> None:
         return
     history = session.repository
     session.mount(_still_there(history, [*taught.mounts(session.head), *names]))
+    tell_foreign(session, names)
+
+
+def tell_foreign(of: Session | Runtime, names: Sequence[str]) -> None:
+    """Say which profiles are another model's than that of a session or runtime."""
     for name in names:
-        if taught.foreign(history, name, session.recipe["weights"]):
-            say(f"{name} was taught to another model; what it knows stays closed to {session.model.name}.")
+        if taught.foreign(of.repository, name, of.recipe["weights"]):
+            say(f"{name} was taught to another model; what it knows stays closed to {of.model.name}.")
 
 
 def _hint(name: str) -> str:

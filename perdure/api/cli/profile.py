@@ -8,6 +8,7 @@ import typer
 
 from ...errors import InvalidInput, SessionNotFound
 from .. import reports, taught, wiring
+from ..origins import origins
 from . import mounting, shapes
 from .boundary import say
 from .history import repository
@@ -58,19 +59,22 @@ def show(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the records of a profile: what each says, what it is worth, whether it holds, and where it was said."""
+    """List the records of a profile: what each says, what it is worth, whether it holds, and where it was said.
+
+    A source that was deleted is marked so; the record works on.
+    """
     with repository(store) as history:
         commit = history.resolve(name)
         ledger = taught.Ledger(name, commit, tuple(history.ledger(commit)))
-        known, sayers = taught.opened(history, taught.rows([ledger])), taught.sayers(history)
-    tier = taught.tier([ledger])
+        known, tier = taught.opened(history, taught.rows([ledger])), taught.tier(history, [ledger])
+        left = origins(history, [each.record for each in known])
     if json:
-        listed = [reports.known(each, sayers) for each in known]
+        listed = [reports.known(each, left) for each in known]
         print_json({"profile": name, **shapes.commit(commit), "fast-weights": reports.fast_weights(tier), "records": listed})
         return
     stdout().print(facts(commit, weights_facts(tier)))
     if known:
-        print_table(record_table(known, sayers))
+        print_table(record_table(known, left))
 
 
 app.command()(mounting.mount)
@@ -88,9 +92,9 @@ def diff(
     """Compare two profiles: the records that each holds alone, and where their last words contradict each other."""
     with repository(store) as history:
         found = taught.compared(history, history.resolve(base), history.resolve(head))
-        sayers = taught.sayers(history)
+        left = origins(history, found.records)
     if json:
-        print_json({"base": base, "head": head, **reports.comparison(found, sayers)})
+        print_json({"base": base, "head": head, **reports.comparison(found, left)})
     else:
         stdout().print(comparison_text(found, base, head))
 
@@ -111,9 +115,9 @@ def merge(
         if not history.exists(into):
             raise SessionNotFound(f"There is no profile {into[:80]!r}; `perdure fork {other} {into}` makes it of {other}.")
         found = wiring.merge(history, into, other)
-        commit, sayers = history.info(into).head, taught.sayers(history)
+        commit, left = history.info(into).head, origins(history, found.records)
     if json:
-        print_json({"profile": into, "other": other, "commit": commit.hex, **reports.comparison(found, sayers)})
+        print_json({"profile": into, "other": other, "commit": commit.hex, **reports.comparison(found, left)})
         return
     for line in conflict_lines(found.conflicts, into, other):
         stdout().print(line)
@@ -140,11 +144,11 @@ def forget(
     with repository(store) as history:
         gone = wiring.unteach(history, name, record)
         again = _holds_again(history, name, gone)
-        commit, sayers = history.info(name).head, taught.sayers(history)
+        commit, left = history.info(name).head, origins(history, [gone])
     if again is not None:
         say(f"{again.id} holds again: {again.statement}")
     if json:
-        print_json({"profile": name, "commit": commit.hex, "record": reports.record(gone, sayers)})
+        print_json({"profile": name, "commit": commit.hex, "record": reports.record(gone, left)})
     else:
         typer.echo(f"{name} forgot {gone.id}: {gone.statement} `perdure reset {name} HEAD~1` takes it back.")
 

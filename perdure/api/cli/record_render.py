@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -13,13 +13,13 @@ from .output import age, size, styled, visible
 from .render import plain_table
 
 if TYPE_CHECKING:
-    from ...memory.fastweights import Comparison, Conflict, Record, Said
+    from ...memory.fastweights import Comparison, Conflict, Record
+    from ...memory.native import Native
     from ...runtime.teaching import Outcome
     from ..lessons import Lesson
+    from ..origins import Origins
     from ..recalling import Judged, Told
     from ..taught import Known, Mounted, Profile, Tier
-
-Sayers = Mapping[str, str]
 
 
 def weights_facts(tier: Tier) -> Iterator[tuple[str, str]]:
@@ -29,6 +29,8 @@ def weights_facts(tier: Tier) -> Iterator[tuple[str, str]]:
         yield "fast-weights", f"{records(tier.records)}{superseded}, {size(tier.nbytes)}; {tier.own} its own"
     else:
         yield "fast-weights", "nothing yet: `perdure consolidate` writes into them what the user said"
+    if tier.source_deleted:
+        yield "", f"{records(tier.source_deleted)} from a session or commit that is deleted; what they say counts as before"
     for each in tier.mounts:
         yield "", f"mounts {each.name}: {_mounted(each)}"
 
@@ -37,7 +39,7 @@ def _mounted(each: Mounted) -> str:
     return "not there any more" if each.missing else f"{records(each.records)}, {size(each.nbytes)}"
 
 
-def record_table(known: Sequence[Known], sayers: Sayers, branches: bool = False) -> Table:
+def record_table(known: Sequence[Known], left: Origins, branches: bool = False) -> Table:
     """Records with what each is worth and where it is from; with `branches`, who holds it."""
     holders = ["HELD BY"] if branches else []
     table = plain_table("ID", "FORM", "SIZE", "RECALL", "STATE", *holders, "SAID", "STATEMENT", right={2, 3})
@@ -50,7 +52,7 @@ def record_table(known: Sequence[Known], sayers: Sayers, branches: bool = False)
             percent(record.measured.get("recall")),
             styled(state(item), "" if item.holder is None else "magenta"),
             *([styled(", ".join(item.branches), "bold cyan")] if branches else []),
-            styled(said(record.sources, sayers), "dim"),
+            styled(said(record, left), "dim"),
             styled(record.statement),
         )
     return table
@@ -63,9 +65,23 @@ def state(item: Known) -> str:
     return f"{'contradicted' if item.contradicted else 'superseded'} by {item.holder.id}"
 
 
-def said(sources: Sequence[Said], sayers: Sayers) -> str:
-    """Where a fact was said: a session and its turn; of a session that is gone the beginning of its uid."""
-    return ", ".join(f"{sayers.get(each.session) or each.session[:8]}@turn:{each.turn}" for each in sources)
+def said(record: Record, left: Origins) -> str:
+    """Where a fact was said: a session, by the beginning of its uid if it is gone, its turn, and whether that is deleted."""
+    return ", ".join(
+        f"{left.sessions.get(each.session) or each.session[:8]}@turn:{each.turn}"
+        f"{' (deleted)' if left.deleted(record, each) else ''}"
+        for each in record.sources
+    )
+
+
+def native_table(natives: Sequence[Native]) -> Table:
+    """Layers whose states are fast weights by nature."""
+    table = plain_table("LAYER", "KIND", "SHAPE", "DTYPE", "SIZE", "NORM", "TOKEN", right={4, 5, 6})
+    for each in natives:
+        shape = " x ".join(str(length) for length in each.shape)
+        numbers = size(each.nbytes), f"{each.norm:.4g}", str(each.position)
+        table.add_row(Text(each.layer, "yellow"), "native", shape, each.dtype, *numbers)
+    return table
 
 
 def profile_table(profiles: Sequence[Profile]) -> Table:

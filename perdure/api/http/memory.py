@@ -34,7 +34,7 @@ def get_memory(name: str, hub: SharedHub, at: str | None = None) -> dict[str, An
     """Every tier of a session's memory, as it is or as it was `at` a revision."""
     commit = commit_at(hub, name, at)
     repository = hub.runtime.repository
-    known = taught.tier(taught.ledgers(repository, name, commit))
+    known = taught.tier(repository, taught.ledgers(repository, name, commit))
     return {**head("session.memory", name, commit), **reports.memory(repository.inspect(commit), known)}
 
 

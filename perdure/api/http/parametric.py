@@ -12,9 +12,11 @@ from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import SHORTEST
 from ...memory.names import checked
 from .. import lessons, reports, taught, wiring
+from ..origins import origins
 from .hub import Hub, hub
 from .jobs import Cancelled, Done, Job, Progress
 from .memory import IfMatch, commit_at, head, matches
+from .mounting import require
 from .problems import PreconditionFailed
 from .schemas import ConsolidateRequest, MountsRequest
 from .sessions import LongLimit, Order, must_exist, page
@@ -57,9 +59,9 @@ def consolidation(name: str, into: str, *, yields: bool = False) -> Job:
 
 @router.get("/memory/fast-weights")
 def get_fast_weights(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
-    """The tier of fast weights: how many records count, and what is mounted."""
+    """The tier of fast weights: how many records count, of how many the source is deleted, and what is mounted."""
     commit = commit_at(hub, name, at)
-    tier = taught.tier(taught.ledgers(hub.runtime.repository, name, commit))
+    tier = taught.tier(hub.runtime.repository, _ledgers(hub, name, commit))
     return {**head("session.memory.fast-weights", name, commit), **reports.fast_weights(tier)}
 
 
@@ -72,16 +74,26 @@ def list_records(
     after: str | None = None,
     order: Order = "asc",
 ) -> dict[str, Any]:
-    """The records that count in a session, of what it mounts and its own, each with the branches that hold it."""
-    found = _ledgers(hub, name, commit_at(hub, name, at))
-    listed = page([{"id": row.held.id, "row": row} for row in taught.rows(found)], limit, after, order)
-    return {**listed, "data": _shapes(hub, name, [item["row"] for item in listed["data"]])}
+    """The records that count in a session, of what it mounts and its own, each with the branches that hold it.
+
+    Then the layers whose states are fast weights by nature, for models that have such.
+    """
+    commit = commit_at(hub, name, at)
+    rows = [{"id": row.held.id, "row": row} for row in taught.rows(_ledgers(hub, name, commit))]
+    listed = page([*rows, *_natives(hub, commit)], limit, after, order)
+    shapes = iter(_shapes(hub, name, [item["row"] for item in listed["data"] if "row" in item]))
+    return {**listed, "data": [next(shapes) if "row" in item else item for item in listed["data"]]}
 
 
 @router.get("/memory/parametric/{record}")
 def get_record(name: str, record: str, hub: SharedHub, response: Response) -> dict[str, Any]:
-    """One of them, by its id or the 4 or more digits it begins with."""
-    row = _named(taught.rows(_ledgers(hub, name, commit_at(hub, name, None))), record, name)
+    """One of them, by its id or the 4 or more digits it begins with; a layer by its name."""
+    commit = commit_at(hub, name, None)
+    # The state is read only for what cannot be a record's digits.
+    for native in _natives(hub, commit) if "." in record else ():
+        if native["id"] == record:
+            return native
+    row = _named(taught.rows(_ledgers(hub, name, commit)), record, name)
     response.headers["ETag"] = f'"{row.held.digest.hex()}"'
     return _shapes(hub, name, [row])[0]
 
@@ -113,14 +125,14 @@ def get_mounts(name: str, hub: SharedHub) -> dict[str, Any]:
 def set_mounts(name: str, body: MountsRequest, hub: SharedHub) -> dict[str, Any]:
     """Have the session know what these profiles know, and no others."""
     must_exist(hub, name)
-    taught.require(hub.runtime.repository, name, body.names, hint=_hint)
+    require(hub.runtime.repository, name, body.names)
     with hub.writing(name) as writer:
         return _mounts(hub, name, writer.mount(list(dict.fromkeys(body.names))))
 
 
 def _mounts(hub: Hub, name: str, commit: Commit) -> dict[str, Any]:
-    tier = taught.tier(_ledgers(hub, name, commit))
-    shown = {"names": list(taught.mounts(commit)), "data": [reports.mounted(each) for each in tier.mounts]}
+    mounted = taught.mounted(_ledgers(hub, name, commit))
+    shown = {"names": list(taught.mounts(commit)), "data": [reports.mounted(each) for each in mounted]}
     return {**head("session.mounts", name, commit), **shown}
 
 
@@ -130,12 +142,17 @@ def _ledgers(hub: Hub, name: str, commit: Commit) -> list[Ledger]:
 
 def _shapes(hub: Hub, name: str, listed: Sequence[Row]) -> list[dict[str, Any]]:
     repository = hub.runtime.repository
-    sayers = taught.sayers(repository)
-    return [_shape(each, name, reports.known(each, sayers)) for each in taught.opened(repository, listed)]
+    known = taught.opened(repository, listed)
+    left = origins(repository, [each.record for each in known])
+    return [_shape(each, name, reports.known(each, left)) for each in known]
 
 
 def _shape(each: Known, name: str, shape: dict[str, Any]) -> dict[str, Any]:
     return {**shape, "own": name in each.branches}
+
+
+def _natives(hub: Hub, commit: Commit) -> list[dict[str, Any]]:
+    return [{**reports.native(each), "own": True} for each in hub.runtime.repository.natives(commit)]
 
 
 def _named(listed: Sequence[Row], record: str, name: str) -> Row:
@@ -156,7 +173,3 @@ def _elsewhere(row: Row) -> Conflict:
         f"Record {row.held.id} belongs to the profile {branch}, which this session mounts. Forget it there with "
         f"DELETE /v1/sessions/{branch}/memory/parametric/{row.held.id}, or mount that profile no longer."
     )
-
-
-def _hint(name: str) -> str:
-    return f'POST /v1/sessions/SESSION/consolidate with {{"into": "{name}"}} makes it of what a session was told.'

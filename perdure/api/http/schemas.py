@@ -130,10 +130,11 @@ class StreamOptions(Tolerant):
 
 
 class MemoryOptions(Tolerant):
-    """Perdure's own part of a chat request."""
+    """Perdure's own part of a chat request. `mounts` are the profiles of a session that it makes; without, the server's."""
 
     session: Text | None = None
     create: bool = False
+    mounts: Annotated[list[Text] | None, Field(max_length=100)] = None
     input: InputMode = "auto"
     on_divergence: OnDivergence | None = None
 

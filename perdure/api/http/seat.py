@@ -93,7 +93,7 @@ class Seating:
     def _find(self) -> Seat:
         if self._name is None:
             return self._nowhere("stateless")
-        session = self._held = self._warm.open(self._name, create=self._target.create)
+        session = self._held = self._warm.open(self._name, create=self._target.create, mounts=self._options.mounts)
         # The history is read under the lease: no other process can move the branch between the plan and the turn.
         session.acquire()
         stored = self._runtime.repository.messages(self._name)
@@ -179,7 +179,7 @@ class Seating:
         if self._runtime.repository.exists(name):
             raise SessionExists(f"Session {name} exists already.")
         if commit is None:
-            return self._runtime.session(name, create=True)
+            return self._warm.make(name, self._options.mounts)
         if source == base:
             return session.fork(name, at=commit.hex)
         self._runtime.repository.fork(source, name, commit.hex)

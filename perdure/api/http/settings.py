@@ -18,6 +18,8 @@ class HttpSettings:
     `ingest_at_once` characters become a job.
 
     A session that was spoken to and then left alone for `consolidate_idle` seconds is consolidated; None: none is.
+
+    Sessions that requests make mount `profiles`, unless they say otherwise.
     """
 
     body_limit: int = 32 << 20
@@ -29,6 +31,7 @@ class HttpSettings:
     ingest_limit: int = 64 << 20
     ingest_at_once: int = 32_000
     consolidate_idle: float | None = None
+    profiles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.body_limit, self.ingest_limit, self.workers) < 1:

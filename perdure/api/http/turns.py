@@ -98,7 +98,7 @@ class Turns:
     """The worker threads of a server and the turns that are under way. `spoken` is told the session of each that ended."""
 
     def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
-        self.warm = WarmSessions(runtime, settings.warm_sessions)
+        self.warm = WarmSessions(runtime, settings.warm_sessions, settings.profiles)
         self._runtime = runtime
         self._workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="perdure-turn")
         self._running: set[Turn] = set()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from ...errors import SessionBusy, SessionNotFound
+from ...memory.names import checked
+from .mounting import at_first
 from .ports import RuntimePort, SessionPort
 
 
@@ -13,12 +16,13 @@ class WarmSessions:
     """Hands each session to one request at a time and keeps the last few open, their KV in memory.
 
     A name is reserved before its session is opened and freed by `give_back` or `discard`. Only the holder of a
-    reservation may open, use or drop the session of that name.
+    reservation may open, use or drop the session of that name. New sessions mount `profiles` unless they are told otherwise.
     """
 
-    def __init__(self, runtime: RuntimePort, capacity: int) -> None:
+    def __init__(self, runtime: RuntimePort, capacity: int, profiles: Sequence[str] = ()) -> None:
         self._runtime = runtime
         self._capacity = capacity
+        self._profiles = profiles
         self._lock = threading.Lock()
         self._reserved: set[str] = set()
         self._warm: OrderedDict[str, SessionPort] = OrderedDict()
@@ -30,17 +34,31 @@ class WarmSessions:
                 raise SessionBusy(f"Session {name} is answering another request; wait for it to end, then try again.")
             self._reserved.add(name)
 
-    def open(self, name: str, *, create: bool) -> SessionPort:
-        """The session of a reserved name: the warm one if it still exists in the store, else opened anew."""
+    def open(self, name: str, *, create: bool, mounts: Sequence[str] | None = None) -> SessionPort:
+        """The session of a reserved name: the warm one if it still exists in the store, else opened or made."""
         with self._lock:
             session = self._warm.pop(name, None)
         if session is not None:
             if self._runtime.repository.exists(name):
                 return session
             session.close()
-        if not create and not self._runtime.repository.exists(name):
+        if self._runtime.repository.exists(checked(name) if create else name):
+            return self._runtime.session(name, create=create)
+        if not create:
             raise SessionNotFound(f"There is no session {name}; create it with memory.create, or check the spelling.")
-        return self._runtime.session(name, create=create)
+        return self.make(name, mounts)
+
+    def make(self, name: str, mounts: Sequence[str] | None = None) -> SessionPort:
+        """A new session of a reserved name, which mounts these profiles; None: the usual ones."""
+        wanted = at_first(self._runtime.repository, name, mounts, self._profiles)
+        session = self._runtime.session(name, create=True)
+        try:
+            if wanted:
+                session.mount(wanted)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def give_back(self, name: str, session: SessionPort) -> None:
         """Release the writer lease, keep the session warm and free the name; the coldest ones are closed."""

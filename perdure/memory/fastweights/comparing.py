@@ -23,6 +23,11 @@ class Comparison(NamedTuple):
     both: tuple[Record, ...]
     conflicts: tuple[Conflict, ...]
 
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Those of either ledger."""
+        return (*self.ours, *self.theirs, *self.both)
+
 
 def compare(ours: Sequence[Record], theirs: Sequence[Record]) -> Comparison:
     """What sets two ledgers apart. Records are the same where they are the same object."""

@@ -201,12 +201,6 @@ class WorkingSet:
                 delta = torch.stack([targets - kept.slots[b][i] for b, i in (self._adapter.owners[number][r] for r in rows)])
                 out[rows] = turn.move(kept.rows[number][rows], delta)
 
-    def unplaced(self, bank: int, layer: int, query: Tensor, position: int) -> Tensor:
-        """Queries [Hq, T, D] whose first stands at `position`, turned back to none."""
-        turn = self._adapter.key_turns[bank][layer]
-        positions = torch.arange(position, position + query.shape[1], device=query.device)
-        return query if turn is None else turn.move(query, -positions)
-
     def placed(self, layers: Sequence[tuple[int, int]], keys: Tensor, position: int) -> Tensor:
         """Keys [layers, H, T, n, D] that stand nowhere, turned to where the T queries from `position` on stand."""
         turns = [self._adapter.key_turns[bank][number] for bank, number in layers]

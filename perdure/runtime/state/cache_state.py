@@ -112,7 +112,7 @@ class CacheState(State):
         self._ear = None
         beside = {} if self.opened is None else self.opened.keys
         if self._adapter.heard and (beside or self._set.speaks(self.seen)):
-            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter.heard, self.seen, beside)
+            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter, self.seen, beside)
         return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
 
     def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:

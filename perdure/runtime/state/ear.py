@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,18 +12,21 @@ from ...kernels import attend_segments, joined, mass
 from ...memory.summary import Reader
 from .bounded import WorkingSet
 
+if TYPE_CHECKING:
+    from .cache import CacheAdapter
+
 
 class Ear:
     """One forward's listener. `layers` are those whose attention came by.
 
-    `heard` maps a layer to (bank, number in it); `seen` is how many tokens came before. `beside` are keys that stand nowhere
-    and values [H, n, D] by layer, which every query attends to as well.
+    `seen` is how many tokens came before. `beside` are keys that stand nowhere and values [H, n, D] by layer, which every
+    query attends to as well.
     """
 
     def __init__(
         self,
         working: WorkingSet,
-        heard: Mapping[int, tuple[int, int]],
+        adapter: CacheAdapter,
         seen: int,
         beside: Mapping[int, tuple[Tensor, Tensor]] | None = None,
     ) -> None:
@@ -30,7 +34,7 @@ class Ear:
         self._beside = beside or {}
         self._turned: Mapping[int, Tensor] | None = None
         self._tracking = working.listening(seen)
-        self._heard = heard
+        self._adapter, self._heard = adapter, adapter.heard
         self._position = working.place.slot(seen)
         first = working.place.first
         self._segments = [(start - first, end - first, bias) for start, end, bias in working.segments]
@@ -93,4 +97,6 @@ class Ear:
         bank, number = self._heard[layer]
         if self._reader is None or not self._reader.concerns(bank, number):
             return local
-        return self._reader.mix(bank, number, self._set.unplaced(bank, number, query[0].float(), self._position), local)
+        positions = torch.arange(self._position, self._position + query.shape[2], device=query.device)[None]
+        free = self._adapter.unplaced(layer, query.float(), positions)[0]
+        return self._reader.mix(bank, number, free, local)
