@@ -101,12 +101,12 @@ def measure(run: Run, seed: int, size: int) -> None:
     run.console.print(f"seed {seed}, {size} facts")
     with run.runtime(f"{seed}-{size}") as runtime:
         found, _ = teach(runtime, "lesson", [f"Remember: {fact.statement}" for fact in facts])
-        run.note(**{f"kept_{size}": len(found.written) / size})
         base, known = fresh(runtime, "base"), fresh(runtime, "known", [PROFILE])
-        asked_forced, asked_free = shares(known, _asked(facts))
-        run.note(**{f"facts_{size}": asked_free, f"facts_{size}_forced": asked_forced})
+        if "facts" in run.args.parts:
+            forced, free = shares(known, _asked(facts))
+            run.note(**{f"kept_{size}": len(found.written) / size, f"facts_{size}": free, f"facts_{size}_forced": forced})
         if size == min(run.args.sizes):
-            _beside(run, runtime, base, known, facts, seed, asked_free)
+            _beside(run, runtime, base, known, facts, seed)
 
 
 def _asked(facts: Sequence[Taught]) -> list[Question]:
@@ -116,12 +116,10 @@ def _asked(facts: Sequence[Taught]) -> list[Question]:
     return [fact.questions[fact.number % len(fact.questions)] for fact in facts]
 
 
-def _beside(
-    run: Run, runtime: Runtime, base: Session, known: Session, facts: Sequence[Taught], seed: int, alone: float
-) -> None:
+def _beside(run: Run, runtime: Runtime, base: Session, known: Session, facts: Sequence[Taught], seed: int) -> None:
     parts = run.args.parts
     if "controls" in parts:
-        controls(run, runtime, base, known, facts, seed, alone)
+        controls(run, runtime, base, known, facts, seed)
     if "damage" in parts:
         damage(run, base, known, facts, seed)
     if "update" in parts:
@@ -130,9 +128,7 @@ def _beside(
         removal(run, runtime, facts)
 
 
-def controls(
-    run: Run, runtime: Runtime, base: Session, known: Session, facts: Sequence[Taught], seed: int, alone: float
-) -> None:
+def controls(run: Run, runtime: Runtime, base: Session, known: Session, facts: Sequence[Taught], seed: int) -> None:
     questions = [question for fact in facts for question in fact.questions]
     first, free = shares(base, questions)
     run.note(untaught_10=free, untaught_10_forced=first)
@@ -143,7 +139,7 @@ def controls(
         session.memory.add([("told", fact.statement) for fact in facts])
     first, free = shares(recalling, questions)
     run.note(recalled_10=free, recalled_10_forced=first)
-    together = shares(both, questions)[1]
+    alone, together = shares(known, questions)[1], shares(both, questions)[1]
     run.note(both_minus_better_10=together - max(free, alone), follow_ups_10=follow_ups(known, facts))
     run.note(two_facts_10=shares(known, pairs(seed, facts), free=True)[1])
 
@@ -256,9 +252,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measured(run: Run, seed: int) -> None:
-    if "facts" in run.args.parts:
-        for size in run.args.sizes:
-            measure(run, seed, size)
+    beside = {"controls", "damage", "update", "removal"}.intersection(run.args.parts)
+    for size in run.args.sizes if "facts" in run.args.parts else run.args.sizes[: bool(beside)]:
+        measure(run, seed, size)
     if "chat" in run.args.parts:
         from_chat(run, seed)
     if "timing" in run.args.parts and seed == run.args.seeds[0]:

@@ -34,11 +34,13 @@ def test_a_named_person_is_asked_about_by_the_first_name_too() -> None:
 
 def test_texts_are_the_questions_and_both_statements() -> None:
     fact = known(USER, "pet:dog", "Rex")
-    assert texts(fact) == [
-        *(example.question for example in examples(fact)),
-        "The user's dog is called Rex.",
-        "Your dog is called Rex.",
-    ]
+    asked = [example.question for example in examples(fact)]
+    found = texts(fact)
+    assert found[: len(asked)] == asked
+    assert found[-2:] == ["The user's dog is called Rex.", "Your dog is called Rex."]
+    oblique = found[len(asked) : -2]
+    assert "Who barks when my doorbell rings?" in oblique
+    assert set(oblique).isdisjoint(asked)
 
 
 DERIVED = [

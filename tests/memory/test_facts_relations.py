@@ -40,6 +40,19 @@ def test_a_relation_is_whole(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", LIBRARY)
+def test_a_relation_is_asked_for_obliquely_too(key: str) -> None:
+    relation = LIBRARY[key]
+    named = {noun for line in relation.oblique if ": " in line for noun in line.partition(": ")[0].split(", ")}
+    assert named <= set(relation.nouns)
+    for noun in relation.nouns[:3] or ("",):
+        found = [
+            render(each, asking(subject), noun) for subject in (USER, "Mara Lindqvist") for each in relation.obliquely(noun)
+        ]
+        assert len(set(found)) == len(found) >= 10
+        assert not any(re.search(r"[*:]| [XNMV]\b", each) for each in found)
+
+
+@pytest.mark.parametrize("key", LIBRARY)
 def test_what_a_relation_states_is_recognised(key: str) -> None:
     relation = LIBRARY[key]
     for fact in facts(key):

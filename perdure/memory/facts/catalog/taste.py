@@ -20,18 +20,18 @@ favourite | phrase | favourites+ | green |
 ! A quiz about M asks for the N closest to X's heart. What is the right answer?
 ! Tell me X's number one N.
 ! I need to know which N beats all others in X's eyes.
-! colour, color: In what shade should the scarf for M be knitted?
-! colour, color: Of all the crayons in the box, which one do* X reach for first?
-! colour, color: What tint of wrapping paper would please M most?
-! colour, color: Which tin of paint would X choose for a room to feel happy in?
+! colour: In what shade should the scarf for M be knitted?
+! colour: Of all the crayons in the box, which one do* X reach for first?
+! colour: What tint of wrapping paper would please M most?
+! colour: Which tin of paint would X choose for a room to feel happy in?
 ! food, dish: What should I cook for M as a treat?
 ! food, dish: Which plateful makes X's mouth water more than any other?
 ! food, dish: What should be on the table at X's birthday dinner?
 ! food, dish: X may order anything on the menu. What will it be?
-! film, movie: Which picture would X gladly see for the hundredth time?
-! film, movie: A cinema puts on one show in X's honour. What should be on the screen?
-! film, movie: Of everything X have* ever seen at the cinema, what was the best?
-! film, movie: What DVD would X take to a desert island?
+! film: Which picture would X gladly see for the hundredth time?
+! film: A cinema puts on one show in X's honour. What should be on the screen?
+! film: Of everything X have* ever seen at the cinema, what was the best?
+! film: What DVD would X take to a desert island?
 ! book: Which novel would X rescue first from a burning library?
 ! book: Which title on the shelf do* X treasure most?
 ! book: Of everything X have* ever read, what was the very best?
