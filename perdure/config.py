@@ -12,6 +12,19 @@ BLOCK_TOKENS = 64
 PREFILL_GRID = 128
 """Prefill runs in chunks that end at multiples of this position, so that equal prefixes give equal bits."""
 
+WRITERS = ("kv", "distill", "closed-form", "delta")
+"""What can write a fact into fast weights (perdure/runtime/writers)."""
+
+CHOSEN_WRITERS = WRITERS[:2]
+"""Those of them that are chosen when none is asked for, by what the model's family can take."""
+
+
+def known_writer(name: str) -> str:
+    """The name itself. Raises InvalidInput unless it is one of WRITERS."""
+    if name not in WRITERS:
+        raise InvalidInput(f"The writer {name[:40]!r} is not known; give {', '.join(WRITERS)}.")
+    return name
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

@@ -9,7 +9,7 @@ from ..errors import InvalidInput, SessionNotFound
 from ..memory.names import checked
 
 if TYPE_CHECKING:
-    from ..memory.fastweights import Comparison, Held, Record
+    from ..memory.fastweights import Comparison, Held, Record, Refusal
     from ..memory.records import Commit, Message, SessionInfo
     from ..stores.base import Digest
 
@@ -28,6 +28,8 @@ class Ledgers(Protocol):
     def ledger(self, commit: Commit) -> list[Held]: ...
 
     def records(self, digests: Iterable[Digest]) -> list[Record]: ...
+
+    def refusals(self, commit: Commit) -> list[Refusal]: ...
 
 
 class Ledger(NamedTuple):
