@@ -242,6 +242,24 @@ def test_a_dry_run_knows_what_was_refused(told: Command) -> None:
     assert facts[-1]["why"] is None
 
 
+def test_a_chat_learns_as_it_goes(do: Command, teacher: type[Teacher]) -> None:
+    first = do("chat", f"{PANGOLIN.statement} Ada Byron's van is called Fail.", "-s", "alice", "--learn", "delta")
+    assert first.exit_code == 0
+    assert f"  learned: {PANGOLIN.statement}" in first.stderr
+    assert "  not kept: Ada Byron's van is called Fail (only 0% of the wordings are answered)." in first.stderr
+    assert teacher.writers == ["delta"]
+    asked = do("chat", ASK, "-s", "alice", "--max-tokens", "3", "--learn", "delta")
+    assert f"knew {PANGOLIN.statement}" in asked.stderr
+    both = do("chat", f"{ASK} {BOAT.statement}", "-s", "alice", "--max-tokens", "3", "--learn", "delta")
+    assert f"knew {PANGOLIN.statement}" in both.stderr
+    assert f"  learned: {BOAT.statement}" in both.stderr
+    assert "recalled nothing" not in do("trace", "alice").stderr
+    assert "learned" not in do("chat", PANGOLIN.statement, "-s", "bob", "--max-tokens", "3").stderr
+    wrong = do("chat", "hello", "--learn", "magic")
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+    assert "give off or kv, distill, closed-form, delta" in wrong.stderr
+
+
 def test_a_session_of_another_model_is_refused(told: Command, tmp_path: Path) -> None:
     other = tiny_llama(tmp_path / "other", dtype="float32")
     refused = told("consolidate", "alice", "-m", str(other))

@@ -13,12 +13,13 @@ import pytest
 from perdure.api.http import HttpSettings
 from perdure.errors import InvalidInput
 from perdure.memory.fastweights import Record
+from perdure.testing.encoder import HashedWords
 from perdure.testing.records import record_of
 
 from ..conftest import Opens
 from .http_server import Api, eventually, serving
 from .records import ASK, ASK_BOAT, BOAT, PANGOLIN, RENAMED, scripted
-from .remembering import small
+from .remembering import SMALL, small
 
 
 @pytest.fixture
@@ -279,6 +280,22 @@ def test_a_consolidation_by_another_writer(api: Api, monkeypatch: pytest.MonkeyP
     assert [(len(each["outcomes"]), len(each["refused"])) for each in results] == [(1, 0), (0, 1), (1, 0), (0, 1), (1, 0)]
     assert [each["refused"][0]["writer"] for each in results if each["refused"]] == ["kv/1", "delta/1"]
     assert teacher.batches == 3
+
+
+def test_a_server_learns_as_it_is_told(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = scripted(monkeypatch)
+    options = replace(SMALL, learn="delta")
+    with opens(memory=options, encoder=HashedWords()) as runtime, serving(runtime) as api:
+        messages = [PANGOLIN.statement]
+        body = api.chat(*messages, headers={"X-Session-ID": "new"}, max_tokens=3).json()
+        assert body["memory"]["notes"] == [f"learned: {PANGOLIN.statement}"]
+        assert len(listed(api, "new")) == 1
+        messages += [body["choices"][0]["message"]["content"], ASK]
+        body = api.chat(*messages, headers={"X-Session-ID": "new"}, max_tokens=3).json()
+        assert (body["memory"]["reconciled"], body["memory"]["opened"]) == ("extended", 1)
+        assert ok(api.get(f"/v1/responses/{body['id']}/trace"))["opened"] == 1
+        assert api.chat(BOAT.statement, max_tokens=2).json()["memory"]["notes"] == []
+    assert teacher.writers == ["delta"]
 
 
 def test_a_job_that_finds_nothing_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
