@@ -12,6 +12,19 @@ BLOCK_TOKENS = 64
 PREFILL_GRID = 128
 """Prefill runs in chunks that end at multiples of this position, so that equal prefixes give equal bits."""
 
+WRITERS = ("kv", "distill", "closed-form", "delta")
+"""What can write a fact into fast weights (perdure/runtime/writers)."""
+
+CHOSEN_WRITERS = WRITERS[:2]
+"""Those of them that are chosen when none is asked for, by what the model's family can take."""
+
+
+def known_writer(name: str) -> str:
+    """The name itself. Raises InvalidInput unless it is one of WRITERS."""
+    if name not in WRITERS:
+        raise InvalidInput(f"The writer {name[:40]!r} is not known; give {', '.join(WRITERS)}.")
+    return name
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -93,6 +106,9 @@ class MemoryOptions:
     says how they come back when they matter: "kv" (their stored KV), "text" (computed again) or "off". At most
     `recall_tokens` tokens (None: an eighth of the context, at most 1,024) come back in a turn, of episodes whose score is
     at least `threshold`; the first has to stand out from the others besides (docs/decisions/0013).
+
+    With `learn`, the name of a writer, what the user says in a turn is written into fast weights right after it, where
+    `perdure consolidate` would write it; "off" leaves that to a consolidation.
     """
 
     window: int | None = None
@@ -105,6 +121,7 @@ class MemoryOptions:
     recall: str = "kv"
     recall_tokens: int | None = None
     threshold: float = 0.38
+    learn: str = "off"
 
     def __post_init__(self) -> None:
         _require_blocks("window", self.window)
@@ -127,10 +144,13 @@ class MemoryOptions:
             raise InvalidInput(f"recall_tokens is {self.recall_tokens}; give at least 1, or recall off.")
         if not 0.0 <= self.threshold <= 1.0:
             raise InvalidInput(f"threshold is {self.threshold}; give a score from 0 to 1.")
+        if self.learn != LEARN_OFF and self.learn not in WRITERS:
+            raise InvalidInput(f"Learning by {self.learn[:40]!r} is not known; give {LEARN_OFF} or {', '.join(WRITERS)}.")
 
 
 BACKENDS = ("heavy-hitters", "infini", "none")
 RECALL_MODES = ("kv", "text", "off")
+LEARN_OFF = "off"
 
 
 def _require_blocks(name: str, tokens: int | None) -> None:

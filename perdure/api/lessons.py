@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from ..config import CHOSEN_WRITERS
 from ..memory import fastweights
 from . import taught
 
 if TYPE_CHECKING:
     from ..memory.facts import Fact, Found
+    from ..memory.fastweights import Refusal
     from ..memory.records import Message
     from .taught import Ledgers
 
-State = Literal["new", "known", "said again", "corrected"]
+State = Literal["new", "known", "refused", "said again", "corrected"]
 
 
 class Lesson(NamedTuple):
     """A fact, the user's turn that told it and the message's tokens, and what a consolidation would do with it.
 
-    `state` "new" would be written; "known" is in the ledger already; "said again" and "corrected" give way to a later
-    word on the same thing, of the same value or of another.
+    `state` "new" would be written; "known" is in the ledger already; "refused" was not worth a record before, and `why`
+    says why; "said again" and "corrected" give way to a later word on the same thing, of the same value or of another.
     """
 
     fact: Fact
@@ -29,6 +31,7 @@ class Lesson(NamedTuple):
     end: int
     explicit: bool
     state: State
+    why: str = ""
 
 
 def target(history: Ledgers, session: str, into: str | None) -> str:
@@ -36,13 +39,19 @@ def target(history: Ledgers, session: str, into: str | None) -> str:
     return fastweights.target(session, taught.mounts(history.info(session).head), history.exists, into)
 
 
-def lessons(history: Ledgers, session: str, into: str | None = None) -> list[Lesson]:
-    """The facts that the user of a session told, oldest first. Raises SessionNotFound."""
+def lessons(
+    history: Ledgers, session: str, into: str | None = None, writers: Sequence[str] = CHOSEN_WRITERS
+) -> list[Lesson]:
+    """The facts that the user of a session told, oldest first; `writers` are those whose refusals count.
+
+    Raises SessionNotFound.
+    """
     said = _said(history.messages(session)) if history.info(session).head.messages else []
-    known = _known(history, target(history, session, into))
+    ledger = target(history, session, into)
+    known, refused = _known(history, ledger), _refused(history, ledger, writers)
     last = {found.fact.key: found for _, _, found in said}
     return [
-        Lesson(found.fact, turn, message.start, message.end, found.explicit, _state(found, last[found.fact.key], known))
+        Lesson(found.fact, turn, message.start, message.end, found.explicit, *_state(found, last, known, refused))
         for turn, message, found in said
     ]
 
@@ -66,8 +75,21 @@ def _known(history: Ledgers, ledger: str) -> set[tuple[str, str]]:
     return {pair for each in records for pair in ((each.key, each.value.casefold()), ("", each.statement))}
 
 
-def _state(found: Found, last: Found, known: set[tuple[str, str]]) -> State:
-    value = found.fact.value.casefold()
-    if last is not found:
-        return "said again" if last.fact.value.casefold() == value else "corrected"
-    return "new" if known.isdisjoint([(found.fact.key, value), ("", found.fact.statement)]) else "known"
+def _refused(history: Ledgers, ledger: str, writers: Sequence[str]) -> list[Refusal]:
+    """What these writers have failed at, for whichever model."""
+    found = history.refusals(history.info(ledger).head) if history.exists(ledger) else []
+    return [each for each in found if each.writer.partition("/")[0] in writers]
+
+
+def _state(
+    found: Found, last: Mapping[str, Found], known: set[tuple[str, str]], refused: Sequence[Refusal]
+) -> tuple[State, str]:
+    """The state of a fact, and why it was refused if it was."""
+    fact, final = found.fact, last[found.fact.key]
+    value = fact.value.casefold()
+    if final is not found:
+        return ("said again" if final.fact.value.casefold() == value else "corrected"), ""
+    if not known.isdisjoint([(fact.key, value), ("", fact.statement)]):
+        return "known", ""
+    why = next((each.why for each in refused if each.holds(fact, found.explicit)), "")
+    return ("refused" if why else "new"), why

@@ -10,7 +10,7 @@ from .recalling import Chosen, Considered, Found, Judged, Told
 
 if TYPE_CHECKING:
     from ..memory.episodes import Episode
-    from ..memory.fastweights import Comparison, Conflict, Record, Said
+    from ..memory.fastweights import Comparison, Conflict, Record, Refusal, Said
     from ..memory.inspecting import Episodic, Memory, Summary, Working
     from ..memory.native import Native
     from ..runtime.consolidation import Consolidated
@@ -181,6 +181,7 @@ def consolidated(done: Consolidated) -> Shape:
         "known": done.known,
         "whole": done.whole,
         "outcomes": [outcome(each) for each in done.outcomes],
+        "refused": [refusal(each) for each in done.refused],
     }
 
 
@@ -199,6 +200,11 @@ def outcome(each: Outcome) -> Shape:
         "measured": worth,
         "replaces": each.replaces or None,
     }
+
+
+def refusal(each: Refusal) -> Shape:
+    """A fact that a writer had tried before, and why it was not kept then."""
+    return {"statement": each.statement, "value": each.value, "why": each.why, "writer": each.writer}
 
 
 def _conflict(found: Conflict) -> Shape:

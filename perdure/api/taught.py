@@ -10,7 +10,7 @@ from ..memory.names import checked
 from .origins import Keeps, origins
 
 if TYPE_CHECKING:
-    from ..memory.fastweights import Comparison, Held, Record
+    from ..memory.fastweights import Comparison, Held, Record, Refusal
     from ..memory.native import Native
     from ..memory.records import Commit, Message, SessionInfo
     from ..stores.base import Digest
@@ -32,6 +32,7 @@ class Ledgers(Keeps, Protocol):
     def records(self, digests: Iterable[Digest]) -> list[Record]: ...
 
     def natives(self, commit: Commit) -> list[Native]: ...
+    def refusals(self, commit: Commit) -> list[Refusal]: ...
 
 
 class Ledger(NamedTuple):

@@ -104,12 +104,18 @@ def unteach(repository: Repository, name: str, record: str) -> Record:
 
 
 def consolidate(
-    session: Session, into: str | None, *, progress: Progress, cancelled: Callable[[], bool] = lambda: False
+    session: Session,
+    into: str | None,
+    *,
+    writer: str | None = None,
+    again: bool = False,
+    progress: Progress,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Consolidated:
     """Write what the user of a session said into fast weights."""
     from ..runtime.consolidation import consolidate
 
-    return consolidate(session, into, progress=progress, cancelled=cancelled)
+    return consolidate(session, into, writer=writer, again=again, progress=progress, cancelled=cancelled)
 
 
 def read_document(path: Path) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from ..errors import Conflict, RevisionNotFound
 from ..stores.base import Digest
 from .episodes import Episode
-from .fastweights import Comparison, Held, Record, compare, union
+from .fastweights import Comparison, Held, Record, Refusal, compare, union
 from .recall import FOLDER, sweep
 from .records import Commit
 from .remembering import Entry, NewEpisode
@@ -57,11 +57,18 @@ def forget(repository: Repository, session: str, name: str, *, author: str = "")
 
 
 def teach(
-    repository: Repository, session: str, new: Sequence[Record], gone: Sequence[Digest] = (), *, title: str, author: str = ""
+    repository: Repository,
+    session: str,
+    new: Sequence[Record],
+    gone: Sequence[Digest] = (),
+    refused: Sequence[Refusal] = (),
+    *,
+    title: str,
+    author: str = "",
 ) -> Commit:
-    """Change a ledger: new records, others (by their objects) gone. Raises SessionBusy or Conflict."""
+    """Change a ledger: new records, others (by their objects) gone, facts refused. Raises SessionBusy or Conflict."""
     with _writing(repository, session) as copy:
-        return copy.teach(new, gone, title=title, author=author).commit
+        return copy.teach(new, gone, refused, title=title, author=author).commit
 
 
 def merge(repository: Repository, into: str, other: str, *, author: str = "") -> Comparison:

@@ -21,7 +21,7 @@ BULK = frozenset({BLOCK, SNAPSHOT, SUMMARY})
 KIND = "commit"
 MESSAGE = "message"
 VERSION = 3
-OPTIONAL = ("boundary", "windows", "layout", "events", "episodes", "episode_kv", "trace", "opened", "ledger")
+OPTIONAL = ("boundary", "windows", "layout", "events", "episodes", "episode_kv", "trace", "opened", "ledger", "refused")
 """Objects that a commit may refer to, in the order of its references."""
 
 
@@ -175,6 +175,7 @@ def _decode(item: Object) -> Commit:
         archived=meta.get("archived", 0),
         opened=has.get("opened"),
         ledger=has.get("ledger"),
+        refused=has.get("refused"),
         mounts=tuple(meta.get("mounts", ())),
     )
     return Commit(

@@ -14,7 +14,7 @@ from ..stores.base import Buffer, Digest, Object, WriteTxn
 from . import checkpoints, commits, events, fastweights, remembering, tokenlog, tree
 from .commits import BLOCK, SNAPSHOT, SUMMARY
 from .events import Event
-from .fastweights import Record
+from .fastweights import Record, Refusal
 from .records import Checkpoint, Commit, Message, StateRefs
 from .remembering import NewEpisode
 
@@ -22,6 +22,8 @@ BOUNDARY = "logits"
 RECIPE = "recipe"
 LAYOUT = "layout"
 TRACE = "trace"
+REFUSE = "refuse"
+"""The kind of a commit that only remembers what was not worth a record."""
 
 
 class NewBlock(NamedTuple):
@@ -173,6 +175,7 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         archived=draft.archived,
         opened=tree.extended(recorder, old.opened, events.acting(draft.events)),
         ledger=old.ledger,
+        refused=old.refused,
         mounts=old.mounts,
     )
 
@@ -200,6 +203,7 @@ class _Base(NamedTuple):
     episode_kv: Digest | None = None
     opened: Digest | None = None
     ledger: Digest | None = None
+    refused: Digest | None = None
     mounts: tuple[str, ...] = ()
 
     @classmethod
@@ -207,7 +211,7 @@ class _Base(NamedTuple):
         state = None if base is None else base.state
         if state is None or draft.base_tokens == 0:
             nothing = tree.empty(recorder)
-            kept = (None, ()) if state is None else (state.ledger, state.mounts)
+            kept = (None, None, ()) if state is None else (state.ledger, state.refused, state.mounts)
             return cls(nothing, nothing, nothing, None, None, (), 0, None, None, None, None, *kept)
         if draft.base_tokens is None:
             return cls(
@@ -223,6 +227,7 @@ class _Base(NamedTuple):
                 state.episode_kv,
                 state.opened,
                 state.ledger,
+                state.refused,
                 state.mounts,
             )
         return cls._cut(recorder, state, draft.base_tokens)
@@ -244,6 +249,7 @@ class _Base(NamedTuple):
             *remembering.cut(recorder, state.episodes, end),
             None,
             state.ledger,
+            state.refused,
             state.mounts,
         )
 
@@ -303,14 +309,23 @@ def remembering_commit(
 
 
 def ledger_commit(
-    recorder: Recorder, base: Commit, journal: tuple[str, int], new: Sequence[Record], gone: Collection[Digest]
+    recorder: Recorder,
+    base: Commit,
+    journal: tuple[str, int],
+    new: Sequence[Record],
+    gone: Collection[Digest],
+    refused: Sequence[Refusal] = (),
 ) -> Commit:
-    """A commit on `base` that differs from it in its ledger only: without the records `gone`, with new ones behind."""
+    """A commit on `base` that differs from it in its ledger only: without the records `gone`, with new ones behind.
+
+    `refused` are facts that were not worth a record.
+    """
     state = _state(base)
     kept = fastweights.without(recorder, state.ledger, gone) if gone else state.ledger
-    return _revised(
-        base, "teach" if new else "unteach", replace(state, ledger=fastweights.append(recorder, kept, new), journal=journal)
-    )
+    ledger = fastweights.append(recorder, kept, new)
+    settled = fastweights.settled(recorder, state.refused, refused, {record.key for record in new})
+    kind = "teach" if new else REFUSE if refused else "unteach"
+    return _revised(base, kind, replace(state, ledger=ledger, refused=settled, journal=journal))
 
 
 def mounting_commit(recorder: Recorder, base: Commit, journal: tuple[str, int], mounts: Sequence[str]) -> Commit:

@@ -10,7 +10,7 @@ from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
 from . import commits, episodes, fastweights, inspecting, names, native, prefix, remembering, revisions, tokenlog
 from .episodes import Episode
 from .events import Event
-from .fastweights import Held, Record
+from .fastweights import Held, Record, Refusal
 from .native import Native
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
@@ -207,6 +207,11 @@ class Reader:
         """Those of some objects that the store has."""
         with self.store.read() as txn:
             return {digest for digest in digests if txn.has(digest)}
+
+    def refusals(self, commit: Commit) -> list[Refusal]:
+        """The facts that were not worth a record of a commit's ledger."""
+        with self.store.read() as txn:
+            return list(fastweights.refusals(txn, commit.state.refused if commit.state else None))
 
     def payload(self, digest: Digest | None) -> tuple[Mapping[str, Any], bytes] | None:
         """(meta, payload) of a stored object; None where it is damaged or not there."""

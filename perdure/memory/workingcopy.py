@@ -25,7 +25,7 @@ from .draft import (
     remembering_commit,
     write_state,
 )
-from .fastweights import Record
+from .fastweights import Record, Refusal
 from .records import Commit, Message
 from .remembering import NewEpisode
 
@@ -170,12 +170,22 @@ class WorkingCopy:
             lambda recorder, journal: remembering_commit(recorder, self.head, journal, new, changes), title, author
         )
 
-    def teach(self, new: Sequence[Record], gone: Collection[Digest] = (), *, title: str, author: str) -> Committed:
-        """Commit a change of the ledger and of nothing else: new records, others (by digest) removed.
+    def teach(
+        self,
+        new: Sequence[Record],
+        gone: Collection[Digest] = (),
+        refused: Sequence[Refusal] = (),
+        *,
+        title: str,
+        author: str,
+    ) -> Committed:
+        """Commit a change of the ledger and of nothing else: new records, others (by digest) removed, facts refused.
 
         Raises as `commit` does.
         """
-        return self._revise(lambda recorder, journal: ledger_commit(recorder, self.head, journal, new, gone), title, author)
+        return self._revise(
+            lambda recorder, journal: ledger_commit(recorder, self.head, journal, new, gone, refused), title, author
+        )
 
     def mount(self, mounts: Sequence[str], *, title: str, author: str) -> Committed:
         """Commit which other branches' ledgers count here. Raises as `commit` does."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import Conflict, InvalidInput
 from ..memory import amending, fastweights
+from ..memory.draft import now_ms
 from ..memory.facts import extract
-from ..memory.fastweights import Record, Said, standing
+from ..memory.fastweights import Record, Refusal, Said, standing
 from ..memory.records import Commit
 from .teaching import Outcome, Sourced, Teacher
-from .writers import Progress
+from .writers import Progress, writer_for
 
 if TYPE_CHECKING:
     from .session import Session
@@ -28,8 +29,8 @@ KNOWN = 0.5
 class Consolidated:
     """What a consolidation did. `ledger` is the branch that holds the records, `commit` its head afterwards.
 
-    `outcomes` are the facts that were tried, `known` how many others were in the ledger already. `whole`: nothing was left
-    out because of a cancel.
+    `outcomes` are the facts that were tried, `refused` those that this writer had tried before in vain, `known` how many
+    others were in the ledger already. `whole`: nothing was left out because of a cancel.
     """
 
     ledger: str
@@ -37,6 +38,7 @@ class Consolidated:
     outcomes: tuple[Outcome, ...]
     known: int
     whole: bool
+    refused: tuple[Refusal, ...] = ()
 
     @property
     def written(self) -> list[Record]:
@@ -47,6 +49,8 @@ def consolidate(
     session: Session,
     into: str | None = None,
     *,
+    writer: str | None = None,
+    again: bool = False,
     teacher: Teacher | None = None,
     progress: Progress = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -54,8 +58,10 @@ def consolidate(
     """Write what the user of a session said into the ledger `into`: a branch, made if it is not there, and mounted here.
 
     None is the first one that the session mounts, or its own. Facts that are in the ledger already are passed over, so one
-    that was cut short goes on where it stopped. Raises InvalidInput for an ephemeral session or one that says nothing that
-    can be taught, Conflict for one whose state is another model's.
+    that was cut short goes on where it stopped, and without `again` those that the same writer has failed at. `writer` is
+    one of `WRITERS`, None the best for the model; a `teacher` has its own. Raises InvalidInput for an ephemeral session,
+    one that says nothing that can be taught, or a writer that the model cannot take, Conflict for a session whose state is
+    another model's.
     """
     _require_own(session)
     said = facts_of(session)
@@ -64,33 +70,48 @@ def consolidate(
             f"Session {session.name!r} says nothing that can be taught. Facts about named people or yourself are found; "
             "'remember: ...' makes any sentence one."
         )
+    teacher = teacher or teacher_for(session, writer)
+    return keep(session, said, into, teacher, again=again, progress=progress, cancelled=cancelled)
+
+
+def teacher_for(session: Session, writer: str | None) -> Teacher:
+    """A teacher with the writer of this name, or the best for the model. Raises InvalidInput."""
+    runtime = session.runtime
+    return Teacher(runtime, writer_for(runtime.engine, runtime.loaded.chat, writer))
+
+
+def keep(
+    session: Session,
+    said: Sequence[Sourced],
+    into: str | None,
+    teacher: Teacher,
+    *,
+    again: bool = False,
+    progress: Progress = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Consolidated:
+    """Write facts that a session's user said into a ledger, as `consolidate` does with all of them."""
     target = _target(session, into)
     held = _ledger(session, target)
     fresh = list(_fresh(said, held))
-    outcomes: list[Outcome] = []
-    teacher = teacher or Teacher(session.runtime)
-    for first in range(0, len(fresh), AT_ONCE):
-        batch = fresh[first : first + AT_ONCE]
-        found = teacher.write(batch, progress=_shifted(progress, first, len(batch), len(fresh)), cancelled=cancelled)
-        judged = [_judged(outcome, each, held) for outcome, each in zip(found, batch, strict=False)]
-        _keep(session, target, [outcome.record for outcome in judged if outcome.record is not None])
-        outcomes += judged
-        if cancelled():
-            break
+    passed = {} if again else _refused(session, target, fresh, teacher)
+    left = [each for each in fresh if each not in passed]
+    outcomes = tuple(_tried(session, target, left, held, teacher, progress, cancelled))
     commit = session.repository.info(target).head
-    return Consolidated(target, commit, tuple(outcomes), len(said) - len(fresh), len(outcomes) == len(fresh))
+    whole = len(outcomes) == len(left)
+    return Consolidated(target, commit, outcomes, len(said) - len(fresh), whole, tuple(passed.values()))
 
 
-def facts_of(session: Session) -> list[Sourced]:
-    """What the user said that can be taught, oldest first; of several that contradict each other all."""
-    turn, found, likeness = 0, [], session.runtime.memories.likeness
-    for message in session.messages():
+def facts_of(session: Session, since: int = 0) -> list[Sourced]:
+    """What the user said that can be taught, from message number `since` on, oldest first; of contradicting facts all."""
+    turn, found = 0, []
+    for number, message in enumerate(session.messages()):
         turn += message.role == "user"
-        if message.role == "user":
+        if message.role == "user" and number >= since:
             said = Said(session.copy.uid, turn, message.start, message.end)
-            facts = [(likeness.known(each.fact), each.explicit) for each in extract(message.content)]
-            found += [Sourced(fact, said, session.head.digest, explicit) for fact, explicit in facts]
-    return found
+            found += [Sourced(each.fact, said, session.head.digest, each.explicit) for each in extract(message.content)]
+    # The encoder behind this is loaded for facts only.
+    return [each._replace(fact=session.runtime.memories.likeness.known(each.fact)) for each in found]
 
 
 def _require_own(session: Session) -> None:
@@ -129,6 +150,36 @@ def _fresh(said: Sequence[Sourced], held: Iterable[Record]) -> Iterable[Sourced]
     return (each for each in last.values() if (each.fact.key, each.fact.value.casefold()) not in known)
 
 
+def _refused(session: Session, target: str, fresh: Sequence[Sourced], teacher: Teacher) -> dict[Sourced, Refusal]:
+    """Those of the facts that this teacher's writer has failed at before, for the model that runs."""
+    weights = session.recipe["weights"]
+    listed = session.repository.refusals(session.repository.info(target).head)
+    own = [each for each in listed if (each.writer, each.weights) == (teacher.writer, weights)]
+    return {each: refusal for each in fresh for refusal in own if refusal.holds(each.fact, each.explicit)}
+
+
+def _tried(
+    session: Session,
+    target: str,
+    facts: Sequence[Sourced],
+    held: Sequence[Record],
+    teacher: Teacher,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> Iterator[Outcome]:
+    """Write, judge and commit facts, some at once."""
+    for first in range(0, len(facts), AT_ONCE):
+        batch = facts[first : first + AT_ONCE]
+        found = teacher.write(batch, progress=_shifted(progress, first, len(batch), len(facts)), cancelled=cancelled)
+        judged = [_judged(outcome, each, held) for outcome, each in zip(found, batch, strict=False)]
+        records = [outcome.record for outcome in judged if outcome.record is not None]
+        pairs = zip(judged, batch, strict=False)
+        _commit(session, target, records, [_refusal(*pair, session, teacher) for pair in pairs if pair[0].record is None])
+        yield from judged
+        if cancelled():
+            return
+
+
 def _judged(outcome: Outcome, each: Sourced, held: Iterable[Record]) -> Outcome:
     """The outcome, with what it contradicts; none for what the model knew without being told to remember it."""
     if outcome.record is not None and outcome.worth is not None and outcome.worth.before >= KNOWN and not each.explicit:
@@ -137,14 +188,20 @@ def _judged(outcome: Outcome, each: Sourced, held: Iterable[Record]) -> Outcome:
     return replace(outcome, replaces=older) if outcome.record is not None else outcome
 
 
-def _keep(session: Session, target: str, records: Sequence[Record]) -> None:
-    if not records:
+def _refusal(outcome: Outcome, each: Sourced, session: Session, teacher: Teacher) -> Refusal:
+    fact, weights = each.fact, session.recipe["weights"]
+    return Refusal(fact.key, fact.value, fact.statement, each.explicit, teacher.writer, weights, outcome.why, now_ms())
+
+
+def _commit(session: Session, target: str, records: Sequence[Record], refused: Sequence[Refusal]) -> None:
+    if not records and not refused:
         return
-    title = f"teach {records[0].statement}"[:72]
+    title = (f"teach {records[0].statement}" if records else f"refuse {refused[0].statement}")[:72]
     if target == session.name:
-        session.teach(records, (), title)
+        session.teach(records, (), title, refused)
     else:
-        amending.teach(session.repository, target, records, title=title, author=session.runtime.author)
+        author = session.runtime.author
+        amending.teach(session.repository, target, records, (), refused, title=title, author=author)
 
 
 def _shifted(progress: Progress, first: int, count: int, total: int) -> Progress:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 import torch
 
-from ..config import CheckpointOptions, MemoryOptions, Sampling
+from ..config import LEARN_OFF, CheckpointOptions, MemoryOptions, Sampling
 from ..errors import InvalidInput, ModelNotFound, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
@@ -31,6 +31,7 @@ from .selftest import self_test
 from .session import Session
 from .state.families import adapter_for
 from .state.repairs import repair
+from .writers import writer_for
 
 Progress = Callable[[str, int, int], None]
 
@@ -69,6 +70,9 @@ class Runtime:
         self.author = user()
         self.budget(0)
         self.summary = self._summary(cache or default_cache())
+        if self.memory.learn != LEARN_OFF:
+            # A writer that the family cannot take is refused here and not after each turn.
+            writer_for(self.engine, loaded.chat, self.memory.learn)
         self._open: set[Session] = set()
 
     @property

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Sampling
 from ..errors import InvalidInput, SessionBusy
-from ..memory.fastweights import Record
+from ..memory.draft import REFUSE
+from ..memory.fastweights import Record, Refusal
 from ..memory.records import Commit, Message, Problem
 from ..memory.remembering import NewEpisode
 from ..memory.scratch import Scratch
@@ -192,10 +193,10 @@ class Session(Checkout):
             self._view = self._runtime.memories.view(written, base)
             return written
 
-    def teach(self, new: Sequence[Record], gone: Collection[Digest], title: str) -> Commit:
+    def teach(self, new: Sequence[Record], gone: Collection[Digest], title: str, refused: Sequence[Refusal] = ()) -> Commit:
         """Commit a change of this session's ledger. Raises SessionBusy while a turn is in progress."""
         with self._between_turns() as copy:
-            return copy.teach(new, gone, title=title, author=self._runtime.author).commit
+            return copy.teach(new, gone, refused, title=title, author=self._runtime.author).commit
 
     def mount(self, names: Sequence[str]) -> Commit:
         """Have the ledgers of these branches, and no others, count in this session.
@@ -243,10 +244,13 @@ class Session(Checkout):
         self._adopt()
 
     def undo(self) -> None:
-        """Take back the last turn, or the last change of what is remembered if that came later."""
-        if not self.head.parents:
+        """Take back the last turn, or the last change of what is remembered or known if that came later."""
+        last, back = self.head, 1
+        while last.kind == REFUSE:
+            last, back = self.repository.resolve(last.parents[0].hex()), back + 1
+        if not last.parents:
             raise InvalidInput(f"Session {self.name!r} has no turn to take back.")
-        self.reset("HEAD~1")
+        self.reset(f"HEAD~{back}")
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
         """Re-hash all that the head refers to, replay it from its tokens, and compare KV and boundary logits bit by bit."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidInput
+from .learning import learn
 from .records import Chunk, Receipt
 from .turn import Turn
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 class Stream:
     """A streamed answer: iterate it for Chunks. Each token is in the journal before it is handed out.
 
-    Exhausting it, closing it or leaving its context commits what was streamed; `receipt` and `text` are set then.
+    Exhausting it, closing it or leaving its context commits what was streamed; `receipt` and `text` are set then. What the
+    turn taught is learned after that, where `MemoryOptions.learn` asks for it.
     """
 
     def __init__(self, session: Session, turn: Turn) -> None:
@@ -51,7 +54,9 @@ class Stream:
         """End now and commit what was streamed. Idempotent."""
         if not self._done:
             self._source.close()
-            self._turn.answer.reason = self._turn.answer.reason or "cancelled"
+            if not self._turn.answer.reason:
+                self._turn.answer.reason = "cancelled"
+                self.cancel()
             self._finish()
 
     @property
@@ -78,9 +83,12 @@ class Stream:
     def _finish(self) -> None:
         self._done = True
         try:
-            self._turn.finish("turn")
+            receipt = self._turn.finish("turn")
         finally:
             self._session.end_turn()
+        if receipt.commit != receipt.parent:
+            told = learn(self._session, self._turn.messages, self._cancelled.is_set)
+            self._turn.receipt = replace(receipt, notes=(*receipt.notes, *told))
 
     def _fail(self) -> None:
         self._done = True

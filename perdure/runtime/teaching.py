@@ -59,6 +59,11 @@ class Teacher:
         self._engine, self._chat = runtime.engine, runtime.loaded.chat
         self._writer = writer or writer_for(self._engine, self._chat)
 
+    @property
+    def writer(self) -> str:
+        """What writes, with its version."""
+        return self._writer.identity
+
     def write(
         self,
         facts: Sequence[Sourced],

@@ -202,6 +202,11 @@ class Turn:
         return self.receipt
 
     @property
+    def messages(self) -> int:
+        """How many messages the turn adds, the answer among them."""
+        return len(self._messages) + 1
+
+    @property
     def rewrites(self) -> bool:
         return self._plan.rewrites
 

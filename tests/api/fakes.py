@@ -16,7 +16,7 @@ from perdure.config import Sampling
 from perdure.errors import InvalidName, PromptTooLong, RevisionNotFound, SessionBusy, SessionExists, SessionNotFound
 from perdure.memory.episodes import Episode
 from perdure.memory.events import Event
-from perdure.memory.fastweights import Held, Record
+from perdure.memory.fastweights import Held, Record, Refusal
 from perdure.memory.inspecting import EMPTY, Episodic, Memory, Working
 from perdure.memory.native import Native
 from perdure.memory.records import Commit, Message, SessionInfo
@@ -86,6 +86,9 @@ class FakeRepository:
         return None
 
     def ledger(self, commit: Commit) -> list[Held]:
+        return []
+
+    def refusals(self, commit: Commit) -> list[Refusal]:
         return []
 
     def records(self, digests: Iterable[bytes]) -> list[Record]:

@@ -15,7 +15,7 @@ import pytest
 from perdure.api import wiring
 from perdure.config import MemoryOptions
 from perdure.errors import AmbiguousRevision, RevisionNotFound, SessionExists, SessionNotFound
-from perdure.memory.fastweights import Held
+from perdure.memory.fastweights import Held, Refusal
 from perdure.memory.records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
 from perdure.stores.base import RefLogEntry
@@ -94,6 +94,9 @@ class FakeHistory:
         return None
 
     def ledger(self, commit: Commit) -> list[Held]:
+        return []
+
+    def refusals(self, commit: Commit) -> list[Refusal]:
         return []
 
     def sessions(self) -> list[SessionInfo]:

@@ -16,6 +16,7 @@ from perdure.memory.facts import Fact
 from perdure.memory.fastweights import Record
 from perdure.memory.recipe import PARTS, Recipe
 from perdure.runtime import Runtime
+from perdure.runtime.writers import Writer
 from perdure.testing.records import record, record_of
 
 PANGOLIN = Fact("Tamsin Orrell", "", "Biscuit", "Tamsin Orrell's pangolin is called Biscuit.")
@@ -80,9 +81,12 @@ class Teacher:
 
     on_write: Callable[[int], None] = staticmethod(lambda batch: None)
     batches = 0
+    writers: list[str]
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, writer: Writer) -> None:
         self._runtime = runtime
+        self.writer = writer.identity
+        type(self).writers.append(writer.name)
 
     def write(
         self, given: Sequence[Any], *, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
@@ -118,7 +122,7 @@ def consolidation() -> ModuleType:
 def scripted(patch: pytest.MonkeyPatch, on_write: Callable[[int], None] = lambda batch: None) -> type[Teacher]:
     """Have facts of one kind found, and records written at once."""
     module = consolidation()
-    own = type("Own", (Teacher,), {"on_write": staticmethod(on_write), "batches": 0})
+    own = type("Own", (Teacher,), {"on_write": staticmethod(on_write), "batches": 0, "writers": []})
     patch.setattr(facts, "extract", extract, raising=False)
     patch.setattr(module, "extract", extract)
     patch.setattr(module, "Teacher", own)

@@ -220,6 +220,8 @@ def test_a_session_that_teaches_nothing_says_so(do: Command) -> None:
         (["alice", "--into", "a b"], 2, "no profile name"),
         (["alice", "--into", ""], 2, "no profile name"),
         (["alice", "bob"], 2, "unexpected extra argument"),
+        (["alice", "--writer", "magic"], 2, "'magic' is not known; give kv, distill, closed-form, delta"),
+        (["alice", "--writer", "magic", "--dry-run"], 2, "is not known"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(told: Command, words: list[str], status: int, sentence: str) -> None:
@@ -227,6 +229,65 @@ def test_what_cannot_be_is_refused_in_a_sentence(told: Command, words: list[str]
     assert (result.exit_code, result.stdout) == (status, "")
     assert sentence in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_the_writer_is_chosen(told: Command, teacher: type[Teacher]) -> None:
+    output(told("consolidate", "alice"))
+    output(told("consolidate", "alice", "--into", "p", "--writer", "delta"))
+    assert teacher.writers == ["kv", "delta"]
+
+
+def test_what_was_refused_is_said_to_be_and_tried_again_when_asked(told: Command, teacher: type[Teacher]) -> None:
+    say(told, "alice", "Ada Byron's van is called Fail.")
+    output(told("consolidate", "alice"))
+    again = told("consolidate", "alice")
+    assert "refused before: only 0% of the wordings are answered" in output(again)
+    assert "Refused before: 1 fact. --again tries once more, --writer another way." in again.stderr
+    assert again.stdout.splitlines()[-1].startswith("Nothing was left to write.")
+    done = shape(told("consolidate", "alice", "--json"))
+    assert (done["known"], done["outcomes"]) == (2, [])
+    assert done["refused"] == [
+        {
+            "statement": "Ada Byron's van is called Fail.",
+            "value": "Fail",
+            "why": "only 0% of the wordings are answered",
+            "writer": "kv/2",
+        }
+    ]
+    assert teacher.batches == 1
+    assert len(shape(told("consolidate", "alice", "--again", "--json"))["outcomes"]) == 1
+    assert len(shape(told("consolidate", "alice", "--writer", "delta", "--json"))["outcomes"]) == 1
+    assert teacher.batches == 3
+
+
+def test_a_dry_run_knows_what_was_refused(told: Command) -> None:
+    say(told, "alice", "Ada Byron's van is called Fail.")
+    output(told("consolidate", "alice"))
+    text = output(told("consolidate", "alice", "--dry-run"))
+    assert "refused before: only 0%" in text
+    assert "0 facts would be written into alice" in text
+    for words, state in (("", "refused"), ("--writer kv", "refused"), ("--writer delta", "new"), ("--again", "new")):
+        facts = shape(told("consolidate", "alice", "--dry-run", "--json", *words.split()))["facts"]
+        assert [each["state"] for each in facts] == ["known", "known", state]
+    assert facts[-1]["why"] is None
+
+
+def test_a_chat_learns_as_it_goes(do: Command, teacher: type[Teacher]) -> None:
+    first = do("chat", f"{PANGOLIN.statement} Ada Byron's van is called Fail.", "-s", "alice", "--learn", "delta")
+    assert first.exit_code == 0
+    assert f"  learned: {PANGOLIN.statement}" in first.stderr
+    assert "  not kept: Ada Byron's van is called Fail (only 0% of the wordings are answered)." in first.stderr
+    assert teacher.writers == ["delta"]
+    asked = do("chat", ASK, "-s", "alice", "--max-tokens", "3", "--learn", "delta")
+    assert f"knew {PANGOLIN.statement}" in asked.stderr
+    both = do("chat", f"{ASK} {BOAT.statement}", "-s", "alice", "--max-tokens", "3", "--learn", "delta")
+    assert f"knew {PANGOLIN.statement}" in both.stderr
+    assert f"  learned: {BOAT.statement}" in both.stderr
+    assert "recalled nothing" not in do("trace", "alice").stderr
+    assert "learned" not in do("chat", PANGOLIN.statement, "-s", "bob", "--max-tokens", "3").stderr
+    wrong = do("chat", "hello", "--learn", "magic")
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+    assert "give off or kv, distill, closed-form, delta" in wrong.stderr
 
 
 def test_a_session_of_another_model_is_refused(told: Command, tmp_path: Path) -> None:

@@ -270,8 +270,9 @@ def test_the_options_reach_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = FakeRuntime(family())
     install(monkeypatch, runtime)
     flags = [*FLAGS, "--summary-backend", "none", "--recall", "text", "--recall-threshold", "0.5", "--episode-tokens", "16"]
+    flags += ["--learn", "delta"]
     small = MemoryOptions(window=128, block=128, sinks=4, backend="none", summary=32)
-    wanted = replace(small, episode_tokens=16, recall="text", threshold=0.5)
+    wanted = replace(small, episode_tokens=16, recall="text", threshold=0.5, learn="delta")
     for words in (["chat", "hello"], ["serve"]):
         assert CliRunner().invoke(app, [*words, *flags]).exit_code == 0
         assert runtime.memory_options.pop() == wanted

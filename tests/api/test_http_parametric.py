@@ -13,12 +13,13 @@ import pytest
 from perdure.api.http import HttpSettings
 from perdure.errors import InvalidInput
 from perdure.memory.fastweights import Record
+from perdure.testing.encoder import HashedWords
 from perdure.testing.records import record_of
 
 from ..conftest import Opens
 from .http_server import Api, eventually, serving
 from .records import ASK, ASK_BOAT, BOAT, PANGOLIN, RENAMED, scripted
-from .remembering import small
+from .remembering import SMALL, small
 
 
 @pytest.fixture
@@ -340,6 +341,9 @@ def test_into_nowhere_is_the_sessions_own_ledger(api: Api, monkeypatch: pytest.M
         ({"json": {"into": "a b"}}, 422),
         ({"json": {"into": 5}}, 422),
         ({"json": {"onto": "x"}}, 422),
+        ({"json": {"writer": 5}}, 422),
+        ({"json": {"writer": ""}}, 422),
+        ({"json": {"again": "perhaps"}}, 422),
         ({}, 422),
         ({"content": b"{}", "headers": {"Content-Type": "text/plain"}}, 422),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
@@ -347,6 +351,36 @@ def test_into_nowhere_is_the_sessions_own_ledger(api: Api, monkeypatch: pytest.M
 )
 def test_a_consolidation_that_cannot_be_is_refused(api: Api, sent: dict[str, Any], status: int) -> None:
     assert api.post("/v1/sessions/alice/consolidate", **sent).status_code == status
+
+
+def test_a_consolidation_by_another_writer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = scripted(monkeypatch)
+    api.remember("Ada Byron's van is called Fail.", session="new", max_tokens=2)
+    url = "/v1/sessions/new/consolidate"
+    refused(api.post(url, json={"writer": "magic"}), 422, "invalid_input", "give kv, distill, closed-form, delta")
+    results = [
+        ended(api, api.post(url, json=body))["result"]
+        for body in ({}, {}, {"writer": "delta"}, {"writer": "delta"}, {"writer": "delta", "again": True})
+    ]
+    assert [(len(each["outcomes"]), len(each["refused"])) for each in results] == [(1, 0), (0, 1), (1, 0), (0, 1), (1, 0)]
+    assert [each["refused"][0]["writer"] for each in results if each["refused"]] == ["kv/2", "delta/1"]
+    assert teacher.batches == 3
+
+
+def test_a_server_learns_as_it_is_told(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = scripted(monkeypatch)
+    options = replace(SMALL, learn="delta")
+    with opens(memory=options, encoder=HashedWords()) as runtime, serving(runtime) as api:
+        messages = [PANGOLIN.statement]
+        body = api.chat(*messages, headers={"X-Session-ID": "new"}, max_tokens=3).json()
+        assert body["memory"]["notes"] == [f"learned: {PANGOLIN.statement}"]
+        assert len(listed(api, "new")) == 1
+        messages += [body["choices"][0]["message"]["content"], ASK]
+        body = api.chat(*messages, headers={"X-Session-ID": "new"}, max_tokens=3).json()
+        assert (body["memory"]["reconciled"], body["memory"]["opened"]) == ("extended", 1)
+        assert ok(api.get(f"/v1/responses/{body['id']}/trace"))["opened"] == 1
+        assert api.chat(BOAT.statement, max_tokens=2).json()["memory"]["notes"] == []
+    assert teacher.writers == ["delta"]
 
 
 def test_a_job_that_finds_nothing_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

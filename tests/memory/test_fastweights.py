@@ -10,11 +10,13 @@ import pytest
 
 from perdure.errors import ObjectCorrupt
 from perdure.memory.draft import Recorder
+from perdure.memory.facts import Fact
 from perdure.memory.fastweights import (
     LOW_RANK,
     Conflict,
     Gate,
     Record,
+    Refusal,
     Said,
     append,
     compare,
@@ -22,6 +24,8 @@ from perdure.memory.fastweights import (
     pack_vectors,
     put,
     read,
+    refusals,
+    settled,
     standing,
     target,
     union,
@@ -183,3 +187,42 @@ def test_what_a_session_teaches_goes_where_it_says_or_to_what_it_mounts() -> Non
     assert target("s", ["gone", "p", "q"], {"p", "q"}.__contains__, None) == "p"
     assert target("s", ["p"], {"p"}.__contains__, "r") == "r"
     assert target("s", ["gone"], set[str]().__contains__, None) == "s"
+
+
+def refusal(key: str, value: str = "Rex", writer: str = "kv/1", explicit: bool = False) -> Refusal:
+    return Refusal(key, value, f"{key} has a dog called {value}.", explicit, writer, "w", "only 0%", 7)
+
+
+def test_refusals_take_the_place_of_older_ones_and_give_way_to_records() -> None:
+    with MemoryStore().write() as txn:
+        recorder = Recorder(txn)
+        root = settled(recorder, None, [refusal("a"), refusal("b"), refusal("a", writer="delta/1")])
+        assert settled(recorder, root) == root
+        assert [(each.key, each.writer) for each in refusals(recorder, root)] == [
+            ("a", "kv/1"),
+            ("b", "kv/1"),
+            ("a", "delta/1"),
+        ]
+        newer = settled(recorder, root, [refusal("a", "Bruno")], {"b"})
+        assert [(each.key, each.value) for each in refusals(recorder, newer)] == [("a", "Rex"), ("a", "Bruno")]
+        assert settled(recorder, newer, taught={"a", "b"}) is None
+        assert list(refusals(recorder, None)) == []
+
+
+def test_a_refusal_holds_for_the_same_words_until_they_are_to_be_remembered() -> None:
+    fact = Fact("Ann", "", "Rex", "Ann's dog is called Rex.")
+    plain, asked = (replace(refusal(fact.key, "rex"), explicit=explicit) for explicit in (False, True))
+    assert plain.holds(fact, False)
+    assert not plain.holds(fact, True)
+    assert asked.holds(fact, True)
+    other = replace(fact, value="Bruno", statement="Ann's dog is called Bruno.", spoken="")
+    assert not asked.holds(other, False)
+    assert replace(asked, key="", statement=fact.statement).holds(fact, False)
+
+
+def test_what_is_no_refusal_is_damage() -> None:
+    with MemoryStore().write() as txn:
+        recorder = Recorder(txn)
+        root = append(recorder, None, [record("a", [0])])
+        with pytest.raises(ObjectCorrupt, match="not a refusal"):
+            list(refusals(recorder, root))

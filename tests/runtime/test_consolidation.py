@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from perdure.runtime.consolidation import consolidate, facts_of
 from perdure.runtime.session import Session
 from perdure.runtime.teaching import Teacher, lesson_of
 from perdure.runtime.writers import KVTokens, Settings, Worth, Written
+from perdure.runtime.writers.distill import Distilled
 from perdure.testing.encoder import HashedWords
 
 from ..conftest import Opens
@@ -135,6 +137,85 @@ def test_what_was_not_learned_is_trained_once_more_and_the_better_of_both_is_kep
     with opens(encoder=HashedWords()) as runtime:
         done = consolidate(told(runtime, "s", DOG, TOWN), teacher=quick(runtime))
         assert [record.measured["recall"] for record in done.written] == [0.8, 1.0]
+
+
+def judging(patch: pytest.MonkeyPatch, *found: Worth) -> None:
+    """What is written next is worth this."""
+    given = iter(found)
+    patch.setattr(teaching, "judge", lambda engine, chat, lessons, written: [next(given) for _ in written])
+    patch.setattr(Distilled, "longer", lambda self: None)
+
+
+BAD, GOOD = Worth(0.2, 0.0, 0.1), Worth(1.0, 0.0, 0.1)
+
+
+def test_what_was_refused_is_passed_over(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    judging(monkeypatch, BAD, GOOD)
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG, TOWN)
+        first = consolidate(session, "p", teacher=quick(runtime))
+        assert (len(first.outcomes), len(first.written), first.refused) == (2, 1, ())
+    with opens(encoder=HashedWords()) as runtime:
+        session = runtime.session("s")
+        head = runtime.repository.info("p").head
+        again = consolidate(session, teacher=quick(runtime))
+        assert (again.outcomes, again.known, again.whole) == ((), 1, True)
+        assert [(each.value, each.writer) for each in again.refused] == [("Rex", "kv/2")]
+        assert again.refused[0].why.startswith("only 20%")
+        assert again.commit == head
+        assert runtime.repository.fsck().ok
+        assert again.commit.state is not None
+        assert len(runtime.repository.refusals(runtime.repository.fork("p", "q").head)) == 1
+
+
+def test_what_was_refused_is_tried_by_another_writer_and_when_asked(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    judging(monkeypatch, BAD, BAD, BAD, GOOD)
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG)
+        assert consolidate(session, teacher=quick(runtime)).written == []
+        assert consolidate(session, writer="delta").written == []
+        assert [each.writer for each in runtime.repository.refusals(session.head)] == ["kv/2", "delta/1"]
+        assert consolidate(session, writer="delta").outcomes == ()
+        assert consolidate(session, teacher=quick(runtime), again=True).written == []
+        assert [each.writer for each in runtime.repository.refusals(session.head)] == ["delta/1", "kv/2"]
+        assert len(consolidate(session, writer="delta", again=True).written) == 1
+        assert runtime.repository.refusals(session.head) == []
+
+
+def test_what_was_refused_is_tried_when_it_is_asked_for_or_the_model_is_another(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judging(monkeypatch, Worth(1.0, 0.9, 0.1), BAD, GOOD)
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG)
+        assert consolidate(session, teacher=quick(runtime)).outcomes[0].why == "the model knows it already"
+        session.chat(f"remember: {DOG}", max_tokens=2)
+        assert consolidate(session, teacher=quick(runtime)).outcomes[0].why.startswith("only 20%")
+        assert consolidate(session, teacher=quick(runtime)).outcomes == ()
+        monkeypatch.setattr(session, "recipe", session.recipe.replace(weights="others"))
+        assert len(consolidate(session, teacher=quick(runtime)).written) == 1
+
+
+def test_a_refusal_outlives_turns_undoing_and_a_lost_database(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    judging(monkeypatch, BAD)
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", TOWN)
+        consolidate(session, teacher=quick(runtime))
+        session.chat("Go on.", max_tokens=2)
+        session.undo()
+        assert len(runtime.repository.refusals(session.head)) == 1
+    (tmp_path / "store" / "data.mdb").write_bytes(b"")
+    with opens(encoder=HashedWords()) as runtime:
+        assert [each.value for each in consolidate(runtime.session("s"), teacher=quick(runtime)).refused] == ["Aberdeen"]
+
+
+def test_an_unknown_writer_is_refused_by_name(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", DOG)
+        with pytest.raises(InvalidInput, match="'magic' is not known; give kv, distill, closed-form, delta"):
+            consolidate(session, writer="magic")
 
 
 def test_no_wording_is_judged_that_was_trained_on(opens: Opens) -> None:

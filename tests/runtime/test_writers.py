@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from perdure.config import CHOSEN_WRITERS, WRITERS
 from perdure.memory.facts import Fact
 from perdure.memory.fastweights import KV, LOW_RANK, Record
 from perdure.memory.records import Message
@@ -16,7 +17,20 @@ from perdure.runtime import Runtime
 from perdure.runtime.chat import ChatFormat
 from perdure.runtime.composing import opened, packed
 from perdure.runtime.engine import Engine
-from perdure.runtime.writers import ClosedForm, Delta, Distill, Example, KVTokens, Lesson, Settings, Writer, Written, judge
+from perdure.runtime.writers import (
+    BY_NAME,
+    ClosedForm,
+    Delta,
+    Distill,
+    Example,
+    KVTokens,
+    Lesson,
+    Settings,
+    Writer,
+    Written,
+    judge,
+    writer_for,
+)
 from perdure.runtime.writers.closed_form import shortened
 from perdure.runtime.writers.judging import acting_of
 from perdure.runtime.writers.lessons import ANSWER, AROUND, sheet
@@ -140,6 +154,13 @@ def test_a_record_is_what_it_would_be_without_its_neighbours(runtime: Runtime, m
 @pytest.mark.parametrize("make", [*TRAINED.values(), *SOLVED.values()], ids=[*TRAINED, *SOLVED])
 def test_cancelled_it_gives_what_was_finished(runtime: Runtime, make: Make) -> None:
     assert make(runtime.engine, runtime.loaded.chat).write(LESSONS, cancelled=lambda: True) == []
+
+
+def test_the_writers_are_those_that_can_be_asked_for(runtime: Runtime) -> None:
+    assert tuple(BY_NAME) == WRITERS
+    chosen = writer_for(runtime.engine, runtime.loaded.chat)
+    assert chosen.name == CHOSEN_WRITERS[0]
+    assert all(writer_for(runtime.engine, runtime.loaded.chat, name).name == name for name in WRITERS)
 
 
 def test_it_tells_how_far_it_is(runtime: Runtime) -> None:

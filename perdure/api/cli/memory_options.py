@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ...config import MemoryOptions
+from ...config import WRITERS, MemoryOptions
 
 Command = Callable[..., None]
 
@@ -46,6 +46,14 @@ OPTIONS: Mapping[str, Any] = {
     "threshold": Annotated[
         float | None,
         _option("--recall-threshold", "X", "Recall what scores so much at least, 0 to 1; without it 0.38."),
+    ],
+    "learn": Annotated[
+        str | None,
+        _option(
+            "--learn",
+            "WRITER",
+            f"Write what the user tells into fast weights after each turn: {', '.join(WRITERS)}, or off; delta is quickest.",
+        ),
     ],
 }
 """By the name that each has in `MemoryOptions`; None leaves that one's default."""

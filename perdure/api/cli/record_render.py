@@ -13,7 +13,7 @@ from .output import age, size, styled, visible
 from .render import plain_table
 
 if TYPE_CHECKING:
-    from ...memory.fastweights import Comparison, Conflict, Record
+    from ...memory.fastweights import Comparison, Conflict, Record, Refusal
     from ...memory.native import Native
     from ...runtime.teaching import Outcome
     from ..lessons import Lesson
@@ -92,7 +92,7 @@ def profile_table(profiles: Sequence[Profile]) -> Table:
     return table
 
 
-def outcome_table(outcomes: Sequence[Outcome]) -> Table:
+def outcome_table(outcomes: Sequence[Outcome], refused: Sequence[Refusal] = ()) -> Table:
     """What became of each fact: kept, or why not."""
     table = plain_table("RECORD", "RECALL", "STATEMENT", "KEPT", "REPLACES", right={1})
     for each in outcomes:
@@ -100,7 +100,13 @@ def outcome_table(outcomes: Sequence[Outcome]) -> Table:
         name = Text(each.record.id if each.record is not None else "-", "yellow")
         recall = percent(None if each.worth is None else each.worth.recall)
         table.add_row(name, recall, styled(each.fact.statement), kept, styled(each.replaces))
+    for refusal in refused:
+        table.add_row(Text("-", "yellow"), "", styled(refusal.statement), styled(refused_before(refusal.why), "magenta"), "")
     return table
+
+
+def refused_before(why: str) -> str:
+    return f"refused before: {why}"
 
 
 def lesson_table(lessons: Sequence[Lesson]) -> Table:
@@ -108,7 +114,8 @@ def lesson_table(lessons: Sequence[Lesson]) -> Table:
     table = plain_table("TURN", "STATE", "ASKED", "STATEMENT", right={0})
     for each in lessons:
         asked = "to be remembered" if each.explicit else ""
-        table.add_row(str(each.turn), each.state, styled(asked, "dim"), styled(each.fact.statement))
+        state = refused_before(each.why) if each.why else each.state
+        table.add_row(str(each.turn), styled(state), styled(asked, "dim"), styled(each.fact.statement))
     return table
 
 

@@ -58,7 +58,8 @@ class Turn:
             return
         console = stderr()
         console.print(styled(receipt_line(receipt), "dim"))
-        story = None if receipt.commit == receipt.parent else recalling.told(session.repository, session.head)
+        history = session.repository
+        story = None if receipt.commit == receipt.parent else recalling.told(history, history.resolve(receipt.commit))
         if story is not None and story.chosen:
             console.print(styled(f"  {recall_line(story)}", "dim"))
         if story is not None and story.opened:

@@ -30,7 +30,6 @@ class Idle:
         self._jobs = jobs
         self._seconds = seconds
         self._due: dict[str, float] = {}
-        self._tried: dict[str, set[tuple[str, str]]] = {}
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._loop, name="perdure-idle", daemon=True)
@@ -76,19 +75,14 @@ class Idle:
             return None
 
     def _consolidate(self, name: str) -> None:
-        """Run a job, if there is something that none has tried before."""
+        """Run a job, if there is something that is neither known nor refused."""
         history = self._runtime.repository
         if not history.exists(name):
             return
-        found = lessons.lessons(history, name)
-        fresh = {(each.fact.key, each.fact.value) for each in found if each.state == "new"}
-        tried = self._tried.setdefault(history.info(name).uid, set())
-        if fresh <= tried:
+        if not any(each.state == "new" for each in lessons.lessons(history, name)):
             return
         job = self._jobs.run(consolidation(name, lessons.target(history, name, None), yields=True))
         if job.error is not None:
             raise job.error
-        if job.completed:
-            tried |= fresh
-        elif job.gave_way:
+        if job.gave_way:
             self.spoken(name, max(RETRY, self._seconds))

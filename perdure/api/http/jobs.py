@@ -66,10 +66,6 @@ class Job:
     def cancel(self) -> None:
         self._cancelled.set()
 
-    @property
-    def completed(self) -> bool:
-        return self._status == "completed"
-
     def run(self, turns: Turns) -> None:
         """The worker thread's part. The session's name must be reserved; it is free again at the end."""
         work, self._work = self._work, None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
 
+from ...config import known_writer
 from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import SHORTEST
 from ...memory.names import checked
@@ -41,17 +42,19 @@ def consolidate(name: str, body: ConsolidateRequest, hub: SharedHub) -> Response
     """
     must_exist(hub, name)
     into = lessons.target(hub.runtime.repository, name, body.into and checked(body.into, "profile"))
+    writer = body.writer if body.writer is None else known_writer(body.writer)
     for wanted in (name, into):
         hub.jobs.make_way(wanted)
-    job = hub.jobs.start(consolidation(name, into))
+    job = hub.jobs.start(consolidation(name, into, writer=writer, again=body.again))
     return JSONResponse(job.body(), 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
-def consolidation(name: str, into: str, *, yields: bool = False) -> Job:
+def consolidation(name: str, into: str, *, writer: str | None = None, again: bool = False, yields: bool = False) -> Job:
     """The job that consolidates a session."""
 
     def work(session: SessionPort, progress: Progress, cancelled: Cancelled) -> Done:
-        done = wiring.consolidate(cast("Session", session), into, progress=progress, cancelled=cancelled)
+        own = cast("Session", session)
+        done = wiring.consolidate(own, into, writer=writer, again=again, progress=progress, cancelled=cancelled)
         return Done(reports.consolidated(done), done.whole)
 
     return Job("consolidate", name, work, beside=into, yields=yields)

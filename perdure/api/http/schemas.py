@@ -263,11 +263,17 @@ class IngestRequest(BaseModel):
 
 
 class ConsolidateRequest(BaseModel):
-    """The body of POST /v1/sessions/{id}/consolidate; without `into` the first profile that it mounts, or itself."""
+    """The body of POST /v1/sessions/{id}/consolidate; without `into` the first profile that it mounts, or itself.
+
+    `writer` is one of `perdure.config.WRITERS`, else the best for the model; what it could not write before is passed over
+    unless it is to be tried `again`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     into: Text | None = None
+    writer: Text | None = None
+    again: bool = False
 
 
 class MountsRequest(BaseModel):

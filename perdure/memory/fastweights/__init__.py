@@ -4,6 +4,7 @@ from .comparing import Comparison, Conflict, compare, union
 from .gate import Decision, Gate
 from .ledger import Held, append, read, target, without
 from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing
+from .refusals import Refusal, refusals, settled
 
 __all__ = [
     "Comparison",
@@ -14,6 +15,7 @@ __all__ = [
     "Gate",
     "Held",
     "Record",
+    "Refusal",
     "Said",
     "append",
     "compare",
@@ -21,6 +23,8 @@ __all__ = [
     "pack_vectors",
     "put",
     "read",
+    "refusals",
+    "settled",
     "standing",
     "target",
     "union",

@@ -1,5 +1,6 @@
 """Writers: from facts in words to factors that act beside frozen weights, and what those are worth."""
 
+from ...config import known_writer
 from ..chat import ChatFormat
 from ..engine import Engine
 from .base import Example, Lesson, Progress, Writer, Written
@@ -8,16 +9,19 @@ from .distill import Distill, Settings
 from .judging import Worth, judge
 from .kv_tokens import KVTokens
 
-WRITERS = {writer.name: writer for writer in (KVTokens, Distill, ClosedForm, Delta)}
+BY_NAME = {writer.name: writer for writer in (KVTokens, Distill, ClosedForm, Delta)}
 
 
 def writer_for(engine: Engine, chat: ChatFormat, name: str | None = None) -> Writer:
-    """The writer of this name, or the best for the family: keys and values where attention can be listened to."""
-    return WRITERS[name or (KVTokens.name if engine.adapter.hears else Distill.name)](engine, chat)
+    """The writer of this name, or the best for the family: keys and values where attention can be listened to.
+
+    Raises InvalidInput for an unknown one, and for one that the family cannot take.
+    """
+    return BY_NAME[known_writer(name or (KVTokens.name if engine.adapter.hears else Distill.name))](engine, chat)
 
 
 __all__ = [
-    "WRITERS",
+    "BY_NAME",
     "ClosedForm",
     "Delta",
     "Distill",
