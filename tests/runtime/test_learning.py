@@ -13,7 +13,7 @@ from perdure.memory.draft import REFUSE
 from perdure.runtime import Runtime, consolidation, learning, teaching
 from perdure.runtime.consolidation import consolidate
 from perdure.runtime.session import Session
-from perdure.runtime.writers import WRITERS, Worth, Written
+from perdure.runtime.writers import Worth, Written, writer_for
 from perdure.testing.encoder import HashedWords
 from perdure.testing.families import tiny_model
 
@@ -63,7 +63,7 @@ def test_what_was_said_is_known_in_the_next_turn(opens: Opens, writer: str) -> N
             "learned: Tamsin Orrell's dog is called Rex.",
             f"learned: {TOWN}",
         )
-        assert writers(session) == [f"{writer}/{WRITERS[writer].version}"] * 2
+        assert writers(session) == [writer_for(runtime.engine, runtime.loaded.chat, writer).identity] * 2
         assert session.head.parents[0].hex() == reply.receipt.commit
         assert session.chat(ASK, max_tokens=2).receipt.opened == 1
         session.close()
