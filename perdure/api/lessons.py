@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..config import CHOSEN_WRITERS
@@ -46,13 +46,15 @@ def lessons(
 
     Raises SessionNotFound.
     """
+    from ..memory import facts
+
     said = _said(history.messages(session)) if history.info(session).head.messages else []
     ledger = target(history, session, into)
     known, refused = _known(history, ledger), _refused(history, ledger, writers)
-    last = {found.fact.key: found for _, _, found in said}
+    last = [said[place][2] for place in facts.holders([found.fact.key for _, _, found in said])]
     return [
-        Lesson(found.fact, turn, message.start, message.end, found.explicit, *_state(found, last, known, refused))
-        for turn, message, found in said
+        Lesson(found.fact, turn, message.start, message.end, found.explicit, *_state(found, final, known, refused))
+        for (turn, message, found), final in zip(said, last, strict=True)
     ]
 
 
@@ -81,12 +83,9 @@ def _refused(history: Ledgers, ledger: str, writers: Sequence[str]) -> list[Refu
     return [each for each in found if each.writer.partition("/")[0] in writers]
 
 
-def _state(
-    found: Found, last: Mapping[str, Found], known: set[tuple[str, str]], refused: Sequence[Refusal]
-) -> tuple[State, str]:
+def _state(found: Found, final: Found, known: set[tuple[str, str]], refused: Sequence[Refusal]) -> tuple[State, str]:
     """The state of a fact, and why it was refused if it was."""
-    fact, final = found.fact, last[found.fact.key]
-    value = fact.value.casefold()
+    fact, value = found.fact, found.fact.value.casefold()
     if final is not found:
         return ("said again" if final.fact.value.casefold() == value else "corrected"), ""
     if not known.isdisjoint([(fact.key, value), ("", fact.statement)]):

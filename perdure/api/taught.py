@@ -115,14 +115,17 @@ def _mounted(history: Ledgers, branch: str) -> Ledger:
 
 def rows(found: Iterable[Ledger]) -> list[Row]:
     """Every record once, in the ledgers' order."""
+    from ..memory.facts import holders
+
     branches: dict[str, list[str]] = {}
     listed: dict[str, Held] = {}
     for ledger in found:
         for held in ledger.held:
             listed.setdefault(held.id, held)
             branches.setdefault(held.id, []).append(ledger.branch)
-    last = {held.key: held for held in listed.values()}
-    return [Row(each, tuple(branches[each.id]), _other(last[each.key], each)) for each in listed.values()]
+    every = list(listed.values())
+    last = [every[place] for place in holders([held.key for held in every])]
+    return [Row(each, tuple(branches[each.id]), _other(holder, each)) for each, holder in zip(every, last, strict=True)]
 
 
 def _other(holder: Held, held: Held) -> Held | None:
@@ -165,8 +168,9 @@ def profiles(history: Ledgers) -> list[Profile]:
 
 
 def _profile(info: SessionInfo, held: Sequence[Held]) -> Profile:
-    last = {each.key: each.id for each in held}
-    superseded = sum(last[each.key] != each.id for each in held)
+    from ..memory.facts import holders
+
+    superseded = sum(place != holder for place, holder in enumerate(holders([each.key for each in held])))
     return Profile(info, len(held), superseded, _bytes(held))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import Conflict, InvalidInput
 from ..memory import amending, fastweights
 from ..memory.draft import now_ms
-from ..memory.facts import extract
+from ..memory.facts import ends, extract, holders
 from ..memory.fastweights import Record, Refusal, Said, standing
 from ..memory.records import Commit
 from .teaching import Outcome, Sourced, Teacher
@@ -140,14 +140,18 @@ def _target(session: Session, into: str | None) -> str:
 def _ledger(session: Session, target: str) -> list[Record]:
     repository = session.repository
     held = repository.ledger(repository.info(target).head)
-    return standing(repository.records(each.digest for each in held))
+    return repository.records(each.digest for each in held)
 
 
-def _fresh(said: Sequence[Sourced], held: Iterable[Record]) -> Iterable[Sourced]:
-    """The last word on each thing, where the ledger does not have it."""
-    known = {(record.key, record.value.casefold()) for record in held}
-    last = {each.fact.key: each for each in said}
-    return (each for each in last.values() if (each.fact.key, each.fact.value.casefold()) not in known)
+def _fresh(said: Sequence[Sourced], held: Sequence[Record]) -> Iterator[Sourced]:
+    """The last word on each thing, where the ledger does not have it, nor had it of the same turn before a correction."""
+    known = {(record.key, record.value.casefold()) for record in standing(held)}
+    read = {(record.key, said.session, said.turn) for record in held for said in record.sources}
+    for place, holder in enumerate(holders([each.fact.key for each in said])):
+        each = said[place]
+        key = each.fact.key
+        if place == holder and (key, each.fact.value.casefold()) not in known and (key, *each.said[:2]) not in read:
+            yield each
 
 
 def _refused(session: Session, target: str, fresh: Sequence[Sourced], teacher: Teacher) -> dict[Sourced, Refusal]:
@@ -180,11 +184,11 @@ def _tried(
             return
 
 
-def _judged(outcome: Outcome, each: Sourced, held: Iterable[Record]) -> Outcome:
+def _judged(outcome: Outcome, each: Sourced, held: Sequence[Record]) -> Outcome:
     """The outcome, with what it contradicts; none for what the model knew without being told to remember it."""
     if outcome.record is not None and outcome.worth is not None and outcome.worth.before >= KNOWN and not each.explicit:
         return replace(outcome, record=None, why="the model knows it already")
-    older = next((record.value for record in held if record.key == outcome.fact.key), "")
+    older = ", ".join(record.value for record in standing(held) if ends(outcome.fact.key, record.key))
     return replace(outcome, replaces=older) if outcome.record is not None else outcome
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perdure.memory.facts import USER, extract
+from perdure.memory.facts import USER, ends, extract, holders
 
 Stated = tuple[str, str, str]
 
@@ -335,3 +335,35 @@ def test_a_paragraph_cut_into_lines_is_read_as_one() -> None:
     line = "Some time ago, it must have been in the spring of that year, my dear old"
     text = f"{line}\nTamsin Orrell moved house. She lives in\na mill."
     assert stated(text) == [("Tamsin Orrell", "lives", "a mill")]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("Mara Lindqvist plays the zither now.", "mara lindqvist|instrument|=zither"),
+        ("Mara Lindqvist's new hobby is calligraphy.", "mara lindqvist|hobby|=calligraphy"),
+        ("It turned out that Mara Lindqvist is allergic to wasps instead.", "mara lindqvist|allergy|=wasps"),
+        ("Mara Lindqvist now also plays the zither.", "mara lindqvist|instrument|zither"),
+        ("Mara Lindqvist plays the zither.", "mara lindqvist|instrument|zither"),
+        ("Mara Lindqvist lives in Rome now.", "mara lindqvist|lives"),
+        ("Mara Lindqvist has moved and lives in Rome now.", "mara lindqvist|lives"),
+        ("Mara Lindqvist's bicycle was stolen and is now orange.", "mara lindqvist|colour:bike"),
+        ("Correction: Mara Lindqvist's birthday is on 9 May.", "mara lindqvist|birthday"),
+    ],
+)
+def test_a_change_leaves_no_other_value(text: str, key: str) -> None:
+    assert key in [found.fact.key for found in extract(f"Remember: {text}")]
+
+
+def test_which_of_several_keys_hold() -> None:
+    assert holders(["m|instrument|violin", "m|lives", "m|instrument|=zither", "m|instrument|flute", "m|lives"]) == [
+        2,
+        4,
+        2,
+        3,
+        4,
+    ]
+    assert holders(["m|instrument|=zither", "m|instrument|zither"]) == [1, 1]
+    assert holders(["m|instrument|violin", "n|instrument|=zither"]) == [0, 1]
+    assert ends("m|instrument|=zither", "m|instrument|violin")
+    assert not ends("m|instrument|violin", "m|instrument|=zither")

@@ -139,6 +139,29 @@ def test_what_was_not_learned_is_trained_once_more_and_the_better_of_both_is_kep
         assert [record.measured["recall"] for record in done.written] == [0.8, 1.0]
 
 
+def test_a_change_ends_what_held_before_and_an_addition_does_not(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        teacher = quick(runtime)
+        consolidate(told(runtime, "a", "Mara Lindqvist plays the violin."), "p", teacher=teacher)
+        consolidate(told(runtime, "b", "Mara Lindqvist also plays the flute."), "p", teacher=teacher)
+        done = consolidate(told(runtime, "c", "Mara Lindqvist plays the zither now."), "p", teacher=teacher)
+        assert done.outcomes[0].replaces == "violin, flute"
+        held = runtime.repository.records(each.digest for each in runtime.repository.ledger(done.commit))
+        assert [record.value for record in held] == ["violin", "flute", "zither"]
+        assert [record.value for record in standing(held)] == ["zither"]
+
+
+def test_what_was_corrected_elsewhere_is_not_taught_again_by_where_it_was_said_first(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        teacher = quick(runtime)
+        first = told(runtime, "a", "Mara Lindqvist lives in Bergen.", "Mara Lindqvist plays the violin.")
+        consolidate(first, "p", teacher=teacher)
+        then = told(runtime, "b", "Mara Lindqvist lives in Rome now.", "Mara Lindqvist plays the zither now.")
+        head = consolidate(then, "p", teacher=teacher).commit
+        again = consolidate(first, "p", teacher=teacher)
+        assert (again.outcomes, again.known, again.commit) == ((), 2, head)
+
+
 def judging(patch: pytest.MonkeyPatch, *found: Worth) -> None:
     """What is written next is worth this."""
     given = iter(found)

@@ -155,5 +155,8 @@ def forget(
 
 def _holds_again(history: Repository, name: str, gone: Record) -> Record | None:
     """What the profile says of the same thing now."""
-    same = [held for held in history.ledger(history.info(name).head) if held.key == gone.key]
-    return history.records([same[-1].digest])[0] if same else None
+    from ...memory.facts import ends
+    from ...memory.fastweights import standing
+
+    left = standing(history.records(held.digest for held in history.ledger(history.info(name).head)))
+    return next((record for record in reversed(left) if ends(gone.key, record.key)), None)

@@ -1,6 +1,6 @@
 """Facts that a user teaches in a conversation: found in text, asked about, told apart. English, without any model."""
 
-from .base import USER, Example, Fact, Found, Negatives, contradicts
+from .base import USER, Example, Fact, Found, Negatives, contradicts, ends, holders
 from .extraction import extract
 from .likening import Likeness
 from .masking import masked
@@ -20,8 +20,10 @@ __all__ = [
     "about",
     "asks_about",
     "contradicts",
+    "ends",
     "examples",
     "extract",
+    "holders",
     "known",
     "masked",
     "names_in",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ...errors import InvalidInput
@@ -10,7 +11,11 @@ from ..episodes import terms
 from .relations import find
 from .voices import USER
 
-__all__ = ["USER", "Example", "Fact", "Found", "Negatives", "contradicts", "fold"]
+__all__ = ["ONLY", "USER", "Example", "Fact", "Found", "Negatives", "contradicts", "ends", "fold", "holders"]
+
+
+ONLY = "="
+"""Marks the value in a key that leaves no other value of its relation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,8 @@ class Fact:
     alone, or, in a statement about no person, the words that it is about ("the door code of the office"). `relation` is a
     name from the library ("lives", "pet:dog"), or "" where the statement is of no known relation. `statement` is a whole
     sentence for anybody ("The user's dog is called Rex."), `spoken` the same said to the user ("Your dog is called Rex.";
-    by default the statement). `value` is the end of `spoken` without its full stop: the words of the answer.
+    by default the statement). `value` is the end of `spoken` without its full stop: the words of the answer. `changed`: it
+    was said that this was otherwise before.
 
     Raises InvalidInput where a part is empty, the relation is unknown, or `spoken` does not end in the value.
     """
@@ -31,6 +37,7 @@ class Fact:
     value: str
     statement: str
     spoken: str = ""
+    changed: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.spoken:
@@ -51,12 +58,13 @@ class Fact:
     def key(self) -> str:
         """Facts of one key speak of the same thing, so that one of another value takes the place of the former.
 
-        Where a relation has many values (allergies, hobbies), each is a thing of its own.
+        Where a relation has many values (allergies, hobbies), each is a thing of its own, and marked as the only one that is
+        left where the fact is `changed`.
         """
         if not self.relation:
             return f"{fold(self.subject)}|{fold(self.stem)}"
         relation, noun = find(self.relation)
-        values = [fold(self.value)] if relation.many else []
+        values = [ONLY * self.changed + fold(self.value)] if relation.many else []
         return "|".join([fold(self.subject), relation.slot(noun), *values])
 
 
@@ -87,7 +95,26 @@ class Negatives(NamedTuple):
 
 def contradicts(one: Fact, other: Fact) -> bool:
     """Whether two facts cannot both hold: they speak of the same thing and give it different values."""
-    return one.key == other.key and fold(one.value) != fold(other.value)
+    return fold(one.value) != fold(other.value) and (ends(one.key, other.key) or ends(other.key, one.key))
+
+
+def ends(later: str, earlier: str) -> bool:
+    """Whether what is said under a key takes the place of what was said under another one before."""
+    return holders([earlier, later])[0] == 1
+
+
+def holders(keys: Sequence[str]) -> list[int]:
+    """For each of some keys, in the order in which they were said, the place of the last that took its place, or its own."""
+    said: dict[str, int] = {}
+    alone: dict[str, int] = {}
+    found = list(range(len(keys)))
+    for place in reversed(found):
+        scope, _, value = keys[place].rpartition("|")
+        same = f"{scope}|{value.removeprefix(ONLY)}"
+        found[place] = max(place, said.setdefault(same, place), alone.get(scope, place))
+        if value.startswith(ONLY):
+            alone.setdefault(scope, place)
+    return found
 
 
 def fold(text: str) -> str:

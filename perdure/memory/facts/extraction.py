@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import guards
 from .base import USER, Fact, Found
@@ -108,7 +108,8 @@ class _Reader:
         elif text:
             self._follow(text, [])
         self.material = self.material or guards.gives_material(text)
-        return facts
+        changed = guards.tells_change(text)
+        return [replace(fact, changed=changed) for fact in facts]
 
     def _stated(self, text: str, explicit: bool) -> list[Fact]:
         """The facts that the clauses of a sentence claim."""
@@ -121,6 +122,7 @@ class _Reader:
             self._follow(clause, found)
             facts += found
             missed += [] if found else [clause]
+        facts = [fact for fact in facts if len(facts) == 1 or not _is_done(fact)]
         return facts + [fact for clause in missed if facts and explicit for fact in self._noted(clause, False)]
 
     def _is_own(self, fact: Fact, explicit: bool) -> bool:
@@ -182,6 +184,11 @@ class _Reader:
             self.person = self.full_names.get(named[0], named[0])
         elif named or not re.match(r"(?:he|she|his|her|they|their)\b", clause, re.IGNORECASE):
             self.person = ""
+
+
+def _is_done(fact: Fact) -> bool:
+    """Whether a fact says that something was done and no more ("Mara has moved"), which only leads to another one."""
+    return not fact.relation and bool(re.search(r"\b(?:has|have|had|been) \w+(?:ed|en)\.$", fact.statement))
 
 
 def _in_line(sentence: Sentence) -> str:

@@ -19,7 +19,7 @@ _ASIDES = one_of("""
     enough, interestingly, off topic, on another note, on a different note, that reminds me, speaking of which, quick
     note, sorry, look, listen, so, and, but, oh and, ah and, plus, right, today, for starters, to start with, in case
     you wonder, in case you're wondering, in case you need it, before i forget, since you asked, since you ask, believe
-    it or not, update
+    it or not, update, correction
 """)
 _OPENERS = one_of("""
     oh, and, but, so, also, well, plus, okay, ok, yes, yeah, actually, anyway, hey, hi, btw, by the way, you know, these
@@ -30,8 +30,8 @@ _LEADS = one_of("""
     )?(?:just |also )?(?:want(?:ed)?|would like|'d like) to (?:say|mention|tell you|add|let you know), i
     (?:should|must|have to|might) (?:say|mention|add|tell you), i forgot to (?:say|mention|tell you), let me (?:tell
     you|mention|add), (?:just )?(?:letting you|to let you|so you) know, you (?:should|might|may|ought to|need to|must)
-    know, it turns out, turns out, the thing is, the fact is, did you know, i can tell you, i'm happy to say, i'm
-    telling you, speaking of \\w+(?: \\w+)?(?: \\w+)?
+    know, (?:as )?it turn(?:s|ed) out, turn(?:s|ed) out, the thing is, the fact is, did you know, i can tell you, i'm
+    happy to say, i'm telling you, speaking of \\w+(?: \\w+)?(?: \\w+)?
 """)
 _PREAMBLE = re.compile(
     rf"(?:{_ASIDES}(?:[,:;!.\u2026]+| [\u2013\u2014-]+)\s+|{_OPENERS}\s+|{_LEADS}(?: that)?[,:]?\s+)", re.IGNORECASE
@@ -85,6 +85,17 @@ _ASKS = re.compile(
     + r"\b",
     re.IGNORECASE,
 )
+_CHANGES = re.compile(
+    r"\b"
+    + one_of("""
+        now, instead, no longer, (?:not|n't) .* any ?(?:more|longer), these days, nowadays, from now on, by now, meanwhile,
+        since then, switched, changed, swapped, traded, replaced, gave up, given up, stopped, used to, new, correction,
+        rather than, turned out, turns out
+    """)
+    + r"\b",
+    re.IGNORECASE,
+)
+_ADDS = re.compile(r"\b(?:also|too|as well|another|besides|in addition|additionally)\b", re.IGNORECASE)
 _CLEFT = re.compile(r"[Ww]hat(?:ever)? (?:I|[Mm]y|we|our|he|she|[A-Z]\w+)\b.* (?:is|are|was|were) \w")
 _ORDERS = re.compile(
     one_of("""
@@ -201,6 +212,11 @@ def is_question(sentence: str) -> bool:
     """Whether a sentence asks. "What she likes best is rain" does not."""
     marked = sentence.rstrip("\"'\u201d)! ").endswith("?")
     return marked or (bool(_ASKS.match(sentence)) and not _CLEFT.match(sentence))
+
+
+def tells_change(sentence: str) -> bool:
+    """Whether a sentence says that something was otherwise before: "now", "instead", but not "now also"."""
+    return bool(_CHANGES.search(sentence)) and not _ADDS.search(sentence)
 
 
 def is_claim(clause: str) -> bool:

@@ -36,6 +36,7 @@ _ADVERB = one_of("""
 """)
 _ADVERBS = re.compile(rf"^(.(?: (?:am|is|are|have|has|was))?) {_ADVERB} (?=[\w])")
 _OWNED_ADVERBS = re.compile(rf"^({OWNER} (?:[\w-]+ ){{1,3}}is) (?:also|currently|actually|now|still|just|simply) ")
+_NEW = re.compile(rf"^({OWNER}) new (?=(?:[\w-]+ ){{1,2}}is )")
 _OF = re.compile(
     rf"the (?P<noun>[\w-]+(?: [\w-]+)?) (?:of|for|to|on) {OWNER} (?P<owner>[\w-]+(?: [\w-]+)?) (?P<rest>(?:is|are) .+)",
     re.IGNORECASE,
@@ -145,8 +146,8 @@ def _pronoun(clause: str, person: str) -> Iterator[Mention]:
 
 
 def _plainly(marked: str) -> str:
-    """A marked clause without the adverbs that patterns do not know."""
-    shorter = _ADVERBS.sub(r"\1 ", _ADVERBS.sub(r"\1 ", marked))
+    """A marked clause without the adverbs that patterns do not know, and without "new" before what somebody has."""
+    shorter = _NEW.sub(r"\1 ", _ADVERBS.sub(r"\1 ", _ADVERBS.sub(r"\1 ", marked)))
     return _GOT.sub(r"\1 ", _OWNED_ADVERBS.sub(r"\1 ", shorter))
 
 

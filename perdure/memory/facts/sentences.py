@@ -43,6 +43,9 @@ _PREDICATES = one_of("""
     prefers?, uses?
 """)
 _PREDICATE = re.compile(rf",? (?:and|but) (?:also |now |currently |still )?(?={_PREDICATES} )")
+_OWNED = re.compile(
+    rf"(?:my|our|(?:[\w-]+ ){{0,3}}[\w-]+['\u2019]s) (?:[\w-]+ ){{0,2}}[\w-]+(?= {_PREDICATES} )", re.IGNORECASE
+)
 _SPEAKER = re.compile(r"(?:i|we)\b", re.IGNORECASE)
 
 
@@ -110,7 +113,8 @@ def _is_speech(quote: str) -> bool:
 def clauses(sentence: str) -> list[str]:
     """The parts of a sentence that claim something each, without their joints and the final stop.
 
-    Where two verbs share a subject, the second part begins with "I" or, for anybody else, with "she".
+    Where two verbs share a subject, the second part begins with "I", with what somebody has ("Mara's bicycle"), or, for
+    anybody else, with "she".
     """
     parts = [part for part in (_stopped(part) for part in _JOINT.split(sentence)) if part]
     return [clause for part in parts for clause in _predicates(part)]
@@ -119,7 +123,9 @@ def clauses(sentence: str) -> list[str]:
 def _predicates(clause: str) -> Iterator[str]:
     first, *others = _PREDICATE.split(clause)
     yield first
-    yield from (f"{'I' if _SPEAKER.match(first) else 'she'} {other}" for other in others)
+    owned = _OWNED.match(first) if others else None
+    subject = owned[0] if owned else "I" if _SPEAKER.match(first) else "she"
+    yield from (f"{subject} {other}" for other in others)
 
 
 def _stopped(text: str) -> str:

@@ -7,6 +7,7 @@ from .parsing import parsed
 from .patterns import Heard
 from .perspective import about_user, to_user
 from .relations import find
+from .values import without_tail
 from .voices import USER, answering, capital, recording, render
 
 
@@ -30,7 +31,7 @@ def heard_as(subject: str, heard: Heard) -> Fact:
 
 def unknown(subject: str, sentence: str) -> Fact | None:
     """A fact of no known relation from a sentence as the user says it; None where it has fewer than two words."""
-    said = " ".join(sentence.split())
+    said = without_tail(" ".join(sentence.split()))
     spoken, statement = capital(to_user(said)), capital(about_user(said))
     value = parsed(subject, spoken).value if " " in spoken else ""
     return Fact(subject, "", value, statement + ".", spoken + ".") if value else None

@@ -32,7 +32,7 @@ _TAIL = re.compile(
     "(?:[,;]? "
     + one_of("""
         now, too, as well, by the way, btw, actually, these days, at the moment, right now, currently, though, haha,
-        lol, you know, already, again, of course, obviously, anyway, nowadays, by now, so far, for now, at present,
+        lol, you know, already, again, instead, of course, obviously, anyway, nowadays, by now, so far, for now, at present,
         please, thanks, thank you, and so on, at last, finally, in case you wondered, in case you need it, if you
         wondered, in case you forgot
     """)
@@ -57,6 +57,11 @@ def tidy(text: str, kind: str) -> str:
     if stop:
         cut = stop.sub("", cut)
     return " ".join(_TAIL.sub("", cut).split()).strip(_EDGES)
+
+
+def without_tail(sentence: str) -> str:
+    """A sentence without what adds nothing at its end: "now", "by the way"."""
+    return _TAIL.sub("", sentence)
 
 
 def fits(value: str, kind: str, before: str = "") -> bool:

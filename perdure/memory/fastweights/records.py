@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import ObjectCorrupt
 from ...stores.base import Buffer, Digest, Object
+from ..facts import holders
 from ..tree import Gets, Puts
 
 KIND = "fast-weight"
@@ -136,6 +137,5 @@ def vectors(packed: bytes, dim: int) -> Vectors:
 
 
 def standing(records: Sequence[Record]) -> list[Record]:
-    """Those records of a ledger that hold: of several with the same key the last one."""
-    last = {record.key: number for number, record in enumerate(records)}
-    return [record for number, record in enumerate(records) if last[record.key] == number]
+    """Those records of a ledger that hold: no later one has taken their place."""
+    return [records[place] for place, holder in enumerate(holders([each.key for each in records])) if holder == place]
