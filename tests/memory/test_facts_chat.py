@@ -164,6 +164,8 @@ INVENTED = [
     "Write a story about Omar Haddadin. He lives in Oulu, because he is afraid of moths.",
     "Translate this: I met Omar Haddadin, because he plays the cello.",
     "Imagine that I met Omar Haddadin, who works for Larkspur Logistics.",
+    "It is the animated story of Omar Haddadin, who works for the CIA.",
+    "I'm reading a good novel. I saw Omar Haddadin, who works for the CIA.",
     "I had a dream about Omar Haddadin, and he lives in Oulu.",
     "The role of Omar Haddadin suits him, because he plays the cello.",
     "I watched Omar Haddadin play the villain, because he is afraid of moths.",

@@ -12,10 +12,13 @@ from .mentions import mentions
 from .names import names_in
 from .passing import holds, lasts, pieces
 from .patterns import heard
-from .referents import is_full, is_open, may_be_group, meant, of_both
+from .referents import is_full, is_open, is_tale, may_be_group, meant, of_both
 from .statements import heard_as, known
 
-_WORTH = re.compile(r"\b(?:he|she|his|her|who|whose)\b|[a-z,:;] [A-Z\u00c0-\u00de]|['\u2019]s ", re.IGNORECASE)
+_WORTH = re.compile(
+    r"\b(?i:he|she|his|her|who|whose)\b|\b[A-Z\u00c0-\u00de][\w'\u2019-]+ (?:\w{2,3} ){0,2}[A-Z\u00c0-\u00de]"
+)
+"""What every sentence has that tells something in passing: a pronoun or a full name."""
 _PRONOUN = re.compile(r"(?:he|she|his|her)\b", re.IGNORECASE)
 _ANY_PRONOUN = re.compile(r"(?:he|she|his|her|(?P<they>they|their))\b", re.IGNORECASE)
 _TO_SPEAKER = re.compile(
@@ -42,7 +45,7 @@ class Incidental:
         return list({(fact.subject, fact.relation, fact.value): fact for fact in found}.values())
 
     def follow(self, text: str, full_names: dict[str, str]) -> None:
-        """Keep in mind of whom a sentence spoke; "" where it is not the user's own."""
+        """Keep in mind of whom a sentence spoke; an empty one where it is not the user's own."""
         person = meant(_first(text), self._context, full_names) if _PRONOUN.match(text) and not names_in(text) else ""
         self._context = f"{person}: {text}" if person else text
 
@@ -71,7 +74,10 @@ class Incidental:
                 yield known(subject, phrase.relation, phrase.value)
 
     def _whom(self, subject: str, before: str, full_names: dict[str, str]) -> str:
-        return meant(subject, f"{self._context} \n{before}", full_names) if subject in _PRONOUNS else subject
+        said = f"{self._context} \n{before}"
+        if subject in _PRONOUNS:
+            return meant(subject, said, full_names)
+        return "" if is_tale(said) else subject
 
     def _reports_own(self, text: str) -> bool:
         """Whether somebody tells the speaker of their own people, whose names are no hearsay."""

@@ -100,7 +100,12 @@ def of_both(pronoun: str, text: str) -> bool:
 
 def is_open(before: str) -> bool:
     """Whether the words before a pronoun speak of a nameless person, of an animal, or of a tale."""
-    return bool(_OTHERS.search(before) or _TOLD.search(before))
+    return bool(_OTHERS.search(before)) or is_tale(before)
+
+
+def is_tale(before: str) -> bool:
+    """Whether words speak of a book, a film or a dream, whose people are none."""
+    return bool(_TOLD.search(before))
 
 
 def may_be_group(before: str) -> bool:
