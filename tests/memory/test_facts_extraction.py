@@ -355,6 +355,11 @@ def test_a_change_leaves_no_other_value(text: str, key: str) -> None:
     assert key in [found.fact.key for found in extract(f"Remember: {text}")]
 
 
+def test_a_change_is_of_the_clause_that_tells_it() -> None:
+    found = [each.fact for each in extract("I live in Utrecht now and my sister Ines plays the harp.")]
+    assert [(fact.value, fact.changed) for fact in found] == [("Utrecht", True), ("harp", False)]
+
+
 def test_which_of_several_keys_hold() -> None:
     assert holders(["m|instrument|violin", "m|lives", "m|instrument|=zither", "m|instrument|flute", "m|lives"]) == [
         2,

@@ -104,8 +104,8 @@ class _Reader:
         elif text:
             self._follow(text, [])
         self.material = self.material or guards.gives_material(text)
-        changed = guards.tells_change(text)
-        return [replace(fact, changed=changed) for fact in facts]
+        alone = len(facts) == 1 and guards.tells_change(text)
+        return [replace(fact, changed=True) for fact in facts] if alone else facts
 
     def _stated(self, text: str, explicit: bool) -> list[Fact]:
         """The facts that the clauses of a sentence claim."""
@@ -118,7 +118,7 @@ class _Reader:
             self._forget_person(clause, parts[:at])
             found = [] if idle else [fact for fact in self._claimed(clause) if self._is_own(fact, explicit)]
             self._follow(clause, found)
-            facts += found
+            facts += [replace(fact, changed=guards.tells_change(clause)) for fact in found]
             missed += [] if found else [clause]
         facts = [fact for fact in facts if len(facts) == 1 or not _is_done(fact)]
         return facts + [fact for clause in missed if facts and explicit for fact in self._noted(clause, False)]
