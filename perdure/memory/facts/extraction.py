@@ -13,6 +13,7 @@ from .names import located
 from .parsing import ADVERBS, parsed
 from .patterns import heard
 from .referents import is_full
+from .renewal import renewed
 from .sentences import Sentence, clauses, sentences
 from .statements import heard_as, unknown
 from .verbs import is_finite
@@ -58,6 +59,8 @@ class _Reader:
     """The last clause, if it says that somebody has one of something."""
     earlier: bool = True
     """Whether that clause is of an earlier sentence."""
+    changes: bool = False
+    """Whether this sentence says that something was otherwise before."""
     joined: bool = False
     """Whether a fact of this sentence began in the one before."""
     incidental: Incidental = field(default_factory=Incidental)
@@ -74,6 +77,7 @@ class _Reader:
         return found
 
     def _read(self, sentence: Sentence) -> list[Found]:
+        self.changes = guards.tells_change(_in_line(sentence))
         text = guards.unprefaced(_in_line(sentence))
         if guards.points_back(text):
             return self._noted_back(sentence)
@@ -97,6 +101,7 @@ class _Reader:
 
     def _facts(self, text: str, explicit: bool, direct: bool) -> list[Fact]:
         facts: list[Fact] = []
+        text = renewed(text.rstrip(".! ")) if self.changes else text
         if text and not guards.is_question(text):
             facts = joined(self._stated(text, explicit), self._in_passing(text, explicit))
             if explicit and not facts:
@@ -104,8 +109,7 @@ class _Reader:
         elif text:
             self._follow(text, [])
         self.material = self.material or guards.gives_material(text)
-        alone = len(facts) == 1 and guards.tells_change(text)
-        return [replace(fact, changed=True) for fact in facts] if alone else facts
+        return [replace(fact, changed=True) for fact in facts] if self.changes and len(facts) == 1 else facts
 
     def _stated(self, text: str, explicit: bool) -> list[Fact]:
         """The facts that the clauses of a sentence claim."""

@@ -88,9 +88,9 @@ _ASKS = re.compile(
 _CHANGES = re.compile(
     r"\b"
     + one_of("""
-        now, instead, no longer, (?:not|n't) .* any ?(?:more|longer), these days, nowadays, from now on, by now, meanwhile,
-        since then, switched, changed, swapped, traded, replaced, gave up, given up, stopped, used to, new, correction,
-        rather than, turned out, turns out
+        now, instead, no longer, (?:not|\\w+n't) .* (?:any ?(?:more|longer)|but), these days, nowadays, from now on, by now,
+        meanwhile, since then, switched, changed, renamed, repainted, swapped, traded, replaced, gave up, given up, stopped,
+        used to, new, correction, rather than, turned out, turns out
     """)
     + r"\b",
     re.IGNORECASE,
