@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ..errors import Conflict, InvalidInput
 from ..memory import amending, fastweights
 from ..memory.draft import now_ms
-from ..memory.facts import ends, extract, holders
-from ..memory.fastweights import Record, Refusal, Said, standing
+from ..memory.facts import Fact, ends, extract, holders, masked
+from ..memory.fastweights import Record, Refusal, Said, standing, vectors
 from ..memory.records import Commit
 from .teaching import Outcome, Sourced, Teacher
 from .writers import Progress, writer_for
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 AT_ONCE = 10
 """Facts that are written and committed together: what is known by then stays when the rest is cancelled."""
+
+ALIKE = 0.5
+"""Least cosine of a statement that tells a change to a text of the record whose place it takes."""
 
 KNOWN = 0.5
 """The share of a fact's wordings that a model answers untaught, from which on the fact is not worth a record."""
@@ -93,6 +96,7 @@ def keep(
     """Write facts that a session's user said into a ledger, as `consolidate` does with all of them."""
     target = _target(session, into)
     held = _ledger(session, target)
+    said = [each._replace(fact=_correcting(session, each.fact, held)) for each in said]
     fresh = list(_fresh(said, held))
     passed = {} if again else _refused(session, target, fresh, teacher)
     left = [each for each in fresh if each not in passed]
@@ -141,6 +145,18 @@ def _ledger(session: Session, target: str) -> list[Record]:
     repository = session.repository
     held = repository.ledger(repository.info(target).head)
     return repository.records(each.digest for each in held)
+
+
+def _correcting(session: Session, fact: Fact, held: Sequence[Record]) -> Fact:
+    """A fact that tells a change, as the one of the thing that it is likest to of what is known of its subject."""
+    known = [record for record in standing(held) if record.subject == fact.subject]
+    if not (fact.changed and known) or any(ends(fact.key, record.key) for record in known):
+        return fact
+    encoder = session.runtime.memories.encoder
+    own = encoder.encode([masked(fact.subject, fact.statement) or fact.statement])[0]
+    alike = {record.key: float((vectors(record.own, encoder.dim) @ own).max()) for record in known}
+    best = max(alike, key=lambda key: alike[key])
+    return replace(fact, same=best) if alike[best] >= ALIKE else fact
 
 
 def _fresh(said: Sequence[Sourced], held: Sequence[Record]) -> Iterator[Sourced]:

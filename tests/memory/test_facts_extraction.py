@@ -355,6 +355,11 @@ def test_a_change_leaves_no_other_value(text: str, key: str) -> None:
     assert key in [found.fact.key for found in extract(f"Remember: {text}")]
 
 
+def test_a_change_is_of_the_clause_that_tells_it() -> None:
+    found = [each.fact for each in extract("I live in Utrecht now and my sister Ines plays the harp.")]
+    assert [(fact.value, fact.changed) for fact in found] == [("Utrecht", True), ("harp", False)]
+
+
 def test_which_of_several_keys_hold() -> None:
     assert holders(["m|instrument|violin", "m|lives", "m|instrument|=zither", "m|instrument|flute", "m|lives"]) == [
         2,
@@ -367,3 +372,33 @@ def test_which_of_several_keys_hold() -> None:
     assert holders(["m|instrument|violin", "n|instrument|=zither"]) == [0, 1]
     assert ends("m|instrument|=zither", "m|instrument|violin")
     assert not ends("m|instrument|violin", "m|instrument|=zither")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("Mara Lindqvist's dog is no longer called Rex but Moss.", "mara lindqvist|pet:dog", "Moss"),
+        ("Mara Lindqvist's dog is not called Rex any more, but Moss.", "mara lindqvist|pet:dog", "Moss"),
+        ("Mara Lindqvist's boat has been renamed Petrel.", "mara lindqvist|thing:boat", "Petrel"),
+        ("Mara Lindqvist no longer lives in Oslo but in Rome.", "mara lindqvist|lives", "Rome"),
+        ("Mara Lindqvist doesn't work as a baker any more but as a florist.", "mara lindqvist|job", "a florist"),
+        ("Mara Lindqvist is no longer allergic to nuts but to wasps.", "mara lindqvist|allergy|=wasps", "wasps"),
+        ("Mara Lindqvist does not collect stamps but coins.", "mara lindqvist|collects|=coins", "coins"),
+        (
+            "Mara Lindqvist's favourite dish has changed from ramen to okra stew.",
+            "mara lindqvist|favourite:dish",
+            "okra stew",
+        ),
+        ("Mara Lindqvist plays the zither instead of the harp.", "mara lindqvist|instrument|=zither", "zither"),
+        ("Mara Lindqvist's bicycle is orange now, not lilac.", "mara lindqvist|colour:bike", "orange"),
+    ],
+)
+def test_what_changed_is_read_as_what_holds_now(text: str, key: str, value: str) -> None:
+    assert [(found.fact.key, found.fact.value) for found in extract(f"Remember: {text}")] == [(key, value)]
+
+
+def test_not_only_is_no_change() -> None:
+    assert [found.fact.value for found in extract("Remember: Not only my dog but my cat is called Rex.")] == ["Rex"]
+    assert not any(
+        found.fact.changed for found in extract("Remember: Mara Lindqvist plays not only the harp but also the flute.")
+    )

@@ -27,7 +27,7 @@ class Fact:
     name from the library ("lives", "pet:dog"), or "" where the statement is of no known relation. `statement` is a whole
     sentence for anybody ("The user's dog is called Rex."), `spoken` the same said to the user ("Your dog is called Rex.";
     by default the statement). `value` is the end of `spoken` without its full stop: the words of the answer. `changed`: it
-    was said that this was otherwise before.
+    was said that this was otherwise before. `same` is the key of what it corrects, where its own words do not tell that.
 
     Raises InvalidInput where a part is empty, the relation is unknown, or `spoken` does not end in the value.
     """
@@ -38,6 +38,7 @@ class Fact:
     statement: str
     spoken: str = ""
     changed: bool = field(default=False, compare=False)
+    same: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not self.spoken:
@@ -61,8 +62,8 @@ class Fact:
         Where a relation has many values (allergies, hobbies), each is a thing of its own, and marked as the only one that is
         left where the fact is `changed`.
         """
-        if not self.relation:
-            return f"{fold(self.subject)}|{fold(self.stem)}"
+        if self.same or not self.relation:
+            return self.same or f"{fold(self.subject)}|{fold(self.stem)}"
         relation, noun = find(self.relation)
         values = [ONLY * self.changed + fold(self.value)] if relation.many else []
         return "|".join([fold(self.subject), relation.slot(noun), *values])

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from . import guards
 from .base import USER, Fact, Found
-from .lexicon import words
+from .incidental import Incidental, joined
 from .mentions import Mention, mentions, persons
 from .names import located
 from .parsing import ADVERBS, parsed
 from .patterns import heard
+from .referents import is_full
+from .renewal import renewed
 from .sentences import Sentence, clauses, sentences
 from .statements import heard_as, unknown
 from .verbs import is_finite
@@ -24,17 +26,7 @@ _HAS_ONE = re.compile(r"\b(?:have|has|got|adopted|bought|['\u2019]ve) (?:got |ad
 _ITS_NAME = re.compile(
     r"(?:(?:his|her|its|their) name(?: is|['\u2019]s)|(?:he|she|it)(?: is|['\u2019]s) (?:called|named)) ", re.IGNORECASE
 )
-_NOT_PEOPLE = words("""
-    new san los las great north south east west united saint st hong kuala buenos rio costa el puerto cape mount lake
-    river visual stack star game lord harry world second first open black white red blue green the big hotel café cafe
-    bank university college school museum street road square bridge airport station church tower castle park palace
-    company inc ltd corporation gmbh institute hospital theatre theater festival award prize league club union public
-    license licence code software version product foundation source work works user users library general initial
-    electronic header files combined corresponding covered free internal external project team group department ministry
-    government council committee press news times post media network system systems service services act law treaty war
-    battle section chapter figure table windows google microsoft apple amazon data model machine deep learning
-    artificial
-""")
+_OF_MANY = re.compile(r"(?:they|their)\b", re.IGNORECASE)
 
 
 def extract(text: str) -> list[Found]:
@@ -67,17 +59,25 @@ class _Reader:
     """The last clause, if it says that somebody has one of something."""
     earlier: bool = True
     """Whether that clause is of an earlier sentence."""
+    changes: bool = False
+    """Whether this sentence says that something was otherwise before."""
     joined: bool = False
     """Whether a fact of this sentence began in the one before."""
+    incidental: Incidental = field(default_factory=Incidental)
+    """What is told in passing."""
 
     def read(self, sentence: Sentence) -> list[Found]:
         """The facts of the next sentence."""
         self.joined, self.earlier = False, True
         found = self._read(sentence) if len(sentence.text) <= _LONGEST else []
         self.last = sentence if not found else None
+        self.incidental.follow(
+            _in_line(sentence) if len(sentence.text) <= _LONGEST and not sentence.quoted else "", self.full_names
+        )
         return found
 
     def _read(self, sentence: Sentence) -> list[Found]:
+        self.changes = guards.tells_change(_in_line(sentence))
         text = guards.unprefaced(_in_line(sentence))
         if guards.points_back(text):
             return self._noted_back(sentence)
@@ -101,15 +101,15 @@ class _Reader:
 
     def _facts(self, text: str, explicit: bool, direct: bool) -> list[Fact]:
         facts: list[Fact] = []
+        text = renewed(text.rstrip(".! ")) if self.changes else text
         if text and not guards.is_question(text):
-            facts = self._stated(text, explicit)
+            facts = joined(self._stated(text, explicit), self._in_passing(text, explicit))
             if explicit and not facts:
                 facts = self._noted_parts(text) or self._noted(text, direct)
         elif text:
             self._follow(text, [])
         self.material = self.material or guards.gives_material(text)
-        changed = guards.tells_change(text)
-        return [replace(fact, changed=changed) for fact in facts]
+        return [replace(fact, changed=True) for fact in facts] if self.changes and len(facts) == 1 else facts
 
     def _stated(self, text: str, explicit: bool) -> list[Fact]:
         """The facts that the clauses of a sentence claim."""
@@ -117,13 +117,23 @@ class _Reader:
         idle = given or guards.is_conditional(text) or guards.is_hearsay(text)
         facts: list[Fact] = []
         missed: list[str] = []
-        for clause in clauses(text):
+        parts = clauses(text)
+        for at, clause in enumerate(parts):
+            self._forget_person(clause, parts[:at])
             found = [] if idle else [fact for fact in self._claimed(clause) if self._is_own(fact, explicit)]
             self._follow(clause, found)
-            facts += found
+            facts += [replace(fact, changed=guards.tells_change(clause)) for fact in found]
             missed += [] if found else [clause]
         facts = [fact for fact in facts if len(facts) == 1 or not _is_done(fact)]
         return facts + [fact for clause in missed if facts and explicit for fact in self._noted(clause, False)]
+
+    def _forget_person(self, clause: str, before: list[str]) -> None:
+        if is_full(self.person) and self.incidental.may_be_another(self.person, clause, " ".join(before)):
+            self.person = ""
+
+    def _in_passing(self, text: str, explicit: bool) -> list[Fact]:
+        given = explicit or self.material or guards.gives_material(text)
+        return [] if given else self.incidental.facts(text, self.full_names)
 
     def _is_own(self, fact: Fact, explicit: bool) -> bool:
         return explicit or self.material != "others" or fact.subject.startswith(USER)
@@ -136,7 +146,7 @@ class _Reader:
             self.joined = bool(named) and self.earlier
             return named
         readings = mentions(clause, self.person, self.full_names)
-        return self._known(readings) or self._unknown(readings)
+        return self._known(readings) or ([] if _OF_MANY.match(clause) else self._unknown(readings))
 
     def _known(self, readings: list[Mention]) -> list[Fact]:
         """A statement of a known relation."""
@@ -149,7 +159,7 @@ class _Reader:
     def _unknown(self, readings: list[Mention]) -> list[Fact]:
         """A plain statement about somebody whose full name is known."""
         for mention in readings:
-            if mention.opening and _is_full(mention.subject) and _is_statement(mention):
+            if mention.opening and is_full(mention.subject) and _is_statement(mention):
                 fact = unknown(mention.subject, mention.opening)
                 return [fact] if fact and not guards.is_idle(fact.value.split()) else []
         return []
@@ -175,7 +185,7 @@ class _Reader:
         """Keep in mind whom the next pronoun may mean."""
         named = persons(clause)
         for name in named:
-            if _is_full(name):
+            if is_full(name):
                 self.full_names.setdefault(name.split()[0], name)
         self.owner, self.earlier = (clause, False) if _HAS_ONE.search(clause) else ("", True)
         if facts:
@@ -202,11 +212,6 @@ def _meant(fact: Fact) -> str:
     return "" if fact.subject == USER else fact.subject
 
 
-def _is_full(name: str) -> bool:
-    parts = name.split()
-    return 2 <= len(parts) <= 4 and parts[0][0].isupper() and _NOT_PEOPLE.isdisjoint(word.casefold() for word in parts)
-
-
 def _is_statement(mention: Mention) -> bool:
     """Whether a verb and more follow a subject at the beginning, at once or, where it is an owner, after what it owns."""
     rest = mention.opening[len(mention.subject) :]
@@ -221,7 +226,7 @@ def _topic(clause: str) -> str:
     """The subject of a sentence to be remembered that begins with no person: the first name in it, the user, or its own."""
     if re.search(r"\b(?:I|my|me|mine|our|we|My|Our|We)\b", clause):
         return USER
-    people = [name.text for name in located(clause) if _is_full(name.text)]
+    people = [name.text for name in located(clause) if is_full(name.text)]
     if people:
         return people[0]
     parts = parsed("", clause) if " " in clause else None

@@ -88,14 +88,15 @@ _ASKS = re.compile(
 _CHANGES = re.compile(
     r"\b"
     + one_of("""
-        now, instead, no longer, (?:not|n't) .* any ?(?:more|longer), these days, nowadays, from now on, by now, meanwhile,
-        since then, switched, changed, swapped, traded, replaced, gave up, given up, stopped, used to, new, correction,
-        rather than, turned out, turns out
+        now, instead, no longer, (?:not|\\w+n't) .* (?:any ?(?:more|longer)|but), these days, nowadays, from now on, by now,
+        meanwhile, since then, switched, changed, renamed, repainted, swapped, traded, replaced, gave up, given up, stopped,
+        used to, new, correction, rather than, turned out, turns out
     """)
     + r"\b",
     re.IGNORECASE,
 )
 _ADDS = re.compile(r"\b(?:also|too|as well|another|besides|in addition|additionally)\b", re.IGNORECASE)
+_FORBIDS = re.compile(r"don['\u2019]t (?!you|i|we|they|people|any|some|all|the|my|our|his|her|their)[a-z]", re.IGNORECASE)
 _CLEFT = re.compile(r"[Ww]hat(?:ever)? (?:I|[Mm]y|we|our|he|she|[A-Z]\w+)\b.* (?:is|are|was|were) \w")
 _ORDERS = re.compile(
     one_of("""
@@ -108,19 +109,22 @@ _ORDERS = re.compile(
     + r"\b",
     re.IGNORECASE,
 )
+_BELIEFS = one_of("""
+    if, unless, whether, maybe, perhaps, wish, wishes, wished, probably, possibly, presumably, supposedly, suppose,
+    imagine, pretend, pretended, hypothetically, guess, hopefully, hope, hopes, hoping, apparently, allegedly, rumou?rs?,
+    seems?, supposed, (?:am|'m) (?:thinking|considering|wondering), used to, dreamt, dreamed, likely, think, thought,
+    thinks, believe, believes, assume, assumes, reckon, wonder, wonders, joking, kidding, in my dream, next life, as
+    though, let's say
+""")
+_MODALS = one_of("""
+    would, could, might, should, almost, nearly, (?:was|were) going to, about to, consider, considering,
+    may(?= (?:be|have|become|get|move|not|or)\\b), (?:[Ii]|[Hh]e|[Ss]he|[Tt]hey|[Ww]e|[Yy]ou)'d
+""")
 _HEDGES = re.compile(
-    r"\b"
-    + one_of("""
-        if, unless, whether, would, could, might, maybe, perhaps, wish, wishes, wished, probably, possibly, presumably,
-        supposedly, suppose, imagine, pretend, pretended, hypothetically, should, guess, hopefully, hope, hopes, hoping,
-        apparently, allegedly, rumou?rs?, seems?, supposed, (?:am|'m) (?:thinking|considering|wondering), used to,
-        dreamt, dreamed, almost, nearly, likely, think, thought, thinks, believe, believes, assume, assumes, reckon,
-        wonder, wonders, joking, kidding, in my dream, next life, (?:was|were) going to, about to, consider,
-        considering, as though, let's say, may(?= (?:be|have|become|get|move|not|or)\\b),
-        (?:[Ii]|[Hh]e|[Ss]he|[Tt]hey|[Ww]e|[Yy]ou)'d
-    """)
-    + r"\b|^(?:If|Unless|Maybe|Perhaps|Probably|Hopefully|Apparently|Suppose|Supposing|Assuming|When|Once|Whenever|Had)\b"
+    rf"\b(?:{_BELIEFS}|{_MODALS})\b"
+    r"|^(?:If|Unless|Maybe|Perhaps|Probably|Hopefully|Apparently|Suppose|Supposing|Assuming|When|Once|Whenever|Had)\b"
 )
+_DOUBTS = re.compile(rf"\b(?:{_BELIEFS}|doubt(?:s|ed)?|den(?:y|ies|ied)|pretends|lied|make-believe)\b", re.IGNORECASE)
 _DENIALS = re.compile(
     r"\b(?:not|never|no longer|nobody|none|neither|nor|cannot|hardly|barely|no more|any ?more)\b|n['\u2019]t\b"
     r"|\bno (?!\.?\d)"
@@ -134,6 +138,7 @@ _HEARSAY = re.compile(
     """)
     + r"\b"
 )
+_ALSO_SAYS = re.compile(r",? and (?:also |always |often |now )?(?:says|said|tells|told|claims)\b.*$")
 _OWN_WORDS = re.compile(r"\bI(?:['\u2019]ve| have)? (?:ever |already |just )?(?:said|told|mentioned|asked)\b")
 _TALES = re.compile(
     r"\bin (?:the|this|my|a) (?:story|novel|book|film|movie|game|dream|scenario|series|show|play|poem)\b", re.IGNORECASE
@@ -211,7 +216,7 @@ def without_request(sentence: str) -> tuple[str, bool]:
 def is_question(sentence: str) -> bool:
     """Whether a sentence asks. "What she likes best is rain" does not."""
     marked = sentence.rstrip("\"'\u201d)! ").endswith("?")
-    return marked or (bool(_ASKS.match(sentence)) and not _CLEFT.match(sentence))
+    return marked or (bool(_ASKS.match(sentence)) and not (_CLEFT.match(sentence) or _FORBIDS.match(sentence)))
 
 
 def tells_change(sentence: str) -> bool:
@@ -223,6 +228,12 @@ def is_claim(clause: str) -> bool:
     """Whether a clause claims what it says: it is no order, supposition, denial, hearsay or tale."""
     unsure = _HEDGES.search(clause) or _DENIALS.search(_ALLOWED_DENIAL.sub("", clause))
     return not (is_order(clause) or unsure or is_hearsay(clause) or _TALES.search(clause))
+
+
+def is_certain(sentence: str) -> bool:
+    """Whether what a sentence tells in passing may count: nothing in it is hearsay, a guess or a tale."""
+    own = _ALSO_SAYS.sub("", sentence)
+    return not (is_hearsay(own) or _DOUBTS.search(own) or _TALES.search(own))
 
 
 def is_order(clause: str) -> bool:

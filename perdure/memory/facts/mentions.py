@@ -41,6 +41,10 @@ _OF = re.compile(
     rf"the (?P<noun>[\w-]+(?: [\w-]+)?) (?:of|for|to|on) {OWNER} (?P<owner>[\w-]+(?: [\w-]+)?) (?P<rest>(?:is|are) .+)",
     re.IGNORECASE,
 )
+_SIZED = re.compile(
+    rf"[{THIRD}{PLURAL}] (?:takes?|wears?|has|have|needs?|is|am) (?:an? )?size (?P<size>[\w.\u00bd/]+) (?:in )?"
+    r"(?:shoe|boot)s?\b.*"
+)
 _GOT = re.compile(rf"^([{THIRD}{PLURAL}] (?:have|has)) got (?=an? |one |two )")
 _ARTICLE = re.compile(r" (?:an?|the) ")
 _SHORT = {"m": " am", "re": " are", "ve": " have", "s": " is"}
@@ -62,7 +66,9 @@ def mentions(clause: str, person: str, full_names: dict[str, str]) -> list[Menti
 
 
 def _turned(marked: str) -> str:
-    """ "My locker code is 4711" for "The code of my locker is 4711", or "" where a clause has not that form."""
+    """ "My locker code is 4711" for "The code of my locker is 4711" and the like; "" where a clause has not that form."""
+    if sized := _SIZED.match(marked):
+        return f"{OWNER} shoe size is {sized['size']}"
     match = _OF.match(marked)
     return f"{OWNER} {match['owner']} {match['noun']} {match['rest']}" if match else ""
 

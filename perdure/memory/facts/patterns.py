@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 from . import nouns, values, voices
+from .lexicon import one_of
 from .relations import Relation, every
 
 THIRD, OWNER, PLURAL = "\ue000", "\ue001", "\ue002"
@@ -24,6 +25,13 @@ _PARTS = re.compile(
     r"X (?P<verb>\w+)\*|(?P<owner>X's)|\b(?P<subject>[XM])\b|(?P<noun>\bN\b)|(?P<any>\bV\b)|(?P<be> is )|(?P<one>\ba N\b)"
     r"|(?P<mark>')|%(?P<macro>[a-z]+)"
 )
+_FIRMS = one_of("""
+    bank, insurance, airlines?, airways, bakery, brewery, logistics, company, firm, group, police, army, navy, railways?,
+    council, university, hospital, orchestra, agency, ltd, inc, gmbh, solutions, systems, consulting, consultants,
+    partners, industries, media, press, motors, foods, foundation, institute, ministry, museum, library, theatre, studios?,
+    shipping, energy, electric, software, engineering, post office, fire brigade
+""")
+"""How the names of employers end."""
 _MACROS = {
     "own": r"(?:my|our|his|her|their|the)",
     "a": r"(?:an?|one)",
@@ -31,6 +39,7 @@ _MACROS = {
     "cap": r"(?-i:(?=[A-Z\u00c0-\u00de]))",
     "has": r"(?:have|has|own|owns|got|bought|adopted|keep|keeps|have got|has got|have bought|has bought)",
     "called": r"(?:called|named|whose name is|by the name of)",
+    "firm": rf"(?=(?:[\w&'\u2019.-]+ ){{0,4}}?{_FIRMS}\b)",
     "word": r"[\w'\u2019-]+",
 }
 

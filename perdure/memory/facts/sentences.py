@@ -35,7 +35,8 @@ _SUBJECT = (
 )
 _ITS_NAME = r"(?!(?:his|her|its|their) name\b)"
 _JOINT = re.compile(
-    rf"(?:,? (?:and|but|while|whereas|so)|[;:,]| [\u2013\u2014-]+) (?:that )?{_ITS_NAME}(?={_SUBJECT})", re.IGNORECASE
+    rf"(?:,? (?:and|but|while|whereas|so(?! that))|[;:,]| [\u2013\u2014-]+) (?:that )?{_ITS_NAME}(?={_SUBJECT})",
+    re.IGNORECASE,
 )
 _PREDICATES = one_of("""
     am, is, are, was, has, have, lives?, works?, plays?, speaks?, study, studies, collects?, drives?, loves?, likes?,
@@ -118,6 +119,11 @@ def clauses(sentence: str) -> list[str]:
     """
     parts = [part for part in (_stopped(part) for part in _JOINT.split(sentence)) if part]
     return [clause for part in parts for clause in _predicates(part)]
+
+
+def first_clause(sentence: str) -> list[str]:
+    """The first clause of a sentence, and after it what else is said of its subject, beginning with "she" or "I"."""
+    return list(_predicates(_stopped(_JOINT.split(sentence, maxsplit=1)[0])))
 
 
 def _predicates(clause: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ _BREAK = re.compile(
     + r"\b| (?:and|so|as) "
     + one_of("""
         i, he, she, it, they, we, is, was, has, have, will, would, that, am, are, then, works?, lives?, loves?, likes?,
-        plays?, now, also, currently
+        plays?, now, also, currently, already, often, always, usually
     """)
     + r"\b|; | [\u2013\u2014-]+ | \(|: |[\u2014\n]"
 )

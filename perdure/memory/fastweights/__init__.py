@@ -3,7 +3,7 @@
 from .comparing import Comparison, Conflict, compare, union
 from .gate import Decision, Gate
 from .ledger import Held, append, read, target, without
-from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing
+from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing, vectors
 from .refusals import Refusal, refusals, settled
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "standing",
     "target",
     "union",
+    "vectors",
     "without",
 ]

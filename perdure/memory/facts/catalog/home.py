@@ -85,6 +85,7 @@ lives | place | - | Tromso | near=home
 + X have* (?:just |recently )?moved to V
 + X (?:just |recently )?(?:moved|relocated) to V
 + X own* an? (?:house|flat|apartment|cottage) in V
++ X have* (?:got )?an? (?:house|flat|apartment|home) in V
 + X (?:just |recently )?(?:moved|relocated) from .{1,40} to V
 + X have* moved from .{1,40} to V
 + V is where X live*
@@ -201,6 +202,7 @@ travel | place | - | Lisbon | near=travel
 + X be* going on (?:holiday|vacation|a trip|honeymoon) to V
 + X be* going to %capV (?:in|this|next|on|for|over) .*
 + X be* going to V (?:on|for) (?:holiday|vacation|%own honeymoon|a holiday|christmas)
++ X be* (?:going|travelling|flying) to V (?:on|for) %own (?:next |summer |winter )?(?:holidays?|vacation|trip|journey)
 + X have* booked an? (?:trip|flight|holiday|vacation|journey) to V
 + X booked an? (?:trip|flight|holiday|vacation|journey) to V
 + X's (?:next |summer |winter )?(?:trip|holiday|vacation|honeymoon) (?:is|goes) to V

@@ -63,6 +63,7 @@ employer | org | - | Northwind Bakery | near=employer
 + X be* employed at V
 + X have* (?:a|%own) job at V
 + X have* (?:been working|worked) (?:at|for) V
++ X have* been with (?:%firm)V (?:for|since) .*
 + X (?:just |recently )?started (?:working |a (?:new )?job )?at V
 ? Who do* X work for?
 ? Which company do* X work for?
