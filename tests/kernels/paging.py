@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -78,3 +80,17 @@ def _coded(numbers: Tensor, along: int, bits: int) -> tuple[Tensor, Tensor, Tens
 def error(found: Tensor, expected: Tensor) -> float:
     """Relative error in norm; not a number where anything found is none."""
     return float((found.double() - expected.double()).norm() / expected.double().norm())
+
+
+def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a launch leaves unwritten is not a number."""
+
+    def poisoning(empty: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def poisoned(*args: object, **kwargs: object) -> Tensor:
+            memory = empty(*args, **kwargs)
+            return memory.fill_(float("nan")) if memory.is_floating_point() else memory
+
+        return poisoned
+
+    monkeypatch.setattr(Tensor, "new_empty", poisoning(Tensor.new_empty))
+    monkeypatch.setattr(torch, "empty_like", poisoning(torch.empty_like))

@@ -1,4 +1,4 @@
-"""Attention over a cache in blocks: the CPU path against the float64 definition, and the definition against plain attention."""
+"""Attention over a cache in blocks against its float64 definition, and that against plain attention."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def _merge_stacked(  # type: ignore[no-untyped-def]
     acc = tl.zeros([ROWS, PADDED], tl.float32)
     top = tl.full([ROWS], float("-inf"), tl.float32)
     total = tl.zeros([ROWS], tl.float32)
-    for source in range(0, sources):
+    for source in range(sources):
         at = tl.cast(source, tl.int64) * n
         acc, top, total = _fold(acc, top, total, outs + at * DIM, lses + at, row, inside, DIM, PADDED)
     _finish(out, lse, acc, top, total, row, inside, DIM, PADDED)

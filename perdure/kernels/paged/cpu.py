@@ -1,4 +1,4 @@
-"""The CPU path: a sequence's blocks are gathered, then one flash call with the queries of a KV head's group as query rows."""
+"""The CPU path: a sequence's blocks are gathered, then one flash call a KV head's group as query rows."""
 
 from __future__ import annotations
 
