@@ -32,7 +32,7 @@ def compile_case(
     else:
         types["cu_q"] = "*i32"
     if bits:
-        types |= dict.fromkeys(PARTS, "*fp16")
+        types |= dict.fromkeys(PARTS, kind)
     else:
         constants |= dict.fromkeys(PARTS)
     assert_fits(gpu._attend, types, constants, aligned=STRIDES, warps=launch.warps, stages=launch.stages)

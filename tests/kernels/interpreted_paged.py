@@ -14,7 +14,7 @@ from .paging import Paged, error, paged, poison_memory, quantised
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 1e-3, torch.bfloat16: 1e-2}
 
 CODED_LSE = {torch.float32: 1e-5, torch.float16: 1e-3, torch.bfloat16: 1e-2}
-"""Keys that come from codes are rounded to the query's dtype before they are multiplied; the reference does not round them."""
+"""Keys that come from codes are rounded to the query's dtype before they are multiplied; the reference's are not."""
 
 dtypes = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 

@@ -73,7 +73,8 @@ def _coded(numbers: Tensor, along: int, bits: int) -> tuple[Tensor, Tensor, Tens
     scale = ((numbers.amax(along, keepdim=True) - zero) / (2**bits - 1)).half()
     codes = ((numbers - zero) / scale.float().clamp(min=1e-6)).round().clamp(0, 2**bits - 1).to(torch.uint8)
     if bits == 4:
-        codes = codes[..., 0::2] | codes[..., 1::2] << 4
+        low, high = codes.chunk(2, -1)
+        codes = low | high << 4
     return codes, scale, zero
 
 

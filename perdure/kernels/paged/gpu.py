@@ -45,12 +45,10 @@ MOST_SPLITS = 64
 
 
 @triton.jit
-def _codes(at, mask, BITS: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Codes [n, D] in float32; with 4 bits `at` and `mask` are of the bytes, [n, D / 2]."""
-    codes = tl.load(at, mask=mask, other=0)
-    if BITS == 4:
-        codes = tl.interleave(codes & 15, codes >> 4)
-    return codes.to(tl.float32)
+def _scaled(codes, scale, zero, mask):  # type: ignore[no-untyped-def]
+    """Numbers [n, channels] in float32."""
+    by, start = tl.load(scale, mask=mask, other=0.0), tl.load(zero, mask=mask, other=0.0)
+    return codes.to(tl.float32) * by.to(tl.float32) + start.to(tl.float32)
 
 
 @triton.jit
@@ -100,37 +98,42 @@ def _attend(  # type: ignore[no-untyped-def]
     """
     tile = tl.program_id(0).to(tl.int64)
     kv_head = tl.program_id(1).to(tl.int64)
-    split = tl.program_id(2).to(tl.int64)
+    split = tl.program_id(2)
     tokens: tl.constexpr = ROWS // GROUP
 
     if cu_q is None:
         b = tile
         first = tile
         count = 1
-        begin = tile * 0
+        begin = 0
     else:
         # Sequence i has its first tile at cu_q[i] // tokens + i, which leaves each at least as many as it needs.
         i = tl.arange(0, SEQUENCES)
         starts = tl.load(cu_q + i, mask=i < sequences, other=0).to(tl.int64) // tokens + i
         b = tl.sum(((starts <= tile) & (i < sequences)).to(tl.int64)) - 1
         first = tl.load(cu_q + b).to(tl.int64)
-        count = tl.load(cu_q + b + 1).to(tl.int64) - first
-        begin = (tile - (first // tokens + b)) * tokens
+        count = (tl.load(cu_q + b + 1) - first).to(tl.int32)
+        begin = ((tile - (first // tokens + b)) * tokens).to(tl.int32)
         if begin >= count:
             return
 
-    n = tl.load(lens + b).to(tl.int64)
+    n = tl.load(lens + b)
     row = tl.arange(0, ROWS)
     token = begin + row // GROUP
     head = kv_head * GROUP + row % GROUP
     valid = (token < count) & (row < tokens * GROUP)
     position = n - count + token
 
+    # Of 4 bits, the two channels of a byte lie side by side here: i and i + D / 2.
+    width: tl.constexpr = DIM // 2 if BITS == 4 else DIM
+    column = tl.arange(0, PADDED // 2) if BITS == 4 else tl.arange(0, PADDED)
     d = tl.arange(0, PADDED)
+    if BITS == 4:
+        d = d % 2 * width + d // 2 + (d // 2 >= width) * PADDED
     q_at = query + (first + token)[:, None] * query_row + head[:, None] * query_head + d[None, :]
     q = tl.load(q_at, mask=valid[:, None] & (d < DIM)[None, :], other=0.0)
 
-    low = tl.zeros_like(n)
+    low = n * 0
     high = n
     if CAUSAL:
         high = tl.minimum(n, tl.maximum(n - count + tl.minimum(begin + tokens, count), 0))
@@ -143,30 +146,30 @@ def _attend(  # type: ignore[no-untyped-def]
     top = tl.full([ROWS], float("-inf"), tl.float32)
     total = tl.zeros([ROWS], tl.float32)
     acc = tl.zeros([ROWS, PADDED], tl.float32)
-    column = tl.arange(0, PADDED // 2) if BITS == 4 else d
-    column_in = column < (DIM // 2 if BITS == 4 else DIM)
 
     for start in range(low, high, KEYS):
         j = start + tl.arange(0, KEYS)
         inside = j < high
         block = tl.load(table + b * table_stride + j // SIZE, mask=inside, other=0).to(tl.int64)
-        slot = j % SIZE
-        mask = inside[:, None] & column_in[None, :]
+        slot = (j % SIZE).to(tl.int64)
+        mask = inside[:, None] & (column < width)[None, :]
         k_at = keys + (block * k_block + slot * k_slot + kv_head * k_head)[:, None] + column[None, :]
         v_at = values + (block * v_block + slot * v_slot + kv_head * v_head)[:, None] + column[None, :]
         if BITS == 0:
             k = tl.load(k_at, mask=mask, other=0.0)
             v = tl.load(v_at, mask=mask, other=0.0)
         else:
-            channel = (block * HEADS + kv_head)[:, None] * DIM + d[None, :]
-            k_in = inside[:, None] & (d < DIM)[None, :]
-            k_by = tl.load(k_scale + channel, mask=k_in, other=0.0).to(tl.float32)
-            k_from = tl.load(k_zero + channel, mask=k_in, other=0.0).to(tl.float32)
-            k = (_codes(k_at, mask, BITS) * k_by + k_from).to(q.dtype)
-            of_token = (block * SIZE + slot) * HEADS + kv_head
-            v_by = tl.load(v_scale + of_token, mask=inside, other=0.0).to(tl.float32)
-            v_from = tl.load(v_zero + of_token, mask=inside, other=0.0).to(tl.float32)
-            v = (_codes(v_at, mask, BITS) * v_by[:, None] + v_from[:, None]).to(q.dtype)
+            codes, v = tl.load(k_at, mask=mask, other=0), tl.load(v_at, mask=mask, other=0)
+            channel = (block * HEADS + kv_head)[:, None] * DIM + column[None, :]
+            if BITS == 4:
+                low_half = _scaled(codes & 15, k_scale + channel, k_zero + channel, mask)
+                channel += DIM // 2
+                k = tl.interleave(low_half, _scaled(codes >> 4, k_scale + channel, k_zero + channel, mask)).to(q.dtype)
+                v = tl.interleave(v & 15, v >> 4)
+            else:
+                k = _scaled(codes, k_scale + channel, k_zero + channel, mask).to(q.dtype)
+            of_token = ((block * SIZE + slot) * HEADS + kv_head)[:, None]
+            v = _scaled(v, v_scale + of_token, v_zero + of_token, inside[:, None]).to(q.dtype)
 
         scores = dot(q, tl.trans(k), UPCAST) * scale
         seen = inside[None, :] & valid[:, None]
@@ -187,7 +190,7 @@ def _attend(  # type: ignore[no-untyped-def]
     found = total > 0
     some = tl.where(found, total, 1.0)
     result = acc / some[:, None]
-    line = (split * n_rows + first + token) * (HEADS * GROUP) + head
+    line = (split.to(tl.int64) * n_rows + first + token) * (HEADS * GROUP) + head
     tl.store(
         out + line[:, None] * DIM + d[None, :], result.to(out.dtype.element_ty), mask=valid[:, None] & (d < DIM)[None, :]
     )

@@ -11,8 +11,9 @@ from torch import Tensor
 class Scales(NamedTuple):
     """Keys are quantised per channel over a block, values per token: number = code * scale + zero.
 
-    k_scale and k_zero [NB, Hkv, D], v_scale and v_zero [NB, BS, Hkv], all float16 (Liu et al. 2024, "KIVI", section 3.2).
-    Codes are uint8 [NB, BS, Hkv, D]; with 4 bits [NB, BS, Hkv, D / 2], the even channel in the low half of each byte.
+    k_scale and k_zero [NB, Hkv, D], v_scale and v_zero [NB, BS, Hkv], contiguous, of any float dtype (Liu et al. 2024,
+    "KIVI", section 3.2). Codes are uint8 [NB, BS, Hkv, D]; with 4 bits [NB, BS, Hkv, D / 2], channel i in the low and
+    i + D / 2 in the high half of byte i. One layer of what `pack` makes is of this form.
     """
 
     k_scale: Tensor
@@ -33,5 +34,5 @@ class Scales(NamedTuple):
     def _spread(codes: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
         """One code an element, whatever the bits."""
         if codes.shape[-1] != dim:
-            codes = torch.stack((codes & 15, codes >> 4), -1).flatten(-2)
+            codes = torch.cat((codes & 15, codes >> 4), -1)
         return codes.to(dtype)
