@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from perdure.kernels.paged import gpu
+from perdure.kernels.tiles import padded
 
 from .compiling import assert_fits
 
@@ -25,7 +26,7 @@ def compile_case(
     types |= dict.fromkeys(["keys", "values"], "*u8" if bits else kind)
     types |= dict.fromkeys(["n_rows", "sequences", "window", *STRIDES], "i32") | {"scale": "fp32"}
     constants: dict[str, Any] = {"SIZE": 16, "HEADS": 8, "GROUP": group, "DIM": dim, "BITS": bits, "CAUSAL": True}
-    constants |= {"WINDOWED": not decoding, "SEQUENCES": 16, "SPLITS": splits, "PADDED": dim, "UPCAST": False}
+    constants |= {"WINDOWED": not decoding, "SEQUENCES": 16, "SPLITS": splits, "PADDED": padded(dim), "UPCAST": False}
     constants |= {"ROWS": launch.rows, "KEYS": launch.keys}
     if decoding:
         constants["cu_q"] = None
@@ -38,13 +39,17 @@ def compile_case(
     assert_fits(gpu._attend, types, constants, aligned=STRIDES, warps=launch.warps, stages=launch.stages)
 
 
-@pytest.mark.parametrize("bits", [0, 8, 4])
+CASES = [(*key, bits) for key in gpu.CONFIGS for bits in ([8, 4] if key[2] else [0])]
+
+
 @pytest.mark.parametrize("decoding", [True, False], ids=["decode", "chunks"])
-@pytest.mark.parametrize(("width", "dim"), gpu.CONFIGS, ids=str)
-def test_it_fits(width: int, dim: int, decoding: bool, bits: int) -> None:
-    few, many = gpu.CONFIGS[width, dim]
+@pytest.mark.parametrize(("width", "dim", "coded", "bits"), CASES, ids=str)
+def test_it_fits(width: int, dim: int, coded: bool, bits: int, decoding: bool) -> None:
+    few, many = gpu.CONFIGS[width, dim, coded]
     compile_case(width, dim, few if decoding else many, decoding, bits, splits=8 if decoding else 1)
 
 
-def test_groups_that_are_no_power_of_two_fit() -> None:
-    compile_case(2, 64, gpu.CONFIGS[2, 64][0], decoding=True, bits=0, group=3)
+@pytest.mark.parametrize(("dim", "group"), [(64, 3), (40, 4), (80, 5), (128, 32)], ids=str)
+def test_odd_sizes_fit(dim: int, group: int) -> None:
+    launch = gpu.CONFIGS[2, padded(dim), False][0]
+    compile_case(2, dim, launch._replace(rows=max(16, group)), decoding=True, bits=0, group=group)

@@ -37,7 +37,7 @@ def _poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 def launched(
     case: Paged, splits: int, causal: bool = True, window: int | None = None, scales: Scales | None = None
 ) -> tuple[Tensor, Tensor]:
-    config = gpu.chosen(case.query, case.k_cache.shape[2], case.cu_q is None)
+    config = gpu.chosen(case.query, case.k_cache.shape[2], scales is not None, case.cu_q is None)
     scale = case.query.shape[2] ** -0.5
     return gpu.launched(*case.tensors, scale, causal, window, scales, config=config, splits=splits)
 

@@ -26,13 +26,19 @@ class Launch(NamedTuple):
 
 
 CONFIGS = {
-    # (bytes of a query element, padded head size): decoding, chunks of many queries
-    (2, 64): (Launch(16, 64, 4, 3), Launch(64, 64, 4, 3)),
-    (2, 128): (Launch(16, 64, 4, 3), Launch(64, 64, 4, 3)),
-    (2, 256): (Launch(16, 32, 4, 3), Launch(64, 32, 8, 2)),
-    (4, 64): (Launch(16, 32, 4, 2), Launch(32, 32, 4, 2)),
-    (4, 128): (Launch(16, 32, 4, 2), Launch(32, 32, 8, 2)),
-    (4, 256): (Launch(16, 16, 4, 2), Launch(16, 16, 8, 2)),
+    # (bytes of a query element, padded head size, whether the cache is coded): decoding, chunks of many queries
+    (2, 64, False): (Launch(16, 64, 4, 3), Launch(64, 64, 4, 3)),
+    (2, 64, True): (Launch(16, 64, 4, 3), Launch(64, 32, 8, 3)),
+    (2, 128, False): (Launch(16, 64, 4, 3), Launch(64, 32, 4, 3)),
+    (2, 128, True): (Launch(16, 32, 4, 3), Launch(64, 32, 8, 3)),
+    (2, 256, False): (Launch(16, 32, 4, 3), Launch(64, 32, 8, 2)),
+    (2, 256, True): (Launch(16, 32, 8, 3), Launch(32, 16, 8, 2)),
+    (4, 64, False): (Launch(16, 32, 4, 2), Launch(32, 32, 8, 2)),
+    (4, 64, True): (Launch(16, 16, 4, 2), Launch(16, 32, 8, 2)),
+    (4, 128, False): (Launch(16, 32, 8, 2), Launch(16, 32, 8, 2)),
+    (4, 128, True): (Launch(16, 16, 8, 2), Launch(16, 16, 8, 2)),
+    (4, 256, False): (Launch(16, 16, 8, 2), Launch(16, 16, 8, 2)),
+    (4, 256, True): (Launch(16, 16, 8, 1), Launch(16, 16, 4, 1)),
 }
 
 PROGRAMS = 264
@@ -212,7 +218,7 @@ def paged_attention(
 ) -> tuple[Tensor, Tensor]:
     """Same contract as `paged_attention_reference`; no value is read back from the GPU to launch it."""
     kv_heads, keys = k_cache.shape[2], block_table.shape[1] * k_cache.shape[1]
-    config = chosen(query, kv_heads, cu_q is None or len(query) <= 2 * len(seq_lens))
+    config = chosen(query, kv_heads, scales is not None, cu_q is None or len(query) <= 2 * len(seq_lens))
     programs = _tiles(query, kv_heads, seq_lens, cu_q, config) * kv_heads
     splits = split(programs, keys if window is None else min(keys, window), _multiprocessors(query.device))
     return launched(
@@ -220,11 +226,11 @@ def paged_attention(
     )
 
 
-def chosen(query: Tensor, kv_heads: int, decoding: bool) -> Launch:
+def chosen(query: Tensor, kv_heads: int, coded: bool, decoding: bool) -> Launch:
     """The launch configuration of a call."""
     dim = max(64, padded(query.shape[2]))
     group = query.shape[1] // kv_heads
-    few, many = CONFIGS[query.element_size(), dim]
+    few, many = CONFIGS[query.element_size(), dim, coded]
     config = few if decoding else many
     return config._replace(rows=max(config.rows, padded(group)))
 
