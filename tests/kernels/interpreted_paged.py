@@ -96,6 +96,23 @@ def test_equal_calls_give_equal_bits() -> None:
         assert torch.equal(first, second)
 
 
+def test_caches_of_more_than_two_gigabytes() -> None:
+    """Addresses need 64 bits; of the memory only the blocks that are used are ever touched."""
+    case = paged([37, 5], 4, 2, 64, torch.float16)
+    blocks = 2**31 // case.k_cache[0].numel() + 8
+    try:
+        large = torch.empty((blocks, *case.k_cache.shape[1:]), dtype=torch.float16)
+    except RuntimeError:
+        pytest.skip("this machine promises no 4 GB of memory")
+    table, n = case.block_table.clone(), len(case.k_cache)
+    large[-n:] = case.k_cache
+    table[table < n] += blocks - n
+    far = Paged(case.query, large, large, table, case.seq_lens, None)
+    near = Paged(case.query, case.k_cache, case.k_cache, case.block_table, case.seq_lens, None)
+    for found, expected in zip(launched(far, 2), launched(near, 2), strict=True):
+        assert torch.equal(found, expected)
+
+
 @pytest.mark.parametrize("queries", [None, [9, 2]], ids=["decode", "chunks"])
 def test_the_public_function_comes_here_when_it_is_told_to(
     queries: list[int] | None, monkeypatch: pytest.MonkeyPatch

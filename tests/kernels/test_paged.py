@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from perdure.kernels import attend_reference, paged_attention, paged_attention_reference
+from perdure.kernels.paged import cpu
 
 from .paging import Paged, error, paged, quantised
 
@@ -47,6 +48,15 @@ def test_it_matches_the_reference(
     dtype: torch.dtype,
 ) -> None:
     check(paged(lens, heads, kv_heads, dim, dtype, queries=queries), dtype, causal=causal, window=window)
+
+
+@pytest.mark.parametrize("window", [None, 200])
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_long_sequences_are_gathered_in_pieces(
+    dtype: torch.dtype, window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "PIECE", 3 * 16 * 3 * 64 * dtype.itemsize)
+    check(paged([257, 48, 49], 9, 3, 64, dtype), dtype, window=window)
 
 
 @pytest.mark.parametrize("bits", [8, 4])

@@ -24,11 +24,11 @@ class Scales(NamedTuple):
     def keys(self, codes: Tensor, blocks: Tensor, dtype: torch.dtype) -> Tensor:
         """Numbers [n, BS, Hkv, D] of the codes of `blocks` [n], computed and returned in `dtype`."""
         scale, zero = self.k_scale[blocks].unsqueeze(1), self.k_zero[blocks].unsqueeze(1)
-        return torch.addcmul(zero.to(dtype), self._spread(codes, scale.shape[-1], dtype), scale.to(dtype))
+        return self._spread(codes, scale.shape[-1], dtype).mul_(scale).add_(zero)
 
     def values(self, codes: Tensor, blocks: Tensor, dtype: torch.dtype) -> Tensor:
         scale, zero = self.v_scale[blocks].unsqueeze(-1), self.v_zero[blocks].unsqueeze(-1)
-        return torch.addcmul(zero.to(dtype), self._spread(codes, self.k_scale.shape[-1], dtype), scale.to(dtype))
+        return self._spread(codes, self.k_scale.shape[-1], dtype).mul_(scale).add_(zero)
 
     @staticmethod
     def _spread(codes: Tensor, dim: int, dtype: torch.dtype) -> Tensor:
