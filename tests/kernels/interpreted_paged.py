@@ -1,4 +1,4 @@
-"""Attention over a cache in blocks on the Triton path, interpreted."""
+"""Attention over a cache in blocks on the Triton path, interpreted; without TRITON_INTERPRET=1, on the GPU that is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from perdure.kernels import Scales, dispatch, paged_attention, paged_attention_reference
 from perdure.kernels.paged import gpu
 
-from .paging import Paged, error, paged, poison_memory, quantised
+from .paging import DEVICE, Paged, error, paged, poison_memory, quantised
 
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 1e-3, torch.bfloat16: 1e-2}
 
@@ -67,7 +67,7 @@ def test_it_matches_the_reference(
     splits: int,
     dtype: torch.dtype,
 ) -> None:
-    case = paged(lens, heads, kv_heads, dim, dtype, queries=queries)
+    case = paged(lens, heads, kv_heads, dim, dtype, queries=queries).there()
     expected = paged_attention_reference(*case.tensors, scale=dim**-0.5, causal=causal, window=window)
     check(launched(case, splits, causal, window), expected)
 
@@ -78,30 +78,30 @@ def test_it_matches_the_reference(
 def test_codes_are_read_like_numbers(
     queries: list[int] | None, dim: int, splits: int, bits: int, dtype: torch.dtype
 ) -> None:
-    case, scales = quantised(paged([0, 1, 70], 9, 3, dim, dtype, queries=queries), bits)
+    case, scales = quantised(paged([0, 1, 70], 9, 3, dim, dtype, queries=queries).there(), bits)
     expected = paged_attention_reference(*case.tensors, scale=dim**-0.5, scales=scales)
     check(launched(case, splits, scales=scales), expected, CODED_LSE[dtype])
 
 
 def test_blocks_of_any_size_and_caches_that_are_slices() -> None:
-    case = paged([50, 7], 4, 2, 64, torch.float32, size=12)
+    case = paged([50, 7], 4, 2, 64, torch.float32, size=12).there()
     both = torch.stack([case.k_cache, case.v_cache], 1)
     sliced = Paged(case.query, both[:, 0], both[:, 1], case.block_table, case.seq_lens, None)
     check(launched(sliced, 2), paged_attention_reference(*case.tensors, scale=0.125))
 
 
 def test_equal_calls_give_equal_bits() -> None:
-    case = paged([130, 37], 9, 3, 64, torch.bfloat16)
+    case = paged([130, 37], 9, 3, 64, torch.bfloat16).there()
     for first, second in zip(launched(case, 3), launched(case, 3), strict=True):
         assert torch.equal(first, second)
 
 
 def test_caches_of_more_than_two_gigabytes() -> None:
     """Addresses need 64 bits; of the memory only the blocks that are used are ever touched."""
-    case = paged([37, 5], 4, 2, 64, torch.float16)
+    case = paged([37, 5], 4, 2, 64, torch.float16).there()
     blocks = 2**31 // case.k_cache[0].numel() + 8
     try:
-        large = torch.empty((blocks, *case.k_cache.shape[1:]), dtype=torch.float16)
+        large = torch.empty((blocks, *case.k_cache.shape[1:]), dtype=torch.float16, device=DEVICE)
     except RuntimeError:
         pytest.skip("this machine promises no 4 GB of memory")
     table, n = case.block_table.clone(), len(case.k_cache)
@@ -117,7 +117,7 @@ def test_caches_of_more_than_two_gigabytes() -> None:
 def test_the_public_function_comes_here_when_it_is_told_to(
     queries: list[int] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = paged([300, 37], 4, 2, 64, torch.float32, queries=queries)
+    case = paged([300, 37], 4, 2, 64, torch.float32, queries=queries).there()
     monkeypatch.setattr(dispatch, "override", lambda: "triton")
     check(paged_attention(*case.tensors, scale=0.125), paged_attention_reference(*case.tensors, scale=0.125))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ import torch
 from torch import Tensor
 
 from perdure.kernels import Scales
+
+DEVICE = "cuda" if torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1" else "cpu"
+"""Where the cases of the Triton path run: interpreted on the CPU, or for once as they are meant to."""
 
 POISON = 2**30
 """In the slots of a block table that no token needs."""
@@ -29,6 +33,10 @@ class Paged:
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]:
         return self.query, self.k_cache, self.v_cache, self.block_table, self.seq_lens, self.cu_q
+
+    def there(self) -> Paged:
+        """The same on the device of the Triton path."""
+        return Paged(*(x if x is None else x.to(DEVICE) for x in self.tensors))  # type: ignore[arg-type]
 
 
 def paged(
