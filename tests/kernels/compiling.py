@@ -75,9 +75,9 @@ def _at(kernel: Any, constants: Mapping[str, Any]) -> dict[tuple[int], Any]:
 
 
 def _divisible(kernel: Any, signature: Mapping[str, str], aligned: Iterable[str]) -> dict[tuple[int], list[list[Any]]]:
-    """Without these, loads are of single elements."""
+    """Without these, loads are of single elements. In order, since what was compiled is found again by their text."""
     names = {name for name, kind in signature.items() if kind.startswith("*")} | set(aligned)
-    return {(kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in names}
+    return {(kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in sorted(names)}
 
 
 def _resources(cubin: bytes) -> tuple[int, int]:
