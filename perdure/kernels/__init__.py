@@ -5,6 +5,7 @@ from .combine import joined, joined_reference, merge, merge_reference, shares, s
 from .infini import Features, elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
 from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
+from .paged import Scales, paged_attention, paged_attention_reference
 from .rope import rotate, rotate_, rotate_reference
 from .segments import attend_segments, attend_segments_reference
 
@@ -17,6 +18,7 @@ __all__ = [
     "elu_plus_one",
     "gate",
     "Pair",
+    "Scales",
     "joined",
     "joined_reference",
     "lowrank",
@@ -25,6 +27,8 @@ __all__ = [
     "mass_reference",
     "merge",
     "merge_reference",
+    "paged_attention",
+    "paged_attention_reference",
     "retrieve",
     "retrieve_reference",
     "rotate",

@@ -30,4 +30,4 @@ def cdiv(a: int, b: int) -> int:
 
 def padded(size: int, least: int = 16) -> int:
     """The power of two that a tile of `size` needs; Triton multiplies nothing smaller than `least`."""
-    return max(least, triton.next_power_of_2(size))
+    return max(least, int(triton.next_power_of_2(size)))

@@ -42,5 +42,12 @@ def shares_reference(lses: Sequence[Tensor]) -> Tensor:
     return _weights(torch.stack([lse.double() for lse in lses])).float()
 
 
+def work(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[int, int]:
+    """(bytes, floating point operations) of one merge: every source read once, the result written once."""
+    out, lse = parts[0]
+    sizes = [out.element_size() * out.numel(), 4 * lse.numel()]
+    return sum(sizes) * (len(parts) + 1), 3 * len(parts) * out.numel()
+
+
 def _weights(lses: Tensor) -> Tensor:
     return (lses - lses.amax(0)).softmax(0).nan_to_num(0.0)
