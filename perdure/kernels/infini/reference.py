@@ -32,7 +32,19 @@ def retrieve_reference(query: Tensor, memory: Tensor, norm: Tensor, features: Fe
     query [Hq, T, D] without positions, Hq a multiple of Hkv; memory and norm as `update` gives them. The sum of weights
     is taken for 1e-6 where it is smaller. Computed in float64. Returns [Hq, T, Dv] in float32.
     """
+    return retrieve_weighed_reference(query, memory, norm, features)[0]
+
+
+def retrieve_weighed_reference(
+    query: Tensor, memory: Tensor, norm: Tensor, features: Features = elu_plus_one
+) -> tuple[Tensor, Tensor]:
+    """What each query reads, as `retrieve_reference` gives it, and log_norm [Hq, T] in float32: the log of its weights' sum.
+
+    log_norm merges as an lse does. A memory's weights are not on the scale of a softmax, so a bias belongs to it that was
+    learned or measured. It is minus infinity for an empty memory.
+    """
     group = query.shape[0] // memory.shape[0]
     read = features(query.double())
     m, z = (state.double().repeat_interleave(group, 0) for state in (memory, norm))
-    return ((read @ m) / (read @ z.unsqueeze(-1)).clamp_min(FLOOR)).float()
+    weights = read @ z.unsqueeze(-1)
+    return ((read @ m) / weights.clamp_min(FLOOR)).float(), weights.squeeze(-1).log().float()
