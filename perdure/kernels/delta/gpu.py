@@ -1,4 +1,4 @@
-"""The Triton path: chunks of 64 tokens as products of matrices (Yang et al. 2024, arXiv 2406.06484, section 3.3).
+"""The Triton path: chunks of tokens as products of matrices (Yang et al. 2024, arXiv 2406.06484, section 3.3).
 
 `_prepare` has a program for each chunk and head, which does not need the state: it inverts I + A (cpu.py says what A is) and
 multiplies queries with keys. `_scan` has a program for each sequence, head and some columns of its state, and goes through
@@ -17,15 +17,15 @@ from torch import Tensor
 from ..tiles import INTERPRET, cdiv, dot, padded, rounded
 from . import cpu
 
-CHUNK = 64
 FEW = 8
 """Sequences of no more tokens than this, on average, are written token by token."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The columns of a state that a program has, its warps and pipeline stages, and the warps of one that prepares."""
+    """The tokens of a chunk, the columns of a state that a program has, its warps and stages, and the warps that prepare."""
 
+    chunk: int
     columns: int
     warps: int
     stages: int
@@ -33,11 +33,11 @@ class Launch:
 
 
 LAUNCHES = {
-    (64, 2): Launch(32, 4, 2, 4),
-    (128, 2): Launch(32, 4, 2, 4),
-    (256, 2): Launch(32, 8, 1, 8),
-    (64, 4): Launch(32, 8, 1, 8),
-    (128, 4): Launch(16, 8, 1, 8),
+    (64, 2): Launch(32, 32, 4, 2, 4),
+    (128, 2): Launch(32, 32, 4, 2, 4),
+    (256, 2): Launch(32, 16, 8, 1, 8),
+    (64, 4): Launch(16, 16, 4, 1, 4),
+    (128, 4): Launch(16, 16, 8, 1, 4),
 }
 """By the padded size of a key and the bytes of its numbers."""
 
@@ -105,16 +105,16 @@ def _in_chunks(
 ) -> None:
     count, heads, size, width = state.shape
     launch = LAUNCHES[padded(size, 64), keys.element_size()]
-    solved = torch.empty(*rates.shape, CHUNK, dtype=keys.dtype, device=keys.device)
+    solved = torch.empty(*rates.shape, launch.chunk, dtype=keys.dtype, device=keys.device)
     scores = None if queries is None else torch.empty_like(solved)
-    cut = cdiv(keys.shape[1], CHUNK)
-    owner, first = (None, None) if bounds is None else _owners(bounds, cut + count)
+    cut = cdiv(keys.shape[1], launch.chunk)
+    owner, first = (None, None) if bounds is None else _owners(bounds, launch.chunk, cut + count)
     _prepare[(keys.shape[0] * cut if bounds is None else cut + count, heads)](
         *(keys, queries, rates, gates, solved, scores, bounds, owner, first, keys.shape[1], cut, heads),
         SIZE=size,
         K=padded(size, 64),
-        HALF=CHUNK // 2,
-        LEVELS=(CHUNK // 2).bit_length() - 1,
+        CHUNK=launch.chunk,
+        LEVELS=launch.chunk.bit_length() - 1,
         PRECISION="ieee" if keys.dtype is torch.float32 else "tf32",
         UPCAST=INTERPRET,
         num_warps=launch.preparing,
@@ -126,19 +126,19 @@ def _in_chunks(
         WIDTH=width,
         K=padded(size, 64),
         COLUMNS=launch.columns,
-        CHUNK=CHUNK,
+        CHUNK=launch.chunk,
         UPCAST=INTERPRET,
         num_warps=launch.warps,
         num_stages=launch.stages,
     )
 
 
-def _owners(bounds: Tensor, most: int) -> tuple[Tensor, Tensor]:
+def _owners(bounds: Tensor, chunk: int, most: int) -> tuple[Tensor, Tensor]:
     """Of each of `most` chunks its sequence, and of each sequence its first chunk.
 
     They are more than there are, since only the GPU knows the lengths; those beyond the last are the last sequence's.
     """
-    counts = (bounds.diff() + CHUNK - 1) // CHUNK
+    counts = (bounds.diff() + chunk - 1) // chunk
     ends = counts.cumsum(0)
     chunks = torch.arange(most, device=bounds.device)
     return torch.searchsorted(ends, chunks, right=True).clamp_(max=len(counts) - 1), ends - counts
@@ -153,10 +153,10 @@ def _sequence(n, bounds, tokens):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _tile(base, row, inside, d, HEADS, SIZE: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
-    """Some columns d of some tokens' vectors of one head."""
+def _tile(base, first, head, heads, inside, d, i, SIZE: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+    """Columns d of one head's vectors [T, heads, SIZE], of tokens i after `first`; only `first` can be large."""
     mask = inside[:, None] & (d < SIZE)[None, :]
-    return tl.load(base + (row * HEADS * SIZE)[:, None] + d[None, :], mask=mask, other=0.0)
+    return tl.load(base + (first * heads + head) * SIZE + i[:, None] * (heads * SIZE) + d[None, :], mask=mask, other=0.0)
 
 
 @triton.jit
@@ -191,15 +191,12 @@ def _prepare(  # type: ignore[no-untyped-def]
     heads,
     SIZE: tl.constexpr,  # noqa: N803
     K: tl.constexpr,  # noqa: N803
-    HALF: tl.constexpr,  # noqa: N803
+    CHUNK: tl.constexpr,  # noqa: N803
     LEVELS: tl.constexpr,  # noqa: N803
     PRECISION: tl.constexpr,  # noqa: N803
     UPCAST: tl.constexpr,  # noqa: N803
 ):
-    """(I + A)^-1 of a chunk and, if there are queries, what they find in its keys; what is above the diagonal is not written.
-
-    Both are made of three blocks, since what lies between the halves of a chunk is a product with no triangle in it.
-    """
+    """(I + A)^-1 of one chunk and head and, if there are queries, what they find in its keys: [CHUNK, CHUNK] both."""
     chunk, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
     if bounds is None:
         n, number = chunk // cut, chunk % cut
@@ -207,46 +204,26 @@ def _prepare(  # type: ignore[no-untyped-def]
         n = tl.load(owner + chunk)
         number = chunk - tl.load(first + n)
     begin, end = _sequence(n, bounds, tokens)
-    begin += number * 2 * HALF
-    if begin < end:
-        i, d = tl.arange(0, HALF), tl.arange(0, K)
-        row0, row1 = begin + i, begin + HALF + i
-        in0, in1 = row0 < end, row1 < end
-        keys += head * SIZE
-        k0, k1 = _tile(keys, row0, in0, d, heads, SIZE), _tile(keys, row1, in1, d, heads, SIZE)
-        at0, at1 = row0 * heads + head, row1 * heads + head
-        if gates is None:
-            within0, within1, across = 1.0, 1.0, 1.0
-        else:
-            g0 = tl.load(gates + at0, mask=in0, other=0.0).to(tl.float32)
-            c0, c1 = tl.cumsum(g0, 0), tl.cumsum(tl.load(gates + at1, mask=in1, other=0.0).to(tl.float32), 0)
-            within0 = tl.exp(tl.minimum(c0[:, None] - c0[None, :], 0.0))
-            within1 = tl.exp(tl.minimum(c1[:, None] - c1[None, :], 0.0))
-            across = tl.exp(c1[:, None] + (tl.sum(g0, 0) - c0)[None, :])
-        b0 = tl.load(rates + at0, mask=in0, other=0.0).to(tl.float32)[:, None]
-        b1 = tl.load(rates + at1, mask=in1, other=0.0).to(tl.float32)[:, None]
-        before = i[:, None] > i[None, :]
-        a0 = tl.where(before, dot(k0, tl.trans(k0), UPCAST) * within0 * b0, 0.0)
-        a1 = tl.where(before, dot(k1, tl.trans(k1), UPCAST) * within1 * b1, 0.0)
-        between = dot(k1, tl.trans(k0), UPCAST) * across * b1
-        t0, t1 = _inverse(a0, HALF, LEVELS, PRECISION), _inverse(a1, HALF, LEVELS, PRECISION)
-        left = tl.dot(t1, between, input_precision=PRECISION)
-        t10 = -tl.dot(left, t0, input_precision=PRECISION)
-        _store(solved, t0, t10, t1, at0, at1, in0, in1, i, HALF, UPCAST)
-        if queries is not None:
-            queries += head * SIZE
-            q0, q1 = _tile(queries, row0, in0, d, heads, SIZE), _tile(queries, row1, in1, d, heads, SIZE)
-            p0, p1 = dot(q0, tl.trans(k0), UPCAST) * within0, dot(q1, tl.trans(k1), UPCAST) * within1
-            p10 = dot(q1, tl.trans(k0), UPCAST) * across
-            _store(scores, p0, p10, p1, at0, at1, in0, in1, i, HALF, UPCAST)
-
-
-@triton.jit
-def _store(base, x0, x10, x1, at0, at1, in0, in1, j, HALF: tl.constexpr, UPCAST: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
-    top, bottom = base + (at0 * 2 * HALF)[:, None] + j[None, :], base + (at1 * 2 * HALF)[:, None] + j[None, :]
-    tl.store(top, rounded(x0, base.dtype.element_ty, UPCAST), mask=in0[:, None])
-    tl.store(bottom, rounded(x10, base.dtype.element_ty, UPCAST), mask=in1[:, None])
-    tl.store(bottom + HALF, rounded(x1, base.dtype.element_ty, UPCAST), mask=in1[:, None])
+    i, d = tl.arange(0, CHUNK), tl.arange(0, K)
+    begin += number * CHUNK
+    inside = begin + i < end
+    first_at, at = begin * heads + head, i * heads
+    k = _tile(keys, begin, head, heads, inside, d, i, SIZE)
+    among = dot(k, tl.trans(k), UPCAST) * tl.load(rates + first_at + at, mask=inside, other=0.0).to(tl.float32)[:, None]
+    if gates is not None:
+        kept = tl.cumsum(tl.load(gates + first_at + at, mask=inside, other=0.0).to(tl.float32), 0)
+        decay = tl.exp(tl.minimum(kept[:, None] - kept[None, :], 0.0))
+        among *= decay
+    found = _inverse(tl.where(i[:, None] > i[None, :], among, 0.0), CHUNK, LEVELS, PRECISION)
+    place = first_at * CHUNK + (at * CHUNK)[:, None] + i[None, :]
+    tl.store(solved + place, rounded(found, k.dtype, UPCAST), mask=inside[:, None])
+    if queries is not None:
+        q = _tile(queries, begin, head, heads, inside, d, i, SIZE)
+        read = dot(q, tl.trans(k), UPCAST)
+        if gates is not None:
+            read *= decay
+        read = tl.where(i[:, None] >= i[None, :], read, 0.0)
+        tl.store(scores + place, rounded(read, k.dtype, UPCAST), mask=inside[:, None])
 
 
 @triton.jit(do_not_specialize=["tokens"])
@@ -280,28 +257,28 @@ def _scan(  # type: ignore[no-untyped-def]
     s = tl.load(state + place, mask=has, other=0.0)
     begin, end = _sequence(n, bounds, tokens)
     for start in range(begin, end, CHUNK):
-        row = start + i
-        inside, at = row < end, row * heads + head
-        k = _tile(keys + head * SIZE, row, inside, d, heads, SIZE)
-        v = _tile(values + head * WIDTH, row, inside, c, heads, WIDTH)
-        b = tl.load(rates + at, mask=inside, other=0.0).to(tl.float32)
-        lower = inside[:, None] & (i[:, None] >= i[None, :])
-        t = tl.load(solved + (at * CHUNK)[:, None] + i[None, :], mask=lower, other=0.0)
+        inside = start + i < end
+        first, at = start * heads + head, i * heads
+        k = _tile(keys, start, head, heads, inside, d, i, SIZE)
+        v = _tile(values, start, head, heads, inside, c, i, WIDTH)
+        b = tl.load(rates + first + at, mask=inside, other=0.0).to(tl.float32)
+        square = first * CHUNK + (at * CHUNK)[:, None] + i[None, :]
+        t = tl.load(solved + square, mask=inside[:, None], other=0.0)
         low = rounded(s, k.dtype, UPCAST)
         known = dot(k, low, UPCAST)
         if gates is not None:
-            g = tl.load(gates + at, mask=inside, other=0.0).to(tl.float32)
+            g = tl.load(gates + first + at, mask=inside, other=0.0).to(tl.float32)
             kept, whole = tl.cumsum(g, 0), tl.sum(g, 0)
             known *= tl.exp(kept)[:, None]
         u = dot(t, rounded((v.to(tl.float32) - known) * b[:, None], k.dtype, UPCAST), UPCAST)
         if queries is not None:
-            q = _tile(queries + head * SIZE, row, inside, d, heads, SIZE)
-            p = tl.load(scores + (at * CHUNK)[:, None] + i[None, :], mask=lower, other=0.0)
+            q = _tile(queries, start, head, heads, inside, d, i, SIZE)
+            p = tl.load(scores + square, mask=inside[:, None], other=0.0)
             read = dot(q, low, UPCAST)
             if gates is not None:
                 read *= tl.exp(kept)[:, None]
             read += dot(p, rounded(u, k.dtype, UPCAST), UPCAST)
-            where = (at * WIDTH)[:, None] + c[None, :]
+            where = first * WIDTH + (at * WIDTH)[:, None] + c[None, :]
             tl.store(out + where, rounded(read, out.dtype.element_ty, UPCAST), mask=inside[:, None] & (c < WIDTH)[None, :])
         if gates is not None:
             u *= tl.exp(whole - kept)[:, None]
