@@ -30,14 +30,13 @@ def cdiv(a: int, b: int) -> int:
 
 def padded(size: int, least: int = 16) -> int:
     """The power of two that a tile of `size` needs; Triton multiplies nothing smaller than `least`."""
-    return max(least, triton.next_power_of_2(size))
+    return max(least, int(triton.next_power_of_2(size)))
 
 
 @triton.jit
-def rounded(x, DTYPE: tl.constexpr, UPCAST: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
-    """float32 x as DTYPE, rounded to the nearest; the interpreter cuts off what a bfloat16 has no bits for."""
-    if UPCAST and DTYPE == tl.bfloat16:
+def rounded(x, kind: tl.constexpr, UPCAST: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+    """Float32 numbers to the nearest of `kind`. The interpreter by itself cuts off what bfloat16 has no room for."""
+    if UPCAST and kind == tl.bfloat16:
         bits = x.to(tl.int32, bitcast=True)
-        nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) & -65536
-        return nearest.to(tl.float32, bitcast=True).to(DTYPE)
-    return x.to(DTYPE)
+        x = (bits + 0x7FFF + ((bits >> 16) & 1)).to(tl.float32, bitcast=True)
+    return x.to(kind)
