@@ -60,7 +60,8 @@ def delta_update(
         return cpu.delta_update(k, v, beta, state, gate, cu_seqlens, q)
     after = torch.empty(state.shape, dtype=torch.float32, device=state.device)
     out = None if q is None else torch.empty(v.shape, dtype=v.dtype, device=v.device)
-    keys, values, queries = (None if x is None else x.to(dtype).contiguous() for x in (k, v, q))
+    keys, values = (x.to(dtype).contiguous() for x in (k, v))
+    queries = None if q is None else q.to(dtype).contiguous()
     rates, gates = beta.contiguous(), None if gate is None else gate.contiguous()
     run = _one_by_one if beta.shape[0] * beta.shape[1] <= FEW * state.shape[0] else _in_chunks
     run(keys, values, queries, rates, gates, state.contiguous(), after, out, cu_seqlens)
@@ -153,14 +154,14 @@ def _sequence(n, bounds, tokens):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _tile(base, first, head, heads, inside, d, i, SIZE: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+def _tile(base, first, head, heads, inside, d, i, SIZE: tl.constexpr):  # type: ignore[no-untyped-def]
     """Columns d of one head's vectors [T, heads, SIZE], of tokens i after `first`; only `first` can be large."""
     mask = inside[:, None] & (d < SIZE)[None, :]
     return tl.load(base + (first * heads + head) * SIZE + i[:, None] * (heads * SIZE) + d[None, :], mask=mask, other=0.0)
 
 
 @triton.jit
-def _inverse(a, SIZE: tl.constexpr, LEVELS: tl.constexpr, PRECISION: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+def _inverse(a, SIZE: tl.constexpr, LEVELS: tl.constexpr, PRECISION: tl.constexpr):  # type: ignore[no-untyped-def]
     """(I + a)^-1 for a strictly lower triangular a [SIZE, SIZE], SIZE = 2^LEVELS.
 
     The inverse of [[P, 0], [L, Q]] is [[P^-1, 0], [-Q^-1 L P^-1, Q^-1]]: from blocks of one number, whose inverse is 1, to
@@ -189,12 +190,12 @@ def _prepare(  # type: ignore[no-untyped-def]
     tokens,
     cut,
     heads,
-    SIZE: tl.constexpr,  # noqa: N803
-    K: tl.constexpr,  # noqa: N803
-    CHUNK: tl.constexpr,  # noqa: N803
-    LEVELS: tl.constexpr,  # noqa: N803
-    PRECISION: tl.constexpr,  # noqa: N803
-    UPCAST: tl.constexpr,  # noqa: N803
+    SIZE: tl.constexpr,
+    K: tl.constexpr,
+    CHUNK: tl.constexpr,
+    LEVELS: tl.constexpr,
+    PRECISION: tl.constexpr,
+    UPCAST: tl.constexpr,
 ):
     """(I + A)^-1 of one chunk and head and, if there are queries, what they find in its keys: [CHUNK, CHUNK] both."""
     chunk, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -211,8 +212,8 @@ def _prepare(  # type: ignore[no-untyped-def]
     k = _tile(keys, begin, head, heads, inside, d, i, SIZE)
     among = dot(k, tl.trans(k), UPCAST) * tl.load(rates + first_at + at, mask=inside, other=0.0).to(tl.float32)[:, None]
     if gates is not None:
-        kept = tl.cumsum(tl.load(gates + first_at + at, mask=inside, other=0.0).to(tl.float32), 0)
-        decay = tl.exp(tl.minimum(kept[:, None] - kept[None, :], 0.0))
+        g = tl.load(gates + first_at + at, mask=inside, other=0.0).to(tl.float32)
+        decay = tl.exp(tl.cumsum(tl.where(i[:, None] > i[None, :], g[:, None], 0.0), 0))
         among *= decay
     found = _inverse(tl.where(i[:, None] > i[None, :], among, 0.0), CHUNK, LEVELS, PRECISION)
     place = first_at * CHUNK + (at * CHUNK)[:, None] + i[None, :]
@@ -241,12 +242,12 @@ def _scan(  # type: ignore[no-untyped-def]
     bounds,
     tokens,
     heads,
-    SIZE: tl.constexpr,  # noqa: N803
-    WIDTH: tl.constexpr,  # noqa: N803
-    K: tl.constexpr,  # noqa: N803
-    COLUMNS: tl.constexpr,  # noqa: N803
-    CHUNK: tl.constexpr,  # noqa: N803
-    UPCAST: tl.constexpr,  # noqa: N803
+    SIZE: tl.constexpr,
+    WIDTH: tl.constexpr,
+    K: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    CHUNK: tl.constexpr,
+    UPCAST: tl.constexpr,
 ):
     """Some columns of one head's state, [K, COLUMNS], which stay in registers while the chunks pass."""
     program, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -268,21 +269,23 @@ def _scan(  # type: ignore[no-untyped-def]
         known = dot(k, low, UPCAST)
         if gates is not None:
             g = tl.load(gates + first + at, mask=inside, other=0.0).to(tl.float32)
-            kept, whole = tl.cumsum(g, 0), tl.sum(g, 0)
-            known *= tl.exp(kept)[:, None]
+            later = (i + 1 < CHUNK) & (start + i + 1 < end)
+            behind = tl.load(gates + first + at + heads, mask=later, other=0.0).to(tl.float32)
+            kept = tl.exp(tl.cumsum(g, 0))[:, None]
+            known *= kept
         u = dot(t, rounded((v.to(tl.float32) - known) * b[:, None], k.dtype, UPCAST), UPCAST)
         if queries is not None:
             q = _tile(queries, start, head, heads, inside, d, i, SIZE)
             p = tl.load(scores + square, mask=inside[:, None], other=0.0)
             read = dot(q, low, UPCAST)
             if gates is not None:
-                read *= tl.exp(kept)[:, None]
+                read *= kept
             read += dot(p, rounded(u, k.dtype, UPCAST), UPCAST)
             where = first * WIDTH + (at * WIDTH)[:, None] + c[None, :]
             tl.store(out + where, rounded(read, out.dtype.element_ty, UPCAST), mask=inside[:, None] & (c < WIDTH)[None, :])
         if gates is not None:
-            u *= tl.exp(whole - kept)[:, None]
-            s *= tl.exp(whole)
+            u *= tl.exp(tl.cumsum(behind, 0, reverse=True))[:, None]
+            s *= tl.exp(tl.sum(g, 0))
         s += dot(tl.trans(k), rounded(u, k.dtype, UPCAST), UPCAST)
     tl.store(after + place, s, mask=has)
 
@@ -300,11 +303,11 @@ def _steps(  # type: ignore[no-untyped-def]
     bounds,
     tokens,
     heads,
-    SIZE: tl.constexpr,  # noqa: N803
-    WIDTH: tl.constexpr,  # noqa: N803
-    K: tl.constexpr,  # noqa: N803
-    COLUMNS: tl.constexpr,  # noqa: N803
-    UPCAST: tl.constexpr,  # noqa: N803
+    SIZE: tl.constexpr,
+    WIDTH: tl.constexpr,
+    K: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    UPCAST: tl.constexpr,
 ):
     """The recurrence itself, in float32, for some columns of one head's state."""
     program, block = tl.program_id(0).to(tl.int64), tl.program_id(1)

@@ -21,7 +21,7 @@ def delta_update_reference(
     """The state after T more keys and values, and what the queries read from it on the way; nothing given is changed.
 
     k and q [B, T, H, K], v [B, T, H, V], beta [B, T, H] how far a key's value is replaced (0: not, 1: wholly, for keys of
-    length 1), gate [B, T, H] the log of what is kept of the state before each token (finite, at most 0; None: all), state
+    length 1), gate [B, T, H] the log of what is kept of the state before each token (at most 0, minus infinity: nothing; None: all), state
     [B, H, K, V] in float32. For each token, in order:
 
         S = exp(gate) S;   S = S + beta k (v - k^T S)^T;   out = q^T S
@@ -56,3 +56,14 @@ def _ragged(
         states.append(part[0])
         outs.append(part[1])
     return torch.cat(states), None if q is None else torch.cat([out for out in outs if out is not None], 1)
+
+
+def work(k: Tensor, v: Tensor, state: Tensor, gated: bool = False, read: bool = False) -> tuple[int, int]:
+    """(bytes, floating point operations) of the recurrence: everything read once, state and out written once.
+
+    Products with a state of K x V are counted, two for each token and one more where it is read. A form in chunks has the
+    products within its chunks besides.
+    """
+    tokens = k.shape[0] * k.shape[1] * k.shape[2]
+    moved = (k.numel() * (1 + read) + v.numel() * (1 + read) + tokens) * k.element_size() + 4 * tokens * gated
+    return moved + 8 * state.numel(), 2 * (2 + read) * tokens * k.shape[3] * v.shape[3]

@@ -147,7 +147,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 @triton.jit
-def _features(x, inside, MAPPED: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+def _features(x, inside, MAPPED: tl.constexpr):  # type: ignore[no-untyped-def]
     """`elu_plus_one` in float32, unless x holds features already; 0 where there is no token or no feature."""
     mapped = x if MAPPED else tl.where(x > 0, x + 1.0, tl.exp(tl.minimum(x, 0.0)))
     return tl.where(inside, mapped, 0.0)
@@ -166,15 +166,15 @@ def _update(  # type: ignore[no-untyped-def]
     key_token,
     value_head,
     value_token,
-    FEATURES: tl.constexpr,  # noqa: N803
-    WIDTH: tl.constexpr,  # noqa: N803
-    F: tl.constexpr,  # noqa: N803
-    ROWS: tl.constexpr,  # noqa: N803
-    COLUMNS: tl.constexpr,  # noqa: N803
-    DELTA: tl.constexpr,  # noqa: N803
-    MAPPED: tl.constexpr,  # noqa: N803
-    LEAST: tl.constexpr,  # noqa: N803
-    UPCAST: tl.constexpr,  # noqa: N803
+    FEATURES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    F: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    DELTA: tl.constexpr,
+    MAPPED: tl.constexpr,
+    LEAST: tl.constexpr,
+    UPCAST: tl.constexpr,
 ):
     """One head and some columns of its memory, [F, COLUMNS], which stays in registers while the tokens pass."""
     head, block = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -218,14 +218,14 @@ def _retrieve(  # type: ignore[no-untyped-def]
     each,
     query_head,
     query_token,
-    FEATURES: tl.constexpr,  # noqa: N803
-    WIDTH: tl.constexpr,  # noqa: N803
-    F: tl.constexpr,  # noqa: N803
-    ROWS: tl.constexpr,  # noqa: N803
-    COLUMNS: tl.constexpr,  # noqa: N803
-    MAPPED: tl.constexpr,  # noqa: N803
-    LEAST: tl.constexpr,  # noqa: N803
-    UPCAST: tl.constexpr,  # noqa: N803
+    FEATURES: tl.constexpr,
+    WIDTH: tl.constexpr,
+    F: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    MAPPED: tl.constexpr,
+    LEAST: tl.constexpr,
+    UPCAST: tl.constexpr,
 ):
     """Some columns of one memory, loaded once, and `each` tiles of the rows of its group: head by head, token by token."""
     count, first, block = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.program_id(2)
@@ -249,6 +249,6 @@ def _retrieve(  # type: ignore[no-untyped-def]
         place = head * tokens + t
         tl.store(out + (place * WIDTH)[:, None] + c[None, :], found, mask=has_r[:, None] & has_c[None, :])
         if log_norm is not None:
-            if block == 0:
-                some = sums > 0
-                tl.store(log_norm + place, tl.where(some, tl.log(tl.where(some, sums, 1.0)), float("-inf")), mask=has_r)
+            some = sums > 0
+            log = tl.where(some, tl.log(tl.where(some, sums, 1.0)), float("-inf"))
+            tl.store(log_norm + place, log, mask=has_r & (block == 0))

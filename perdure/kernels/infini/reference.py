@@ -48,3 +48,18 @@ def retrieve_weighed_reference(
     m, z = (state.double().repeat_interleave(group, 0) for state in (memory, norm))
     weights = read @ z.unsqueeze(-1)
     return ((read @ m) / weights.clamp_min(FLOOR)).float(), weights.squeeze(-1).log().float()
+
+
+def update_work(memory: Tensor, keys: Tensor, values: Tensor, rule: str = "linear") -> tuple[int, int]:
+    """(bytes, floating point operations) of one `update`: everything read once, memory and norm written once."""
+    count, features, width = memory.shape
+    moved = keys.numel() * keys.element_size() + values.numel() * values.element_size()
+    products = 2 if rule == "delta" else 1
+    return moved + 8 * count * features * (width + 1), 2 * products * count * keys.shape[1] * features * (width + 1)
+
+
+def retrieve_work(query: Tensor, memory: Tensor) -> tuple[int, int]:
+    """(bytes, floating point operations) of one `retrieve_weighed`, whose results are float32."""
+    rows, (count, features, width) = query.shape[0] * query.shape[1], memory.shape
+    state = 4 * count * features * (width + 1)
+    return query.numel() * query.element_size() + state + 4 * rows * (width + 1), 2 * rows * features * (width + 1)
