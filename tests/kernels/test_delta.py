@@ -189,7 +189,10 @@ def test_no_tokens(function: object) -> None:
 
 def test_the_work_of_the_named_size() -> None:
     """B8 T8192 H32 128 x 128 in bfloat16: 1.1 GB for the update, 2.2 GB with queries."""
-    k, state = torch.empty(8, 8192, 32, 128, dtype=torch.bfloat16, device="meta"), torch.empty(8, 32, 128, 128, device="meta")
+    k, state = (
+        torch.empty(8, 8192, 32, 128, dtype=torch.bfloat16, device="meta"),
+        torch.empty(8, 32, 128, 128, device="meta"),
+    )
     assert work(k, k, state)[0] / 1e6 == pytest.approx(1112, abs=1)
     assert work(k, k, state, read=True)[0] / 1e6 == pytest.approx(2185, abs=1)
     assert work(k, k, state, read=True)[1] == 6 * k.numel() * 128

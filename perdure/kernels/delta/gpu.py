@@ -41,7 +41,7 @@ LAUNCHES = {
 }
 """By the padded size of a key and the bytes of its numbers."""
 
-STEPPING = {64: (32, 4), 128: (16, 4), 256: (8, 4)}
+STEPPING = {64: (32, 4), 128: (32, 8), 256: (8, 4)}
 """Columns and warps of `_steps`, by the padded size of a key."""
 
 
@@ -149,8 +149,10 @@ def _owners(bounds: Tensor, chunk: int, most: int) -> tuple[Tensor, Tensor]:
 def _sequence(n, bounds, tokens):  # type: ignore[no-untyped-def]
     """From which token to which one sequence n goes."""
     if bounds is None:
-        return n * tokens, (n + 1) * tokens
-    return tl.load(bounds + n).to(tl.int64), tl.load(bounds + n + 1).to(tl.int64)
+        begin, end = n * tokens, (n + 1) * tokens
+    else:
+        begin, end = tl.load(bounds + n).to(tl.int64), tl.load(bounds + n + 1).to(tl.int64)
+    return begin, end
 
 
 @triton.jit
