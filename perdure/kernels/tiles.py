@@ -38,5 +38,5 @@ def rounded(x, kind: tl.constexpr, UPCAST: tl.constexpr):  # type: ignore[no-unt
     """Float32 numbers to the nearest of `kind`. The interpreter by itself cuts off what bfloat16 has no room for."""
     if UPCAST and kind == tl.bfloat16:
         bits = x.to(tl.int32, bitcast=True)
-        x = (bits + 0x7FFF + ((bits >> 16) & 1)).to(tl.float32, bitcast=True)
+        x = ((bits + 0x7FFF + ((bits >> 16) & 1)) & -65536).to(tl.float32, bitcast=True)
     return x.to(kind)

@@ -21,8 +21,8 @@ def delta_update_reference(
     """The state after T more keys and values, and what the queries read from it on the way; nothing given is changed.
 
     k and q [B, T, H, K], v [B, T, H, V], beta [B, T, H] how far a key's value is replaced (0: not, 1: wholly, for keys of
-    length 1), gate [B, T, H] the log of what is kept of the state before each token (at most 0, minus infinity: nothing; None: all), state
-    [B, H, K, V] in float32. For each token, in order:
+    length 1), gate [B, T, H] the log of what is kept of the state before each token (at most 0; minus infinity: nothing;
+    None: all), state [B, H, K, V] in float32. For each token, in order:
 
         S = exp(gate) S;   S = S + beta k (v - k^T S)^T;   out = q^T S
 
