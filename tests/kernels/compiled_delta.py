@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from perdure.kernels.delta import gpu
 
@@ -24,13 +25,21 @@ def compile_case(kernel: Any, given: dict[str, str], optional: dict[str, str], f
     assert_fits(kernel, types, constants, aligned=["heads"], **how)
 
 
-@full_or_bare
-@pytest.mark.parametrize("key", CASES, ids=str)
-def test_prepare(key: tuple[int, int], full: bool) -> None:
-    (size, width), launch = key, gpu.LAUNCHES[key]
-    kind = KINDS[width]
+PREPARED = [
+    (key, dtype, full)
+    for key in CASES
+    for dtype in gpu.PRECISIONS
+    for full in (True, False)
+    if dtype.itemsize == key[1] and (full or dtype is not torch.float16)
+]
+
+
+@pytest.mark.parametrize(("key", "dtype", "full"), PREPARED, ids=str)
+def test_prepare(key: tuple[int, int], dtype: torch.dtype, full: bool) -> None:
+    size, launch = key[0], gpu.LAUNCHES[key]
+    kind = {torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.float32: "*fp32"}[dtype]
     sizes = {"SIZE": size, "K": size, "CHUNK": launch.chunk, "LEVELS": launch.chunk.bit_length() - 1}
-    constants = sizes | {"PRECISION": "ieee" if width == 4 else "tf32"}
+    constants = sizes | {"PRECISION": gpu.PRECISIONS[dtype]}
     optional = {"queries": kind, "scores": kind, "gates": "*fp32", "bounds": "*i32", "owner": "*i64", "first": "*i64"}
     given = {"keys": kind, "solved": kind, "cut": "i32"}
     compile_case(gpu._prepare, given, optional, full, constants=constants, warps=launch.preparing, stages=1)
