@@ -2,7 +2,18 @@
 
 from .attention import attend, attend_reference
 from .combine import joined, joined_reference, merge, merge_reference, shares, shares_reference
-from .infini import Features, elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
+from .delta import delta_update, delta_update_reference
+from .infini import (
+    Features,
+    elu_plus_one,
+    gate,
+    retrieve,
+    retrieve_reference,
+    retrieve_weighed,
+    retrieve_weighed_reference,
+    update,
+    update_reference,
+)
 from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
 from .paged import Scales, paged_attention, paged_attention_reference
@@ -15,6 +26,8 @@ __all__ = [
     "attend_reference",
     "attend_segments",
     "attend_segments_reference",
+    "delta_update",
+    "delta_update_reference",
     "elu_plus_one",
     "gate",
     "Pair",
@@ -31,6 +44,8 @@ __all__ = [
     "paged_attention_reference",
     "retrieve",
     "retrieve_reference",
+    "retrieve_weighed",
+    "retrieve_weighed_reference",
     "rotate",
     "rotate_",
     "rotate_reference",

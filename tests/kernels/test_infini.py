@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from perdure.kernels import elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
+from perdure.kernels import (
+    elu_plus_one,
+    gate,
+    merge,
+    retrieve,
+    retrieve_reference,
+    retrieve_weighed,
+    retrieve_weighed_reference,
+    update,
+    update_reference,
+)
+from perdure.kernels.infini.reference import retrieve_work, update_work
 
 DTYPES = [torch.float32, torch.bfloat16]
 RULES = ["linear", "delta"]
@@ -89,6 +100,40 @@ def test_a_read_is_a_weighted_mean_of_the_values() -> None:
 def test_an_empty_memory_reads_as_zeros() -> None:
     query = block(1, 4, 3, 16, 8)[0]
     assert torch.equal(retrieve(query, *empty(2, 16, 8)), torch.zeros(4, 3, 8))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_the_weights_of_a_read_are_told(dtype: torch.dtype) -> None:
+    memory, norm = update(*empty(3, 40, 24), *block(3, 3, 50, 40, 24, dtype))
+    query = block(5, 9, 7, 40, 1, dtype)[0]
+    (out, log_norm), expected = retrieve_weighed(query, memory, norm), retrieve_weighed_reference(query, memory, norm)
+    assert torch.equal(out, retrieve(query, memory, norm))
+    assert log_norm.shape == (9, 7)
+    assert log_norm.dtype is torch.float32
+    assert torch.allclose(log_norm, expected[1], atol=1e-5, rtol=0)
+
+
+def test_reads_of_two_memories_merge_to_that_of_both() -> None:
+    parts = [update(*empty(2, 16, 8), *block(seed, 2, 20 + seed, 16, 8)) for seed in range(2)]
+    query = block(5, 6, 4, 16, 8)[0]
+    merged, log_norm = merge([retrieve_weighed(query, *part) for part in (*parts, empty(2, 16, 8))])
+    both = retrieve_weighed(query, parts[0][0] + parts[1][0], parts[0][1] + parts[1][1])
+    assert torch.allclose(merged, both[0], atol=1e-6)
+    assert torch.allclose(log_norm, both[1], atol=1e-5)
+    assert torch.equal(retrieve_weighed(query, *empty(2, 16, 8))[1], torch.full((6, 4), float("-inf")))
+
+
+def test_the_work_of_the_named_sizes() -> None:
+    """B64 T2048 Hq32 Hkv8 D128 in bfloat16."""
+    keys, memory = (
+        torch.empty(512, 2048, 128, dtype=torch.bfloat16, device="meta"),
+        torch.empty(512, 128, 128, device="meta"),
+    )
+    moved, done = update_work(memory, keys, keys, "delta")
+    assert moved / 1e6 == pytest.approx(604, abs=1)
+    assert done / 1e9 == pytest.approx(69, abs=1)
+    query = torch.empty(2048, 2048, 128, dtype=torch.bfloat16, device="meta")
+    assert retrieve_work(query, memory)[1] / 1e9 == pytest.approx(139, abs=1)
 
 
 def test_the_feature_map_can_be_another_of_another_size() -> None:

@@ -26,6 +26,16 @@ def retrieve(query: Tensor, memory: Tensor, norm: Tensor, features: Features = e
     return _read(features(packed.float()), memory, norm).reshape(*query.shape[:2], -1)
 
 
+def retrieve_weighed(
+    query: Tensor, memory: Tensor, norm: Tensor, features: Features = elu_plus_one
+) -> tuple[Tensor, Tensor]:
+    """Same contract as `retrieve_weighed_reference`; relative error of out <= 2e-6, absolute error of log_norm <= 1e-5."""
+    packed = features(query.reshape(memory.shape[0], -1, query.shape[2]).float())
+    weights = torch.bmm(packed, norm.unsqueeze(-1))
+    out = torch.bmm(packed, memory).div_(weights.clamp_min(FLOOR))
+    return out.reshape(*query.shape[:2], -1), weights.log_().reshape(query.shape[:2])
+
+
 def gate(out: Tensor, local: Tensor, g: Tensor) -> Tensor:
     """g * out + (1 - g) * local, in float32 and rounded once to local's dtype.
 
