@@ -3,6 +3,7 @@
 from .attention import attend, attend_reference
 from .combine import joined, joined_reference, merge, merge_reference, shares, shares_reference
 from .infini import Features, elu_plus_one, gate, retrieve, retrieve_reference, update, update_reference
+from .kvpack import Packed, pack, pack_reference, unpack_, unpack_reference
 from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
 from .rope import rotate, rotate_, rotate_reference
@@ -16,6 +17,7 @@ __all__ = [
     "attend_segments_reference",
     "elu_plus_one",
     "gate",
+    "Packed",
     "Pair",
     "joined",
     "joined_reference",
@@ -25,6 +27,8 @@ __all__ = [
     "mass_reference",
     "merge",
     "merge_reference",
+    "pack",
+    "pack_reference",
     "retrieve",
     "retrieve_reference",
     "rotate",
@@ -33,6 +37,8 @@ __all__ = [
     "shares",
     "shares_reference",
     "strung",
+    "unpack_",
+    "unpack_reference",
     "update",
     "update_reference",
 ]

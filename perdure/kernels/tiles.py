@@ -31,3 +31,12 @@ def cdiv(a: int, b: int) -> int:
 def padded(size: int, least: int = 16) -> int:
     """The power of two that a tile of `size` needs; Triton multiplies nothing smaller than `least`."""
     return max(least, triton.next_power_of_2(size))
+
+
+@triton.jit
+def rounded(x, kind: tl.constexpr, UPCAST: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+    """Float32 numbers to the nearest of `kind`. The interpreter by itself cuts off what bfloat16 has no room for."""
+    if UPCAST and kind == tl.bfloat16:
+        bits = x.to(tl.int32, bitcast=True)
+        x = (bits + 0x7FFF + ((bits >> 16) & 1)).to(tl.float32, bitcast=True)
+    return x.to(kind)
