@@ -45,7 +45,7 @@ def agree(got: Packed, expected: Packed) -> None:
     for part in (15, 240) if nibbles else (255,):
         apart = ((got.codes & part).int() - (expected.codes & part).int()).abs()
         assert apart.max() <= (part & -part)
-        assert (apart > 0).float().mean() <= 1e-3
+        assert (apart > 0).float().mean() <= 5e-3
 
 
 def unpacked(packed: Packed, like: list[Tensor], ids: Tensor) -> Tensor:

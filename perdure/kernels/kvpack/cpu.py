@@ -1,9 +1,9 @@
 """The CPU path: as many blocks at once as the cache of one core holds, in float32, from one preallocated buffer to the next.
 
-For 32 tokens x 8 heads x 128 dims in bfloat16 the passes over an entry, and not the memory, are what takes the time. Of what
-was tried, the kept is the fastest: minimum and maximum each on its own (aminmax, which does not use vector instructions here,
-takes 15 times as long), a subtraction and a product (addcmul with two numbers a row takes 4 times as long), and from float to
-bytes by way of 16-bit integers (directly it takes 4 times as long). Arithmetic in bfloat16 is slower than in float32.
+The passes over an entry, and not the memory, are what takes the time. Of what was tried, this is the fastest: minimum and
+maximum each on its own (aminmax along a dim uses no vector instructions and takes 15 times as long), a subtraction and a
+product (addcmul with two numbers a row takes 4 times as long), and from float to bytes by way of 16-bit integers (directly
+it takes 4 times as long). Arithmetic in bfloat16 is slower than in float32.
 """
 
 from __future__ import annotations

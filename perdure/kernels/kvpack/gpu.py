@@ -315,7 +315,7 @@ def _word(cache: Tensor) -> torch.dtype:
 def _table(caches: Sequence[Tensor]) -> Tensor:
     """Where the layers' caches lie. Raises ValueError where one launch cannot address them."""
     first = caches[0]
-    tokens, heads, dim = first.shape[2:]
+    heads, dim = first.shape[3:]
     if first.stride()[2:] != (heads * dim, dim, 1) or any(cache.stride() != first.stride() for cache in caches):
         raise ValueError("the caches of all layers have the same strides, and their blocks are contiguous")
     if any(cache.data_ptr() % 16 for cache in caches):

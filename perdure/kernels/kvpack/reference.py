@@ -29,10 +29,10 @@ class Packed(NamedTuple):
 def pack_reference(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     """Blocks `block_ids` [n] of every layer's cache [2, NB, BS, H, D], keys in [0] and values in [1], in 16, 8 or 4 bits.
 
-    zero is the minimum and scale the range over 2^bits - 1 of a key channel over the block's tokens and of a value token over
-    its channels (Liu et al. 2024, "KIVI", arXiv 2402.02750, section 3; their group is our block). The scale is rounded to the
-    cache's dtype, and up, so that the maximum has a code too; of what is constant it is 0. code = floor((x - zero) / scale +
-    1/2), at most 2^bits - 1. Computed in float64.
+    zero is the minimum and scale the range over 2^bits - 1 of a key channel over the block's tokens and of a value token
+    over its channels (Liu et al. 2024, "KIVI", arXiv 2402.02750, section 3; their group is our block). The scale is rounded
+    to the cache's dtype, and up, so that the maximum has a code too; of what is constant it is 0. code =
+    floor((x - zero) / scale + 1/2), at most 2^bits - 1. Computed in float64.
     Entries must be finite, D even. An entry is off by at most scale / 2, and 2^-17 more in float16 where scale < 2^-14.
     """
     require_packable(caches, bits)
