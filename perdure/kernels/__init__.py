@@ -8,6 +8,7 @@ from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
 from .rope import rotate, rotate_, rotate_reference
 from .segments import attend_segments, attend_segments_reference
+from .selection import Summary, block_score, block_score_reference, block_summary, block_summary_reference
 
 __all__ = [
     "Features",
@@ -15,8 +16,13 @@ __all__ = [
     "attend_reference",
     "attend_segments",
     "attend_segments_reference",
+    "block_score",
+    "block_score_reference",
+    "block_summary",
+    "block_summary_reference",
     "elu_plus_one",
     "gate",
+    "Summary",
     "Packed",
     "Pair",
     "joined",
