@@ -43,18 +43,19 @@ def _summary(keys: Tensor, counts: Tensor | None) -> Summary:
 def block_score(
     query: Tensor, reps: Tensor | tuple[Tensor, Tensor], valid: Tensor | None = None, shared: bool = False
 ) -> Tensor:
-    """Same contract as `block_score_reference`, with sums in float32; relative error <= 1e-6 in float32, <= 8e-3 in bfloat16.
+    """Same contract as `block_score_reference`; relative error <= 1e-6 in float32, <= 8e-3 in bfloat16.
 
-    Query and representatives have one dtype.
+    Query and representatives have one dtype, in which a score is rounded before the maximum is taken.
     """
     least, most = reps if isinstance(reps, tuple) else (None, reps)
     batch, heads, dim = query.shape
     kv_heads = most.shape[1]
-    rows = query.view(batch, kv_heads, -1, dim).transpose(0, 1).reshape(kv_heads, -1, dim)
+    group = heads // kv_heads
+    rows = query.view(batch, kv_heads, group, dim).transpose(0, 1).reshape(kv_heads, -1, dim)
     if least is None:
         scores = rows @ most.permute(1, 2, 0)
     else:
         scores = rows.clamp(min=0) @ most.permute(1, 2, 0) + rows.clamp(max=0) @ least.permute(1, 2, 0)
-    best = scores.view(kv_heads, batch, -1, most.shape[0]).amax(2).transpose(0, 1).float()
+    best = scores.view(kv_heads, batch, group, most.shape[0]).amax(2).transpose(0, 1).float()
     best = best.sum(1, keepdim=True) if shared else best
     return best if valid is None else best.masked_fill(~valid.view(-1, 1, valid.shape[-1]), -torch.inf)

@@ -43,8 +43,7 @@ def block_score_reference(
     infinity. Scores are not scaled by the root of D. Computed in float64.
     """
     least, most = reps if isinstance(reps, tuple) else (reps, reps)
-    batch, heads, dim = query.shape
-    grouped = query.double().view(batch, least.shape[1], -1, dim)
+    grouped = query.double().unflatten(1, (least.shape[1], -1))
     scores = torch.einsum("bhgd,nhd->bhgn", grouped.clamp(min=0), most.double())
     scores = scores + torch.einsum("bhgd,nhd->bhgn", grouped.clamp(max=0), least.double())
     best = scores.amax(2)
