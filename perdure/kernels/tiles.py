@@ -30,7 +30,7 @@ def cdiv(a: int, b: int) -> int:
 
 def padded(size: int, least: int = 16) -> int:
     """The power of two that a tile of `size` needs; Triton multiplies nothing smaller than `least`."""
-    return max(least, triton.next_power_of_2(size))
+    return max(least, int(triton.next_power_of_2(size)))
 
 
 @triton.jit
@@ -38,5 +38,5 @@ def rounded(x, kind: tl.constexpr, UPCAST: tl.constexpr):  # type: ignore[no-unt
     """Float32 numbers to the nearest of `kind`. The interpreter by itself cuts off what bfloat16 has no room for."""
     if UPCAST and kind == tl.bfloat16:
         bits = x.to(tl.int32, bitcast=True)
-        x = (bits + 0x7FFF + ((bits >> 16) & 1)).to(tl.float32, bitcast=True)
+        x = ((bits + 0x7FFF + ((bits >> 16) & 1)) & -65536).to(tl.float32, bitcast=True)
     return x.to(kind)

@@ -9,6 +9,7 @@ from torch import Tensor
 from perdure.kernels import pack_reference, unpack_reference
 from perdure.kernels.kvpack.gpu import pack, unpack_
 
+from .poisoning import poisoned  # noqa: F401
 from .test_kvpack import KINDS, TOLERANCE, agree, caches_of, error, frequencies
 
 SHAPES = [

@@ -8,6 +8,7 @@ import torch
 from perdure.kernels import lowrank_reference
 from perdure.kernels.lowrank.gpu import lowrank, strung
 
+from .poisoning import poisoned  # noqa: F401
 from .test_lowrank import case
 
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 1e-3, torch.bfloat16: 8e-3}

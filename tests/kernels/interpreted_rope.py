@@ -8,6 +8,7 @@ import torch
 from perdure.kernels import rotate_reference
 from perdure.kernels.rope.gpu import rotate, rotate_
 
+from .poisoning import poisoned  # noqa: F401
 from .test_rope import error, frequencies, keys_of
 
 TOLERANCE = {torch.float32: 4e-7, torch.float16: 1e-3, torch.bfloat16: 4e-3}

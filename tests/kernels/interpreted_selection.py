@@ -9,6 +9,7 @@ from torch import Tensor
 from perdure.kernels import block_score_reference, block_summary_reference
 from perdure.kernels.selection.gpu import block_score, block_summary
 
+from .poisoning import poisoned  # noqa: F401
 from .test_selection import MEAN, error, random
 
 

@@ -7,7 +7,7 @@ of two codes holds, and what a rotary shift turns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 import triton
@@ -234,13 +234,14 @@ def pack(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     require_packable(caches, bits)
     first, n = caches[0], block_ids.numel()
     tokens, heads, dim = first.shape[2:]
+    room = partial(torch.empty, dtype=first.dtype, device=first.device)
     if bits == 16:
-        codes = first.new_empty(len(caches), 2, n, tokens, heads, dim)
+        codes = room(len(caches), 2, n, tokens, heads, dim)
         _move(caches, block_ids, codes, back=False)
         return Packed(codes, *[codes.new_empty(0)] * 4)
     codes = torch.empty(len(caches), 2, n, tokens, heads, dim * bits // 8, dtype=torch.uint8, device=first.device)
-    k_scale, k_zero = (first.new_empty(len(caches), n, heads, dim) for _ in range(2))
-    v_scale, v_zero = (first.new_empty(len(caches), n, tokens, heads) for _ in range(2))
+    k_scale, k_zero = (room(len(caches), n, heads, dim) for _ in range(2))
+    v_scale, v_zero = (room(len(caches), n, tokens, heads) for _ in range(2))
     packed = Packed(codes, k_scale, k_zero, v_scale, v_zero)
     if n:
         pack_kernel[n * heads, len(caches)](

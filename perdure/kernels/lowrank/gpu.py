@@ -163,8 +163,8 @@ def lowrank(x: Tensor, out: Tensor, factors: Sequence[Sequence[Pair]]) -> Tensor
         down_kernel[grid](x, hidden, *where, tokens, inputs, **fixed, num_warps=4)
     if result.numel():
         grid = batch, cdiv(tokens, shape["TOKENS"]), cdiv(outputs, shape["OUTPUTS"])
-        where = table.up, table.ranks, table.stride, table.first
-        up_kernel[grid](out, result, hidden, *where, tokens, outputs, parts, **shape, **common, num_warps=4)
+        slices = table.up, table.ranks, table.stride, table.first
+        up_kernel[grid](out, result, hidden, *slices, tokens, outputs, parts, **shape, **common, num_warps=4)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -112,7 +113,8 @@ def block_summary(k_cache: Tensor, block_ids: Tensor, lengths: Tensor | None = N
     tokens, heads, dim = k_cache.shape[1:]
     if k_cache.stride(-1) != 1:
         raise ValueError("the dims of a key are contiguous")
-    out = Summary(*(k_cache.new_empty(block_ids.numel(), heads, dim) for _ in range(3)))
+    room = partial(torch.empty, dtype=k_cache.dtype, device=k_cache.device)
+    out = Summary(*(room(block_ids.numel(), heads, dim) for _ in range(3)))
     if block_ids.numel():
         shape = {"HEADS": heads, "TOKENS": tokens, "DIM": dim, "ROWS": padded(tokens, 1), "COLUMNS": padded(dim, 1)}
         grid = (block_ids.numel() * heads,)

@@ -43,7 +43,8 @@ def block_score_reference(
     infinity. Scores are not scaled by the root of D. Computed in float64.
     """
     least, most = reps if isinstance(reps, tuple) else (reps, reps)
-    grouped = query.double().unflatten(1, (least.shape[1], -1))
+    kv_heads, dim = least.shape[1:]
+    grouped = query.double().view(len(query), kv_heads, query.shape[1] // kv_heads, dim)
     scores = torch.einsum("bhgd,nhd->bhgn", grouped.clamp(min=0), most.double())
     scores = scores + torch.einsum("bhgd,nhd->bhgn", grouped.clamp(max=0), least.double())
     best = scores.amax(2)
