@@ -22,8 +22,8 @@ WORDS = 2048
 
 
 def warps(tokens: int, dim: int) -> int:
-    """Warps a program has: a thread holds at most 32 entries of keys and as many of values."""
-    return 4 if tokens * dim <= 4096 else 8
+    """Warps a program has: a thread holds 16 entries of keys and as many of values, unless blocks are very large."""
+    return min(16, max(4, tokens * dim // 512))
 
 
 @triton.jit
