@@ -14,11 +14,13 @@ from .infini import (
     update,
     update_reference,
 )
+from .kvpack import Packed, pack, pack_reference, unpack_, unpack_reference
 from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
 from .paged import Scales, paged_attention, paged_attention_reference
 from .rope import rotate, rotate_, rotate_reference
 from .segments import attend_segments, attend_segments_reference
+from .selection import Summary, block_score, block_score_reference, block_summary, block_summary_reference
 
 __all__ = [
     "Features",
@@ -28,8 +30,14 @@ __all__ = [
     "attend_segments_reference",
     "delta_update",
     "delta_update_reference",
+    "block_score",
+    "block_score_reference",
+    "block_summary",
+    "block_summary_reference",
     "elu_plus_one",
     "gate",
+    "Summary",
+    "Packed",
     "Pair",
     "Scales",
     "joined",
@@ -42,6 +50,8 @@ __all__ = [
     "merge_reference",
     "paged_attention",
     "paged_attention_reference",
+    "pack",
+    "pack_reference",
     "retrieve",
     "retrieve_reference",
     "retrieve_weighed",
@@ -52,6 +62,8 @@ __all__ = [
     "shares",
     "shares_reference",
     "strung",
+    "unpack_",
+    "unpack_reference",
     "update",
     "update_reference",
 ]

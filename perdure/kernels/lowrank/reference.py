@@ -29,3 +29,10 @@ def _row(x: Tensor, out: Tensor, pairs: Sequence[Pair]) -> Tensor:
     for down, up in pairs:
         whole = whole + x.double() @ down.double().T @ up.double().T
     return whole.to(out.dtype)
+
+
+def work(tokens: int, d_in: int, d_out: int, ranks: Sequence[int], itemsize: int) -> tuple[int, int]:
+    """Bytes and operations for rows of `tokens` each, row i with ranks[i] in all: factors, x and out read, out written."""
+    rows, total = len(ranks), sum(ranks)
+    size = total * (d_in + d_out) + rows * tokens * (d_in + 2 * d_out)
+    return size * itemsize, 2 * tokens * total * (d_in + d_out)
