@@ -109,7 +109,12 @@ class _Reader:
         elif text:
             self._follow(text, [])
         self.material = self.material or guards.gives_material(text)
-        return [replace(fact, changed=True) for fact in facts] if self.changes and len(facts) == 1 else facts
+        return self._current(facts) if self.changes else facts
+
+    def _current(self, facts: list[Fact]) -> list[Fact]:
+        """What a sentence that tells a change says of now: beside a known relation, the rest tells what was."""
+        found = [fact for fact in facts if fact.relation] or facts
+        return [replace(fact, changed=True) for fact in found] if len(found) == 1 else found
 
     def _stated(self, text: str, explicit: bool) -> list[Fact]:
         """The facts that the clauses of a sentence claim."""

@@ -90,7 +90,8 @@ _CHANGES = re.compile(
     + one_of("""
         now, instead, no longer, (?:not|\\w+n't) .* (?:any ?(?:more|longer)|but), these days, nowadays, from now on, by now,
         meanwhile, since then, switched, changed, renamed, repainted, swapped, traded, replaced, gave up, given up, stopped,
-        used to, new, correction, rather than, turned out, turns out
+        used to, new, correction, rather than, turned out, turns out, wrong, mistaken, mistake,
+        misremembered, actually, in fact
     """)
     + r"\b",
     re.IGNORECASE,
