@@ -72,7 +72,7 @@ def draw(result: Result, out: Path) -> None:
         low, high = spread(result, name)
         colour = "C7" if name in CONTROLS else "C0"
         axes.barh(place, free, 0.62, color=colour, xerr=[[free - low], [high - free]], error_kw={"lw": 1, "capsize": 3})
-        axes.text(max(high, 0.0) + 0.015, place, f"{free:.2f}", va="center", fontsize=9)
+        axes.text(max(high, forced or 0.0) + 0.015, place, f"{free:.2f}", va="center", fontsize=9)
         if forced is not None:
             axes.plot([forced], [place], marker="|", markersize=16, color="C3")
     axes.plot([], [], marker="|", markersize=10, linestyle="", color="C3", label="the answer's beginning given")
