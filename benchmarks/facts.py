@@ -73,10 +73,10 @@ REASONS = {
     "apply_overhead": "Measured once, of five pairs, with other work on the two cores; two records were open, not three. It "
     "was .020 with three records of three keys each when the form was chosen (docs/decisions/0015).",
     "facts_from_chat": "One set of ten. Nine facts were found and kept, but a record without a relation has only the "
-    "questions that its own sentence gives, and the gate opens on few others; with the library's wordings it is twice as much.",
+    "questions that its own sentence gives, and the gate opens on few others; with the library's wordings it is double.",
     "leak_minus_base": "All of it in one of two sets, 5 of 60 questions. Relations that are asked for alike (a job and an "
-    "employer) open one another's records: the negative questions of a record come from the whole library and seldom are the "
-    "nearest ones. Nobody untaught was given a taught answer.",
+    "employer) open one another's records: the negative questions of a record come from the whole library and seldom are "
+    "the nearest ones. Nobody untaught was given a taught answer.",
     "update_wins": "A change that is told in a form which names no known relation stands beside what it changes. Forms with "
     "no longer, not but, instead, renamed and changed to are read; others are matched by likeness, which is not enough.",
 }
