@@ -62,10 +62,10 @@ def paged(bits: int = 16) -> Made:
             packed = kernels.pack([cache], torch.arange(blocks, device=size.device), bits)
             keys, values = packed.codes[0, 0], packed.codes[0, 1]
             scales = kernels.Scales(*(part[0] for part in packed[1:]))
-        gathered = [part[table.long()].flatten(1, 2).transpose(1, 2).contiguous() for part in cache]
+        key, value = (part[table.long()].flatten(1, 2).transpose(1, 2).contiguous() for part in cache)
 
         def sdpa() -> Tensor:
-            return scaled_dot_product_attention(query.unsqueeze(2), *gathered, enable_gqa=True)
+            return scaled_dot_product_attention(query.unsqueeze(2), key, value, enable_gqa=True)
 
         args = (query, keys, values, table, lens)
         return Case(

@@ -68,12 +68,12 @@ def _timed(run: Callable[[], Any], device: str) -> float:
         start = time.perf_counter()
         run()
         return 1e3 * (time.perf_counter() - start)
-    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     first.record()
     run()
     last.record()
     last.synchronize()
-    return first.elapsed_time(last)
+    return float(first.elapsed_time(last))
 
 
 def measured(name: str, args: argparse.Namespace) -> dict[str, Any]:
