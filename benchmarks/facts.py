@@ -76,7 +76,7 @@ REASONS = {
     "questions that its own sentence gives, and the gate opens on few others; with the library's wordings it is double.",
     "leak_minus_base": "All of it in one of two sets, 5 of 60 questions. Relations that are asked for alike (a job and an "
     "employer) open one another's records: the negative questions of a record come from the whole library and seldom are "
-    "the nearest ones. The run does not tell strangers from other relations; the gate opens on nobody whom it was not told of.",
+    "the nearest ones. The run does not tell strangers from other relations; the gate opens on none it was not told of.",
     "update_wins": "A change that is told in a form which names no known relation stands beside what it changes. Forms with "
     "no longer, not but, instead, renamed and changed to are read; others are matched by likeness, which is not enough.",
 }
