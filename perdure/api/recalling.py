@@ -83,7 +83,8 @@ class Chosen(NamedTuple):
 
 class Judged(NamedTuple):
     """A fast-weight record whose subject a turn named: how near the question came to its own texts and to those that are to
-    keep it closed. `closed` says why it was not opened; it is empty for those that were.
+    keep it closed, and by how many nats the model found it likelier with the record's statement (None: it was not asked).
+    `closed` says why it was not opened; it is empty for those that were.
     """
 
     digest: Digest
@@ -91,6 +92,7 @@ class Judged(NamedTuple):
     statement: str
     score: float
     against: float
+    gain: float | None
     closed: str
 
 
@@ -182,7 +184,8 @@ def told(history: History, commit: Commit) -> Told | None:
 
 
 def _judged(item: Mapping[str, Any]) -> Judged:
-    return Judged(item["record"], item["id"], item["statement"], item["score"], item["against"], item["closed"])
+    scores = item["score"], item["against"], item.get("gain")
+    return Judged(item["record"], item["id"], item["statement"], *scores, item["closed"])
 
 
 def _considered(history: History, item: Mapping[str, Any], recalled: set[Digest]) -> Considered:

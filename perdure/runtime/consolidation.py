@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 AT_ONCE = 10
 """Facts that are written and committed together: what is known by then stays when the rest is cancelled."""
 
-ALIKE = 0.5
+ALIKE = 0.4
 """Least cosine of a statement that tells a change to a text of the record whose place it takes."""
 
 KNOWN = 0.5

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import ModelNotFound, SessionNotFound
 from ..memory.events import OPEN, Event
 from ..memory.facts import masked, names_in, with_name
-from ..memory.fastweights import Decision, Gate
+from ..memory.fastweights import Decision, Gains, Gate
 from ..memory.records import Commit, Message
 from ..memory.repository import Repository
 from ..stores.base import Digest
+from .relevance import Relevance
 
 if TYPE_CHECKING:
     from .session import Session
@@ -75,12 +76,18 @@ def gate(session: Session, said: Sequence[Message]) -> Opening | None:
     try:
         encoder = memories.encoder
         found = session.runtime.gates.gate(ledgers, encoder.identity, encoder.dim)
-        decisions = found.decide(_wordings(session, said), encoder.encode)
+        decisions = found.decide(_wordings(session, said), encoder.encode, _opinion(session))
     except ModelNotFound as error:
         session.notes.append(f"No fast weights could be opened. {error}")
         return None
     decisions = [_of_this_model(session, decision) for decision in decisions]
     return _opening(decisions)
+
+
+def _opinion(session: Session) -> Gains | None:
+    """The session's model, where it can be asked what it thinks."""
+    relevance = Relevance(session.engine, session.loaded.chat)
+    return relevance.gains if relevance.able else None
 
 
 def _ledgers(session: Session) -> list[Commit]:
@@ -129,5 +136,6 @@ def _account(decision: Decision) -> dict[str, Any]:
         "statement": decision.record.statement,
         "score": round(decision.score, 6),
         "against": round(decision.against, 6),
+        "gain": None if decision.gain is None else round(decision.gain, 6),
         "closed": decision.why,
     }

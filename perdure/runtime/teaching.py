@@ -108,7 +108,7 @@ class Teacher:
             id=blake3(about.encode() + payload).digest(8).hex(),
             form=written.form,
             subject=fact.subject,
-            relation=fact.relation,
+            relation=self._worded(fact).relation,
             value=fact.value,
             statement=fact.statement,
             key=fact.key,

@@ -14,6 +14,7 @@ from perdure.memory.facts import Fact
 from perdure.memory.fastweights import (
     LOW_RANK,
     Conflict,
+    Doubt,
     Gate,
     Record,
     Refusal,
@@ -31,7 +32,7 @@ from perdure.memory.fastweights import (
     union,
     without,
 )
-from perdure.memory.fastweights.gate import MOST, THRESHOLD
+from perdure.memory.fastweights.gate import ASKED, LIKELIER, LOOSE, MOST, MUCH, SURE, THRESHOLD
 from perdure.stores.base import Store
 from perdure.stores.memory import MemoryStore
 
@@ -146,6 +147,65 @@ def test_below_the_threshold_nothing_opens() -> None:
 
     assert asked(THRESHOLD + 0.01)
     assert not asked(THRESHOLD - 0.01)
+
+
+def at(cosine: float) -> Callable[[Sequence[str]], np.ndarray]:
+    """An encoder whose every text is so near to E[0]."""
+    return seen(np.array([cosine, (1 - cosine**2) ** 0.5, 0, 0], np.float32))
+
+
+class Asked:
+    """Says the same of everything it is asked about, and keeps that."""
+
+    def __init__(self, gain: float) -> None:
+        self.gain = gain
+        self.doubts: list[Doubt] = []
+
+    def __call__(self, doubts: Sequence[Doubt]) -> list[float]:
+        self.doubts += doubts
+        return [self.gain] * len(doubts)
+
+
+@pytest.mark.parametrize(
+    ("relation", "score", "gain", "opened"),
+    [
+        ("pet", (THRESHOLD + SURE) / 2, LIKELIER, True),
+        ("pet", (THRESHOLD + SURE) / 2, LIKELIER - 0.1, False),
+        ("", (THRESHOLD + SURE) / 2, LIKELIER, True),
+        ("", (LOOSE + THRESHOLD) / 2, MUCH, True),
+        ("", (LOOSE + THRESHOLD) / 2, MUCH - 0.1, False),
+    ],
+)
+def test_what_is_in_doubt_is_opened_where_the_model_finds_the_question_likelier(
+    relation: str, score: float, gain: float, opened: bool
+) -> None:
+    asked = Asked(gain)
+    ann = replace(record("Ann", [0]), relation=relation)
+    (found,) = gate(ann).decide(["And Ann?"], at(score), asked)
+    assert (found.opened, found.gain) == (opened, gain)
+    assert asked.doubts == [Doubt("Ann", ann.statement, "And Ann?")]
+
+
+@pytest.mark.parametrize(
+    ("relation", "score", "opened"),
+    [("pet", THRESHOLD - 0.01, False), ("pet", SURE + 0.01, True), ("", SURE + 0.01, True), ("", LOOSE - 0.01, False)],
+)
+def test_what_is_clear_is_asked_of_nobody(relation: str, score: float, opened: bool) -> None:
+    def fails(doubts: Sequence[Doubt]) -> Sequence[float]:
+        raise AssertionError(f"asked about {doubts}")
+
+    (found,) = gate(replace(record("Ann", [0]), relation=relation)).decide(["And Ann?"], at(score), fails)
+    assert (found.opened, found.gain) == (opened, None)
+
+
+def test_only_the_best_few_are_asked_about_and_no_superseded_one() -> None:
+    asked = Asked(2.0)
+    old, *others = (record(f"N{i}", [0], key=str(i)) for i in range(ASKED + 3))
+    everybody = gate(old, *others, record("N99", [1], key="0"))
+    found = everybody.decide([" ".join(f"N{i}" for i in (*range(ASKED + 3), 99))], at(0.45), asked)
+    assert len(asked.doubts) == ASKED
+    assert old.statement not in {each.statement for each in asked.doubts}
+    assert sum(d.gain is not None for d in found) == ASKED
 
 
 def test_superseded_records_stay_closed_and_come_back_when_the_newer_is_gone() -> None:

@@ -153,7 +153,8 @@ def judged_lines(story: Told) -> Iterator[Text]:
 
 
 def _judged(item: Judged) -> Text:
-    scores = f"  score {item.score:.3f}  against {item.against:.3f}  "
+    gain = "" if item.gain is None else f"gain {item.gain:.1f}  "
+    scores = f"  score {item.score:.3f}  against {item.against:.3f}  {gain}"
     line = Text.assemble((item.id, "yellow"), scores, visible(item.statement))
     return line.append(*(f"  closed: {item.closed}", "magenta") if item.closed else ("  open", "green"))
 

@@ -1,7 +1,7 @@
 """Fast weights: small trained records, one per fact, that are opened by a gate and never touch the model's own weights."""
 
 from .comparing import Comparison, Conflict, compare, union
-from .gate import Decision, Gate
+from .gate import Decision, Doubt, Gains, Gate
 from .ledger import Held, append, read, target, without
 from .records import KV, LOW_RANK, Record, Said, get, pack_vectors, put, standing, vectors
 from .refusals import Refusal, refusals, settled
@@ -12,6 +12,8 @@ __all__ = [
     "KV",
     "LOW_RANK",
     "Decision",
+    "Doubt",
+    "Gains",
     "Gate",
     "Held",
     "Record",
