@@ -172,8 +172,9 @@ class Asked:
         ("pet", (THRESHOLD + SURE) / 2, LIKELIER, True),
         ("pet", (THRESHOLD + SURE) / 2, LIKELIER - 0.1, False),
         ("", (THRESHOLD + SURE) / 2, LIKELIER, True),
-        ("", (LOOSE + THRESHOLD) / 2, MUCH, True),
-        ("", (LOOSE + THRESHOLD) / 2, MUCH - 0.1, False),
+        ("", (LOOSE + THRESHOLD) / 2, (LIKELIER + MUCH) / 2 + 0.01, True),
+        ("", (LOOSE + THRESHOLD) / 2, (LIKELIER + MUCH) / 2 - 0.01, False),
+        ("", LOOSE + 0.001, MUCH, True),
     ],
 )
 def test_what_is_in_doubt_is_opened_where_the_model_finds_the_question_likelier(

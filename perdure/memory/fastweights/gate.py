@@ -31,8 +31,8 @@ SURE = 0.5
 LOOSE = 0.2
 """Least score of a record without a relation that is worth asking about: it has few texts of its own."""
 
-LIKELIER, MUCH = 1.0, 3.0
-"""Nats by which a record's statement must make a question likelier: with a score over the threshold, and without."""
+LIKELIER, MUCH = 1.0, 3.5
+"""Nats by which a record's statement must make a question likelier: from the threshold on, and with the least score."""
 
 ASKED = 4
 """Records that a language model is asked about at once, those with the best scores."""
@@ -150,9 +150,9 @@ def _is_doubtful(decision: Decision) -> bool:
 
 
 def _told(decision: Decision, gain: float) -> Decision:
-    """Open where the statement makes the question likelier, or much likelier."""
-    opened = gain >= (LIKELIER if decision.score >= THRESHOLD else MUCH)
-    return decision._replace(gain=gain, why="" if opened else ELSE)
+    """Open where the statement makes the question so much likelier as a score of that size needs."""
+    lacking = max(0.0, (THRESHOLD - decision.score) / (THRESHOLD - LOOSE))
+    return decision._replace(gain=gain, why="" if gain >= LIKELIER + lacking * (MUCH - LIKELIER) else ELSE)
 
 
 def _near(own: Vectors) -> Vectors:
