@@ -199,3 +199,36 @@ def spent(text: str) -> float:
 def test_hostile_texts_take_time_in_proportion(part: str) -> None:
     short, long = ((part * 100_000)[:size] for size in (10_000, 100_000))
     assert min(spent(long) for _ in range(2)) < 0.1 + 40 * min(spent(short) for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Eamon Villanueva looked tired today.",
+        "Bjarne Chaudhry recommended a film about deep sea cables.",
+        "Laszlo Fitzgibbon is coming for dinner.",
+        "Qasim Bellweather owes me 17 for the petrol.",
+        "Percival Dlamini reckons prices will fall again by spring.",
+        "Liselotte Gomez needs the projector by noon today.",
+        "Zuzana Macallister is stuck in front of the office.",
+        "Leocadia Finch has invited us for Sunday.",
+        "Elspeth Quang is out like a light.",
+        "Mara Lindqvist lent me a drill.",
+    ],
+)
+def test_what_is_of_the_moment_is_not_learned_unasked(text: str) -> None:
+    assert extract(text) == []
+    assert [found.explicit for found in extract(f"Remember: {text}")] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Mara Lindqvist keeps her spare key under the mat.", "the mat"),
+        ("Jean-Luc Moreau founded a bakery in Arles.", "Arles"),
+        ("Tamsin Orrell has a cabin in Lapland.", "Lapland"),
+        ("Ada Berg is the captain of the Silver Gannet.", "the Silver Gannet"),
+    ],
+)
+def test_what_somebody_is_has_or_did_for_good_is_learned(text: str, value: str) -> None:
+    assert [found.fact.value for found in extract(text)] == [value]

@@ -164,7 +164,7 @@ class _Reader:
     def _unknown(self, readings: list[Mention]) -> list[Fact]:
         """A plain statement about somebody whose full name is known."""
         for mention in readings:
-            if mention.opening and is_full(mention.subject) and _is_statement(mention):
+            if mention.opening and is_full(mention.subject) and _is_statement(mention) and guards.lasts(_told_of(mention)):
                 fact = unknown(mention.subject, mention.opening)
                 return [fact] if fact and not guards.is_idle(fact.value.split()) else []
         return []
@@ -225,6 +225,11 @@ def _is_statement(mention: Mention) -> bool:
         return any(is_finite(word) for word in spoken[2:-1][:4])
     adverb = spoken[:1] and (spoken[0].endswith("ly") or spoken[0] in ADVERBS)
     return len(spoken) > 1 + bool(adverb) and is_finite(spoken[1] if adverb else spoken[0])
+
+
+def _told_of(mention: Mention) -> str:
+    """What a clause says of the subject that it begins with."""
+    return mention.opening[len(mention.subject) :].lstrip()
 
 
 def _topic(clause: str) -> str:

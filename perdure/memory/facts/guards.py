@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from . import lexicon
-from .lexicon import one_of
+from . import lexicon, verbs
+from .lexicon import one_of, words
 
 _ASIDES = one_of("""
     by the way, btw, oh, ah, aha, hey, hi, hello, hi there, hello there, well, okay, ok, anyway, anyways, you know what,
@@ -174,6 +174,30 @@ _POLITELY = re.compile(rf"{_POLITE}[, ]+", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|unless|supposing|assuming|[Ff]or example|e\.g\.)|^(?:If|Unless|Example)\b")
 
 
+_OF_NOW = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|(?:this|last|next) (?:\w+ )?(?:morning|afternoon|evening|weekend|week|month|year"
+    r"|spring|summer|autumn|winter|\w+day)|by (?:noon|\w+day|spring|summer|autumn|winter)|at the moment|just now|again"
+    r"|(?:for|over) (?:breakfast|lunch|dinner|supper))\b",
+    re.IGNORECASE,
+)
+_TO_SPEAKER = re.compile(r"\b(?:me|us|myself|ourselves)\b")
+_ADVERB = re.compile(r"(?:\w+ly|also|always|often|never|still|even|now|only|usually) ")
+_SOMETHING = re.compile(
+    r"(?:an?|the|one|two|three|four|five|six|seven|eight|nine|ten|\d+|his|her|their|no) \w", re.IGNORECASE
+)
+_PASSING = words("""
+    needs wants owes looks seems feels sounds appears thinks reckons believes hopes wonders says asks tells claims insists
+    swears arrives leaves returns waits calls rings texts emails sends brings gets means suggests recommends offers promises
+    agrees complains moans apologises apologizes deserves happens finds sees hears
+""")
+"""Verbs of what somebody does once, or thinks just now."""
+_DEEDS = words("""
+    bought built founded wrote won married inherited designed invented composed discovered climbed crossed adopted opened
+    published graduated emigrated retired
+""")
+"""Verbs of what is told of somebody for good once it is done."""
+
+
 def unprefaced(sentence: str) -> str:
     """A sentence without the small talk that opens it and the asides within; "Did I tell you that X?" asks nothing."""
     rest = sentence
@@ -262,6 +286,23 @@ def gives_material(sentence: str) -> str:
     return "others" if _INVENTS.match(order) else ""
 
 
-def is_idle(words: list[str]) -> bool:
+def lasts(told: str) -> bool:
+    """Whether what is told of somebody, in no known form, is worth to be known for good.
+
+    That is what they are, have or do as a rule, and what they once did: no mood, nothing of today or done to the speaker.
+    """
+    if _OF_NOW.search(told) or _TO_SPEAKER.search(told):
+        return False
+    if told.startswith(("'s", "\u2019s")):
+        return not any(verbs.is_past(word) for word in told.split()[1:5])
+    verb, _, rest = _ADVERB.sub("", told).partition(" ")
+    if verb in _DEEDS or told.startswith("once "):
+        return True
+    if verbs.is_auxiliary(verb):
+        return verb in ("is", "has") and bool(_SOMETHING.match(rest))
+    return verbs.is_present(verb) and verb not in _PASSING
+
+
+def is_idle(said: list[str]) -> bool:
     """Whether words say nothing of their own ("Thanks so much")."""
-    return all(word.casefold().strip(".,!?") in lexicon.BLANK for word in words)
+    return all(word.casefold().strip(".,!?") in lexicon.BLANK for word in said)
