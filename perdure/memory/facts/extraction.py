@@ -125,7 +125,7 @@ class _Reader:
         parts = clauses(text)
         for at, clause in enumerate(parts):
             self._forget_person(clause, parts[:at])
-            found = [] if idle else [fact for fact in self._claimed(clause) if self._is_own(fact, explicit)]
+            found = [] if idle else [fact for fact in self._claimed(clause, explicit) if self._is_own(fact, explicit)]
             self._follow(clause, found)
             facts += [replace(fact, changed=guards.tells_change(clause)) for fact in found]
             missed += [] if found else [clause]
@@ -143,7 +143,7 @@ class _Reader:
     def _is_own(self, fact: Fact, explicit: bool) -> bool:
         return explicit or self.material != "others" or fact.subject.startswith(USER)
 
-    def _claimed(self, clause: str) -> list[Fact]:
+    def _claimed(self, clause: str, explicit: bool) -> list[Fact]:
         if not guards.is_claim(clause):
             return []
         if self.owner and _ITS_NAME.match(clause):
@@ -151,7 +151,7 @@ class _Reader:
             self.joined = bool(named) and self.earlier
             return named
         readings = mentions(clause, self.person, self.full_names)
-        return self._known(readings) or ([] if _OF_MANY.match(clause) else self._unknown(readings))
+        return self._known(readings) or ([] if _OF_MANY.match(clause) else self._unknown(readings, explicit))
 
     def _known(self, readings: list[Mention]) -> list[Fact]:
         """A statement of a known relation."""
@@ -161,10 +161,12 @@ class _Reader:
                 return [heard_as(mention.subject, found)]
         return []
 
-    def _unknown(self, readings: list[Mention]) -> list[Fact]:
-        """A plain statement about somebody whose full name is known."""
+    def _unknown(self, readings: list[Mention], explicit: bool) -> list[Fact]:
+        """A plain statement about somebody whose full name is known, of the moment only where it is to be remembered."""
         for mention in readings:
-            if mention.opening and is_full(mention.subject) and _is_statement(mention) and guards.lasts(_told_of(mention)):
+            told = mention.opening[len(mention.subject) :].lstrip()
+            plain = mention.opening and is_full(mention.subject) and _is_statement(mention)
+            if plain and (explicit or guards.lasts(told)):
                 fact = unknown(mention.subject, mention.opening)
                 return [fact] if fact and not guards.is_idle(fact.value.split()) else []
         return []
@@ -225,11 +227,6 @@ def _is_statement(mention: Mention) -> bool:
         return any(is_finite(word) for word in spoken[2:-1][:4])
     adverb = spoken[:1] and (spoken[0].endswith("ly") or spoken[0] in ADVERBS)
     return len(spoken) > 1 + bool(adverb) and is_finite(spoken[1] if adverb else spoken[0])
-
-
-def _told_of(mention: Mention) -> str:
-    """What a clause says of the subject that it begins with."""
-    return mention.opening[len(mention.subject) :].lstrip()
 
 
 def _topic(clause: str) -> str:
