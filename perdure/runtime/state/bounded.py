@@ -266,7 +266,7 @@ class WorkingSet:
             out = slab.buffer[:, :, at : at + chunk.used]
             out.copy_(part)
             for rows, turn in self._adapter.turned[number]:
-                out[rows] = turn.move(part[rows].to(out.device), at - chunk.first)
+                out[rows] = turn.move(out[rows], at - chunk.first)
 
     def _withdraw(self, seen: int) -> None:
         """Take what was pasted out again and close the gap: the tokens fed since move down."""
@@ -291,6 +291,15 @@ class WorkingSet:
         self._write_kept()
         count = len(self._adapter.banks) if tracking is not None else 0
         self.mass = [tensors[f"mass.{number}"].to(self._adapter.device).clone() for number in range(count)]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it holds beside the slabs."""
+        return (0 if self.kept is None else self.kept.nbytes) + sum(mass.nbytes for mass in self.mass)
+
+    def vacate(self) -> None:
+        """Let go of all numbers; `put_back` brings them again. The placement stays."""
+        self.kept, self.mass = None, []
 
     def copy_from(self, other: WorkingSet) -> None:
         """Become an independent twin of `other`; what is kept is never changed in place."""

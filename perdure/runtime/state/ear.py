@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...kernels import attend_segments, joined, mass
+from ...kernels import joined, mass
 from ...memory.summary import Reader
+from ..attend import attend_segments
 from .bounded import WorkingSet
 
 if TYPE_CHECKING:
