@@ -45,6 +45,7 @@ class WorkingSet:
         self.kept: Kept | None = None
         self.tracking: Tracking | None = None
         self.segments: list[tuple[int, int, float]] = []
+        self._faded: tuple[Kept, list[tuple[int, int, float]]] | None = None
         self.mass: list[Tensor] = []
 
     @property
@@ -156,7 +157,11 @@ class WorkingSet:
 
     def fades(self) -> list[tuple[int, int, float]]:
         """The runs (start, end, bias) of kept entries whose attention scores are lowered, by slot after the first."""
-        return [] if self.kept is None else self.kept.faded(self.place.oldest)
+        if self.kept is None:
+            return []
+        if self._faded is None or self._faded[0] is not self.kept:
+            self._faded = self.kept, self.kept.faded(self.place.oldest)
+        return self._faded[1]
 
     def _scores(self, bank: int, start: int, end: int) -> Tensor:
         """The mass of the entries at slots [start, end); of those beyond the block that is counted it is not known."""
@@ -299,7 +304,7 @@ class WorkingSet:
 
     def vacate(self) -> None:
         """Let go of all numbers; `put_back` brings them again. The placement stays."""
-        self.kept, self.mass = None, []
+        self.kept, self._faded, self.mass = None, None, []
 
     def copy_from(self, other: WorkingSet) -> None:
         """Become an independent twin of `other`; what is kept is never changed in place."""

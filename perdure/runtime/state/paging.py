@@ -132,8 +132,8 @@ class Staging:
             if self.device.type == "cuda":
                 # Where the host pins no more, copies from pageable memory are slower and as right.
                 with suppress(RuntimeError):
-                    return torch.empty(size, dtype=torch.uint8, pin_memory=True)
-            return torch.empty(size, dtype=torch.uint8)
+                    return torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=True)
+            return torch.empty(size, dtype=torch.uint8, device="cpu")
 
     def _wait(self) -> None:
         """Until all that was queued on the device is done."""
