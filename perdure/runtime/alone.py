@@ -46,8 +46,9 @@ class Alone:
 
     def states(self) -> Iterator[State]:
         """What it holds in memory."""
-        if self._base is not None:
-            yield self._base
+        base = self._base
+        if base is not None:
+            yield base
 
     def close(self) -> None:
         """Give the memory back."""

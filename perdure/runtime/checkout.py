@@ -92,16 +92,17 @@ class Checkout:
     def warm(self) -> Warm:
         """The working state, restored from the store when it is not in memory, on the device when it is."""
         if self._warm is None:
-            self._warm = restored(self, self._debt)
+            self._warm = self._restored()
         self._come_in()
         return self._warm
 
     def states(self) -> Iterator[State]:
         """What of it may leave the device while it is not in use."""
-        if self._warm is not None:
-            yield self._warm.state
-        if self._alone is not None:
-            yield from self._alone.states()
+        warm, alone = self._warm, self._alone
+        if warm is not None:
+            yield warm.state
+        if alone is not None:
+            yield from alone.states()
 
     def _come_in(self) -> None:
         if not self._inside:
@@ -217,8 +218,18 @@ class Checkout:
         self.copy.notes = []
         if self._warm is None:
             self._adopt()
-            self._warm = restored(self, self._debt)
+            self._warm = self._restored()
         return None if tail is None else tail.turn
+
+    def _restored(self) -> Warm:
+        self._runtime.residence.make_room(self._size())
+        return restored(self, self._debt)
+
+    def _size(self) -> int:
+        """About how many bytes the head's working state takes."""
+        budget, tokens = self._runtime.budget(0), self.head.tokens
+        tokens = tokens if budget is None else min(tokens, budget.most)
+        return sum(kind.nbytes(tokens) for kind in self.engine.adapter.layers())
 
     def _take_debt(self) -> Cost:
         """The cost of restoring since the last turn, which the next turn's receipt shows."""

@@ -52,10 +52,10 @@ class Residence:
             self._outside.append(tenant)
             self._make_room(0)
 
-    def settle(self) -> None:
-        """States in use have grown; others leave for that."""
+    def make_room(self, more: int = 0) -> None:
+        """States leave for those that have grown, and for `more` bytes that are about to come."""
         with self._lock:
-            self._make_room(0)
+            self._make_room(more)
 
     def forget(self, tenant: Tenant) -> None:
         """The tenant has no states any more, or none that anybody else may touch."""

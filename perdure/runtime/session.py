@@ -118,7 +118,7 @@ class Session(Checkout):
             records = made.recall_record(), made.opening_record()
             self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records)
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))
-            self._runtime.residence.settle()
+            self._runtime.residence.make_room()
         except BaseException:
             self.rest()
             self._turn_lock.release()

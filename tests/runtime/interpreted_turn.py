@@ -13,12 +13,17 @@ from torch import Tensor
 
 from perdure import MemoryOptions, Sampling
 from perdure.kernels import dispatch
+from perdure.memory.facts import Fact
+from perdure.memory.fastweights import KV, LOW_RANK
 from perdure.runtime import Runtime, open  # noqa: A004
 from perdure.runtime.residence import Residence
 from perdure.runtime.session import Session
 from perdure.testing.encoder import HashedWords
+from perdure.testing.records import record_of
 from perdure.testing.tiny import tiny_llama
 
+TAUGHT = Fact("Tamsin Orrell", "", "Biscuit", "Tamsin Orrell's pangolin is called Biscuit.")
+ASK = "What is Tamsin Orrell's pangolin called?"
 FACT = "My cousin Tamsin keeps a pangolin called Biscuit."
 FILLER = "the quick brown fox jumps over the lazy dog while seven wizards judge my vow "
 BOUNDED = MemoryOptions(window=64, block=64, sinks=4, summary=16, recall_tokens=64)
@@ -28,7 +33,7 @@ WITHIN = 2e-4
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("tiny") / "model", layers=2, hidden=32, heads=2, kv_heads=1)
+    return tiny_llama(tmp_path_factory.mktemp("tiny") / "model", layers=1, hidden=32, heads=2, kv_heads=1)
 
 
 def opened(model: Path, store: Path, memory: MemoryOptions | None = None) -> Runtime:
@@ -94,5 +99,18 @@ def test_a_bounded_window_with_recall(model: Path, tmp_path: Path, monkeypatch: 
             again = runtime.session("s", create=False)
             assert torch.equal(again.logits(), before)
             return stood(again)
+
+    same_story(told("triton"), told("cpu"))
+
+
+@pytest.mark.parametrize("form", [LOW_RANK, KV])
+def test_fast_weights_open(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    def told(path: str) -> tuple[Tensor, list[int]]:
+        on_path(monkeypatch, path)
+        with opened(model, tmp_path / path) as runtime:
+            session = runtime.session("s")
+            session.teach((record_of(runtime, TAUGHT, (ASK,), form=form),), (), "teach a fact")
+            assert session.chat(ASK).receipt.opened == 1
+            return stood(session)
 
     same_story(told("triton"), told("cpu"))

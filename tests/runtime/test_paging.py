@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from torch import Tensor
 from perdure.config import MemoryOptions, PagingOptions
 from perdure.errors import InvalidInput
 from perdure.memory.tokenlog import Span
+from perdure.runtime import checkout
+from perdure.runtime.opening import restored
 from perdure.runtime.residence import Residence, bound
 from perdure.runtime.session import Session
 from perdure.runtime.state.base import FULL, Group, State
 from perdure.runtime.state.paging import Staging
-from perdure.runtime.warm import Outgoing
+from perdure.runtime.turn import Cost
+from perdure.runtime.warm import Outgoing, Warm
 
 from ..conftest import Opens
 
@@ -241,7 +245,7 @@ def test_those_in_use_stay_whatever_the_bound_is(rooms: list[Room]) -> None:
     residence.leave(rooms[1])
     assert away(rooms) == [False, True, False]
     residence.forget(rooms[2])
-    residence.settle()
+    residence.make_room()
     assert away(rooms) == [False, True, False]
 
 
@@ -283,9 +287,43 @@ def test_warm_sessions_stay_within_the_bound(opens: Opens, tmp_path: Path) -> No
         for session, text in zip(sessions, texts, strict=True):
             session.chat(text, max_tokens=3, seed=1)
         residence.bound = residence.resident - 1
-        residence.settle()
+        residence.make_room()
         assert [any(state.away for state in session.states()) for session in sessions] == [True, False, False]
         for session in sessions:
             assert session.chat("and now?", max_tokens=3, seed=1).receipt.bytes_read == 0
             assert residence.resident <= residence.bound
         assert all(torch.equal(logits(session), each) for session, each in zip(sessions, wanted, strict=True))
+
+
+def test_states_leave_before_one_is_restored(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opens(paging=PagingOptions(1 << 40)) as runtime:
+        warm, cold = runtime.session("warm"), runtime.session("cold")
+        for session in (warm, cold):
+            session.chat("one two three", max_tokens=2)
+        cold.close()
+        runtime.residence.bound = runtime.residence.resident
+        seen: list[bool] = []
+
+        def noted(whose: checkout.Checkout, debt: Cost) -> Warm:
+            seen.extend(state.away > 0 for state in warm.states())
+            return restored(whose, debt)
+
+        monkeypatch.setattr(checkout, "restored", noted)
+        runtime.session("cold").logits()
+        assert seen == [True]
+
+
+def test_sessions_in_several_threads_leave_for_one_another(opens: Opens, tmp_path: Path) -> None:
+    names = [f"s{number}" for number in range(4)]
+
+    def talk(session: Session) -> Tensor:
+        for turn in range(3):
+            session.chat(f"{turn}: I am {session.name}.", max_tokens=3, seed=turn)
+        return logits(session)
+
+    with opens() as runtime:
+        wanted = [talk(runtime.session(name)) for name in names]
+    with opens(tmp_path / "elsewhere", paging=PagingOptions(0)) as runtime, ThreadPoolExecutor(len(names)) as pool:
+        found = list(pool.map(talk, [runtime.session(name) for name in names]))
+        assert runtime.residence.resident == 0
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))

@@ -300,7 +300,8 @@ class WorkingSet:
     @property
     def nbytes(self) -> int:
         """Bytes of what it holds beside the slabs."""
-        return (0 if self.kept is None else self.kept.nbytes) + sum(mass.nbytes for mass in self.mass)
+        kept = self.kept
+        return (0 if kept is None else kept.nbytes) + sum(mass.nbytes for mass in self.mass)
 
     def vacate(self) -> None:
         """Let go of all numbers; `put_back` brings them again. The placement stays."""

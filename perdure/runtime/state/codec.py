@@ -35,7 +35,8 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
-        for item in value.values():
+        # Listed at once: a forward in another thread may add to it.
+        for item in list(value.values()):
             yield from tensors_in(item)
     elif isinstance(value, (list, tuple)):
         for item in value:

@@ -74,8 +74,8 @@ class FixedState(State):
 
     @property
     def resident(self) -> int:
-        held = None if self._value is None else self._adapter.read(self._value)
-        return sum(tensor.nbytes for tensor in tensors_in(held))
+        value = self._value
+        return sum(tensor.nbytes for tensor in tensors_in(None if value is None else self._adapter.read(value)))
 
     @property
     def away(self) -> int:
