@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import errors
-from .config import CheckpointOptions, MemoryOptions, Sampling
+from .config import CheckpointOptions, MemoryOptions, PagingOptions, Sampling
 from .errors import PerdureError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ __all__ = [
     "Sampling",
     "CheckpointOptions",
     "MemoryOptions",
+    "PagingOptions",
     "Repository",
     "PerdureError",
     "errors",

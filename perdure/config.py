@@ -12,6 +12,9 @@ BLOCK_TOKENS = 64
 PREFILL_GRID = 128
 """Prefill runs in chunks that end at multiples of this position, so that equal prefixes give equal bits."""
 
+STAGING_BYTES = 64 << 20
+"""Bytes of pinned memory through which state goes to a GPU and comes from it (perdure/runtime/state/paging.py)."""
+
 WRITERS = ("kv", "distill", "closed-form", "delta")
 """What can write a fact into fast weights (perdure/runtime/writers)."""
 
@@ -146,6 +149,22 @@ class MemoryOptions:
             raise InvalidInput(f"threshold is {self.threshold}; give a score from 0 to 1.")
         if self.learn != LEARN_OFF and self.learn not in WRITERS:
             raise InvalidInput(f"Learning by {self.learn[:40]!r} is not known; give {LEARN_OFF} or {', '.join(WRITERS)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class PagingOptions:
+    """How much of the device the working states of warm sessions may take together.
+
+    When there is more of them than `resident_bytes`, those that were used least recently leave the device for the host's
+    memory, and come back to the bit when they are used again. None is four fifths of what a GPU has free once the model is
+    loaded, and no bound on the CPU.
+    """
+
+    resident_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.resident_bytes is not None and self.resident_bytes < 0:
+            raise InvalidInput(f"resident_bytes is {self.resident_bytes}; give 0 (only sessions in use stay) or more.")
 
 
 BACKENDS = ("heavy-hitters", "infini", "none")

@@ -22,6 +22,7 @@ NAMES = [
     "Sampling",
     "CheckpointOptions",
     "MemoryOptions",
+    "PagingOptions",
     "Repository",
     "PerdureError",
     "errors",

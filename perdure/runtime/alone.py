@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..memory.tokenlog import derived, lineage
@@ -43,6 +43,12 @@ class Alone:
         payload = bytes(raw(state.export(Group(FULL), start, end)))
         self._done(state)
         return meta, payload
+
+    def states(self) -> Iterator[State]:
+        """What it holds in memory."""
+        base = self._base
+        if base is not None:
+            yield base
 
     def close(self) -> None:
         """Give the memory back."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 from transformers import AttentionInterface, AutoConfig
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from ..kernels import attend
+from .attend import attended
 from .models import own_loader
 
 NAME = "perdure"
@@ -42,7 +41,7 @@ def attention_forward(
     if perdure_ear is not None and perdure_ear.concerns(layer):
         out = perdure_ear.attend(layer, query, key, value, scale)
     else:
-        out, _lse = attend(query, key, value, scale)
+        out = attended(query, key, value, scale)
     return out.transpose(1, 2).contiguous(), None
 
 
@@ -76,13 +75,13 @@ def register() -> None:
 
 def choose(folder: Path) -> str | None:
     """Ours for a model in a folder where it computes all that the model asks for, else None: what transformers prefers."""
-    if torch.cuda.is_available() or not (folder / "config.json").is_file() or own_loader(folder):
+    if not (folder / "config.json").is_file() or own_loader(folder):
         return None
     return NAME if suits(AutoConfig.from_pretrained(folder, local_files_only=True)) else None
 
 
 def suits(config: Any) -> bool:
-    """Whether every layer of a model is plain causal attention, which is all that `attend` computes."""
+    """Whether every layer of a model is plain causal attention, which is all that `attended` computes."""
     text = config.get_text_config(decoder=True)
     types = getattr(text, "layer_types", None) or []
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -26,6 +27,7 @@ from .opening import execution, restored, rewound
 from .pasting import Pastes
 from .records import ModelInfo
 from .restoration import Restoration
+from .state.base import State
 from .turn import Cost
 from .warm import Warm
 
@@ -43,6 +45,7 @@ class Checkout:
         self._runtime = runtime
         self._as_text = as_text
         self._warm: Warm | None = None
+        self._inside = False
         self._debt = Cost()
         self._alone: Alone | None = None
         self._view: View | None = None
@@ -87,10 +90,30 @@ class Checkout:
 
     @property
     def warm(self) -> Warm:
-        """The working state, restored from the store when it is not in memory."""
+        """The working state, restored from the store when it is not in memory, on the device when it is."""
         if self._warm is None:
-            self._warm = restored(self, self._debt)
+            self._warm = self._restored()
+        self._come_in()
         return self._warm
+
+    def states(self) -> Iterator[State]:
+        """What of it may leave the device while it is not in use."""
+        warm, alone = self._warm, self._alone
+        if warm is not None:
+            yield warm.state
+        if alone is not None:
+            yield from alone.states()
+
+    def _come_in(self) -> None:
+        if not self._inside:
+            self._runtime.residence.enter(self)
+            self._inside = True
+
+    def rest(self) -> None:
+        """Nobody uses the working state until it is asked for again."""
+        if self._inside:
+            self._inside = False
+            self._runtime.residence.leave(self)
 
     # reading
 
@@ -134,6 +157,7 @@ class Checkout:
         """Encodes pieces of text for this session's memory; None where no KV of them is kept."""
         if self._alone is None:
             self._alone = make_alone(self)
+        self._come_in()
         return self._alone
 
     @property
@@ -176,6 +200,7 @@ class Checkout:
     def release(self) -> None:
         """Give the writer's lease back and stay warm."""
         self.copy.release()
+        self.rest()
 
     def _adopt(self) -> None:
         """Choose what the head is gone on with."""
@@ -193,8 +218,18 @@ class Checkout:
         self.copy.notes = []
         if self._warm is None:
             self._adopt()
-            self._warm = restored(self, self._debt)
+            self._warm = self._restored()
         return None if tail is None else tail.turn
+
+    def _restored(self) -> Warm:
+        self._runtime.residence.make_room(self._size())
+        return restored(self, self._debt)
+
+    def _size(self) -> int:
+        """About how many bytes the head's working state takes."""
+        budget, tokens = self._runtime.budget(0), self.head.tokens
+        tokens = tokens if budget is None else min(tokens, budget.most)
+        return sum(kind.nbytes(tokens) for kind in self.engine.adapter.layers())
 
     def _take_debt(self) -> Cost:
         """The cost of restoring since the last turn, which the next turn's receipt shows."""
@@ -208,6 +243,8 @@ class Checkout:
 
     def _cool(self) -> None:
         """Forget the working state and give its memory back."""
+        self._inside = False
+        self._runtime.residence.forget(self)
         if self._alone is not None:
             self._alone.close()
             self._alone = None

@@ -130,9 +130,8 @@ def unpack_snapshot(meta: Mapping[str, Any], payload: bytes, engine: Engine, sum
             tensors[path] = _restored(pieces, getattr(torch, dtype))
         else:
             tensors[path] = piece(dtype, shape)
-    device = engine.device
-    placed = {path: tensor.to(device) for path, tensor in tensors.items()}
-    return Snapshot(meta["pos"], placed, meta["values"], Placement(*meta.get("place", ())), summary)
+    there = engine.adapter.staging.placed(tensors)
+    return Snapshot(meta["pos"], there, meta["values"], Placement(*meta.get("place", ())), summary)
 
 
 def opened(stored: StoredSnapshot, engine: Engine) -> Snapshot:

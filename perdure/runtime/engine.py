@@ -95,6 +95,7 @@ class Engine:
             return
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
+            state.unpark()
             state.apply(event, () if isinstance(brought, Opened) else brought)
 
     def replay(
@@ -180,6 +181,7 @@ class Engine:
         end = state.seen + len(tokens)
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
+            state.unpark()
             state.reserve(end)
             out = self._run(state, tokens, state.position)
             state.seen = end
@@ -201,7 +203,7 @@ class Engine:
     def _logits(self, hidden: Tensor) -> Tensor:
         """The head, and the scaling or capping that some families put behind it (Granite, Gemma 2, Griffin, xLSTM)."""
         config = self._model.config.get_text_config(decoder=True)
-        logits = self._head(hidden.to(self._head.weight.dtype))
+        logits = self._head(hidden.to(self._head.weight))
         if scaling := getattr(config, "logits_scaling", None):
             logits = logits / scaling
         if cap := _soft_cap(config):

@@ -8,7 +8,7 @@ from types import TracebackType
 
 import torch
 
-from ..config import LEARN_OFF, CheckpointOptions, MemoryOptions, Sampling
+from ..config import LEARN_OFF, CheckpointOptions, MemoryOptions, PagingOptions, Sampling
 from ..errors import InvalidInput, ModelNotFound, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
@@ -27,6 +27,7 @@ from .gating import Gates
 from .memories import Memories
 from .models import LoadedModel, load, quiet, resolve
 from .records import ModelInfo
+from .residence import Residence, bound
 from .selftest import self_test
 from .session import Session
 from .state.families import adapter_for
@@ -53,6 +54,7 @@ class Runtime:
         threads: int | None,
         checkpoints: CheckpointOptions | None = None,
         memory: MemoryOptions | None = None,
+        paging: PagingOptions | None = None,
         encoder: Callable[[], SentenceEncoder] = no_encoder,
         cache: Path | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class Runtime:
         self.gates = Gates(repository)
         self.threads_are_free = threads is None
         self.engine, self.notes = make_engine(loaded)
+        self.residence = Residence(bound(paging or PagingOptions(), self.engine.device))
         self.recipe = self._recipe(loaded)
         self.layout = {"adapter": self.engine.adapter.identity, "layers": [list(k) for k in self.engine.adapter.layers()]}
         self.author = user()
@@ -169,6 +172,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     sampling: Sampling | None = None,
     checkpoints: CheckpointOptions | None = None,
     memory: MemoryOptions | None = None,
+    paging: PagingOptions | None = None,
     encoder: SentenceEncoder | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -178,8 +182,8 @@ def open(  # noqa: A001 - the public name is perdure.open
     `model` is a catalogue name, a pulled hub id or a folder; `store` None is the user's data directory, `cache` None the
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
     computed with; `checkpoints` says how many snapshots of recurrent states are kept, `memory` what happens when a
-    conversation outgrows its window, and `encoder` (None: the one that was pulled) finds what is recalled then. Raises
-    ModelNotFound, InvalidInput or a StoreError.
+    conversation outgrows its window, `paging` how much of a GPU warm sessions take, and `encoder` (None: the one that was
+    pulled) finds what is recalled then. Raises ModelNotFound, InvalidInput or a StoreError.
     """
     place = cache or default_cache()
     folder = resolve(str(model), place)
@@ -195,6 +199,7 @@ def open(  # noqa: A001 - the public name is perdure.open
             threads=threads,
             checkpoints=checkpoints,
             memory=memory,
+            paging=paging,
             encoder=(lambda: load_encoder(place)) if encoder is None else (lambda: encoder),
             cache=place,
         )

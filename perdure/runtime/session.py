@@ -118,7 +118,9 @@ class Session(Checkout):
             records = made.recall_record(), made.opening_record()
             self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records)
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))
+            self._runtime.residence.make_room()
         except BaseException:
+            self.rest()
             self._turn_lock.release()
             raise
         return Stream(self, Turn(self, made, said, settings, cost))
@@ -137,6 +139,7 @@ class Session(Checkout):
 
     def end_turn(self) -> None:
         """Let the next turn begin (called by a Stream when it is over)."""
+        self.rest()
         self._turn_lock.release()
 
     def fail_turn(self) -> None:
@@ -221,6 +224,7 @@ class Session(Checkout):
             self.acquire()
             yield self.copy
         finally:
+            self.rest()
             self._turn_lock.release()
 
     # time travel

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+from torch import Tensor
+
 from ..config import CheckpointOptions
 from ..memory.checkpoints import PROMPT, retained
 from ..memory.draft import NewBlock, NewSnapshot
@@ -30,6 +32,7 @@ from ..stores.base import Digest
 from .encoding import block_meta, pack_snapshot, pack_summary, raw
 from .engine import Boundary, Brought, Engine
 from .state.base import FULL, Group, Snapshot, State
+from .state.paging import hosted
 
 
 class Pending(NamedTuple):
@@ -95,11 +98,11 @@ class Warm:
 
     def capture(self, upto: int, engine: Engine) -> None:
         """Take the bytes of blocks before token `upto` that no commit holds yet."""
-        window = sliding(engine)
-        for span in blocks(self.taken, upto):
-            full = bytes(raw(self.state.export(Group(FULL), span.start, span.end)))
-            slid = bytes(raw(self.state.export(window, span.start, span.end))) if window else b""
-            self.captured.append(Captured(span, full, slid))
+        window, spans = sliding(engine), list(blocks(self.taken, upto))
+        full = Outgoing(self.state, Group(FULL), spans, engine)
+        slid = Outgoing(self.state, window, spans, engine) if window else None
+        for span in spans:
+            self.captured.append(Captured(span, bytes(full.take(span)), b"" if slid is None else bytes(slid.take(span))))
 
     @property
     def held_bytes(self) -> int:
@@ -141,6 +144,23 @@ class Warm:
         self.state.settle(self.stored)
 
 
+class Outgoing:
+    """The bytes of blocks of a group, brought to the host when they are asked for, as many as one wait is enough for."""
+
+    def __init__(self, state: State, group: Group, spans: Sequence[Span], engine: Engine) -> None:
+        self._state, self._group, self._spans = state, group, list(spans)
+        self._staging = engine.adapter.staging
+        self._here: dict[Span, Tensor] = {}
+
+    def take(self, span: Span) -> memoryview:
+        """The bytes of one of the blocks; asked for in their order, each costs its share of a wait."""
+        if span not in self._here:
+            count = self._staging.at_once(self._state.nbytes(self._group, span.end - span.start))
+            wanted = [span, *[other for other in self._spans if other.start > span.start][: count - 1]]
+            self._here = dict(zip(wanted, self._state.exported(self._group, wanted), strict=True))
+        return raw(self._here.pop(span))
+
+
 class Additions(NamedTuple):
     """What the next commit adds: blocks, those of sliding layers (None: the model has none), snapshots, the last lineage."""
 
@@ -177,15 +197,26 @@ def _named(warm: Warm, recipe: Digest, places: Sequence[Span]) -> tuple[list[Spa
 
 
 def _blocks(warm: Warm, engine: Engine, names: Mapping[Span, Digest]) -> tuple[list[NewBlock], list[NewBlock] | None]:
-    window = sliding(engine)
-    held = {item.span: item.full for item in warm.captured}
-    full = [_block(warm, Group(FULL), span, name, warm.known, held) for span, name in names.items()]
+    window, group = sliding(engine), Group(FULL)
+    full = _group_blocks(warm, engine, group, names, warm.known, {item.span: item.full for item in warm.captured})
     if window is None:
         return full, None
+    slid = {span: derived(name, WINDOWS) for span, name in names.items()}
     held = {item.span: item.window for item in warm.captured}
-    return full, [
-        _block(warm, window, span, derived(name, WINDOWS), warm.known_windows, held) for span, name in names.items()
-    ]
+    return full, _group_blocks(warm, engine, window, slid, warm.known_windows, held)
+
+
+def _group_blocks(
+    warm: Warm,
+    engine: Engine,
+    group: Group,
+    names: Mapping[Span, Digest],
+    known: Mapping[int, tuple[Digest, Digest]],
+    held: Mapping[Span, bytes],
+) -> list[NewBlock]:
+    here = [span for span in names if span not in held and span.start not in known]
+    rest = Outgoing(warm.state, group, here, engine)
+    return [_block(warm, group, span, name, known, held, rest) for span, name in names.items()]
 
 
 def sliding(engine: Engine) -> Group | None:
@@ -200,6 +231,7 @@ def _block(
     name: Digest,
     known: Mapping[int, tuple[Digest, Digest]],
     held: Mapping[Span, bytes],
+    rest: Outgoing,
 ) -> NewBlock:
     count = span.end - span.start
     digest = known[span.start][1] if span.start in known else None
@@ -207,14 +239,15 @@ def _block(
         count,
         name,
         block_meta(warm.state, group, span.start, count),
-        lambda: held[span] if span in held else raw(warm.state.export(group, span.start, span.end)),
+        lambda: held[span] if span in held else rest.take(span),
         digest,
     )
 
 
 def _new_snapshot(item: Pending, name: Digest, engine: Engine, how: str) -> NewSnapshot:
-    meta, payload = pack_snapshot(item.snapshot, engine, how)
-    kept = item.snapshot.summary
+    snapshot = hosted(item.snapshot, engine.adapter.staging)
+    meta, payload = pack_snapshot(snapshot, engine, how)
+    kept = snapshot.summary
     return NewSnapshot(item.mark, name, meta, lambda: payload, None if kept is None else pack_summary(kept))
 
 

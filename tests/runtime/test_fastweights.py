@@ -16,6 +16,7 @@ from perdure.runtime import Runtime
 from perdure.runtime.session import Session
 from perdure.testing.encoder import HashedWords
 from perdure.testing.records import record_of
+from perdure.testing.tiny import tiny_llama
 
 from ..conftest import Opens
 
@@ -224,3 +225,12 @@ def test_the_grid_is_cut_only_where_records_open(opens: Opens) -> None:
         said(session, UNRELATED)
         first = runtime.repository.runs(session.head)[0]
         assert list(grid(first.start, first.end))[-1].end == first.end
+
+
+@forms
+def test_a_model_with_one_kv_head(opens: Opens, form: str, tmp_path: Path) -> None:
+    folder = tiny_llama(tmp_path / "model", heads=4, kv_heads=1)
+    with opens(model=str(folder), encoder=HashedWords()) as runtime:
+        base, known = runtime.session("base"), taught(runtime, form=form)
+        assert not torch.equal(said(base, ASK), said(known, ASK))
+        assert known.verify() == []

@@ -126,7 +126,7 @@ def _likelihood(runtime: Runtime, example: Example, made: Written | None) -> flo
 def _trained_likelihood(runtime: Runtime, example: Example, made: Written) -> float:
     """The same where training finds it."""
     engine = runtime.engine
-    page = sheet(runtime.loaded.chat, [Lesson((example,), ())])
+    page = sheet(runtime.loaded.chat, [Lesson((example,), ())], runtime.engine.device)
     upper = Upper(engine, 1)
     prepared = upper.prepare(page.rows)
     acting = acting_of(engine.model.base_model, [made], page.lesson)
@@ -189,7 +189,7 @@ def test_the_upper_layers_alone_give_what_the_whole_model_gives(runtime: Runtime
 
 def test_a_sheet_says_what_is_wanted_where(runtime: Runtime) -> None:
     chat = runtime.loaded.chat
-    page = sheet(chat, LESSONS[:1])
+    page = sheet(chat, LESSONS[:1], torch.device("cpu"))
     assert page.lesson.tolist() == [0, 0, 0]
     first = page.rows[0]
     end = first.tokens[first.start :]

@@ -143,6 +143,11 @@ def about(wanted: Wanted, candidate: str, gain: Gain, remembered: Gain) -> dict[
 
 
 def _adapter(loaded: LoadedModel) -> CacheAdapter:
+    if loaded.model.device.type != "cpu":
+        raise InvalidInput(
+            "Gates are learned on the CPU: the GPU's memory operations have no gradients. Hide the GPU "
+            '(CUDA_VISIBLE_DEVICES="") and calibrate again; the calibration serves on the GPU too.'
+        )
     adapter = make_engine(loaded)[0].adapter
     if not isinstance(adapter, CacheAdapter) or not adapter.hears or adapter.fixed:
         raise InvalidInput(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ...kernels import rotate
+from ...kernels import rotate, rotate_reference
 from .plan import LayerPlan, Row
 from .slabs import SlabShape
 
@@ -30,7 +30,9 @@ class Turn(NamedTuple):
     start: int
 
     def move(self, keys: Tensor, delta: int | Tensor) -> Tensor:
-        return rotate(keys, delta, self.inv_freq, interleaved=self.interleaved, start=self.start)
+        # The kernel of a GPU has no gradients, which training records asks for.
+        turned = rotate_reference if keys.requires_grad and keys.is_cuda else rotate
+        return turned(keys, delta, self.inv_freq, interleaved=self.interleaved, start=self.start)
 
 
 class Bank(NamedTuple):

@@ -19,12 +19,14 @@ from ...errors import RecipeMismatch
 from ...memory.events import Event
 from ...memory.records import LayerKind
 from ...memory.summary import HeavyHitters, Infini, Kept, Memory, SinksOnly, Summary
+from ...memory.tokenlog import Span
 from ...memory.working import WHOLE, Placement
 from ...stores.base import Buffer
 
 if TYPE_CHECKING:
     from ..composing import Opened
     from .banks import Bank
+    from .paging import Staging
 
 FULL = "full"
 WINDOW = "window"
@@ -156,6 +158,10 @@ class State(ABC):
         Does not move `seen`.
         """
 
+    def exported(self, group: Group, spans: Sequence[Span]) -> list[Tensor]:
+        """What `export` gives for each span, in the host's memory."""
+        return [self.export(group, span.start, span.end) for span in spans]
+
     @abstractmethod
     def shapes(self, group: Group, tokens: int) -> list[list[int]]:
         """The shapes [rows, H, tokens, D] of the tensors that `export` strings together, in their order."""
@@ -187,6 +193,28 @@ class State(ABC):
     @abstractmethod
     def release(self) -> None:
         """Give the memory back; the state is empty afterwards."""
+
+    @property
+    @abstractmethod
+    def resident(self) -> int:
+        """Bytes of the device's memory that it takes."""
+
+    @property
+    @abstractmethod
+    def away(self) -> int:
+        """Bytes that lie in the host's memory since it was parked; 0 where it was not."""
+
+    @abstractmethod
+    def park(self) -> None:
+        """Leave the device's memory for the host's, to the bit. Nothing else is asked of a parked state than `unpark`,
+        `release`, `seen`, `place` and `happened`.
+
+        A state into which memories are pasted stays where it is, as does one with fast weights that act.
+        """
+
+    @abstractmethod
+    def unpark(self) -> None:
+        """Come back as it was when it was parked; a state that was not stays as it is."""
 
     @abstractmethod
     def fork(self) -> State:
@@ -238,6 +266,8 @@ class StateAdapter(ABC):
     hears: bool = False
     """Whether attention can be listened to: its mass counted, scores added to recalled keys."""
     dtype: torch.dtype
+    staging: Staging
+    """Between the device that its states lie on and the host."""
     banks: Sequence[Bank] = ()
     """The layers that attend to everything, and so may have a memory."""
     summaries: Summaries = Summaries()

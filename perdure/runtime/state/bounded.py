@@ -45,6 +45,7 @@ class WorkingSet:
         self.kept: Kept | None = None
         self.tracking: Tracking | None = None
         self.segments: list[tuple[int, int, float]] = []
+        self._faded: tuple[Kept, list[tuple[int, int, float]]] | None = None
         self.mass: list[Tensor] = []
 
     @property
@@ -156,7 +157,11 @@ class WorkingSet:
 
     def fades(self) -> list[tuple[int, int, float]]:
         """The runs (start, end, bias) of kept entries whose attention scores are lowered, by slot after the first."""
-        return [] if self.kept is None else self.kept.faded(self.place.oldest)
+        if self.kept is None:
+            return []
+        if self._faded is None or self._faded[0] is not self.kept:
+            self._faded = self.kept, self.kept.faded(self.place.oldest)
+        return self._faded[1]
 
     def _scores(self, bank: int, start: int, end: int) -> Tensor:
         """The mass of the entries at slots [start, end); of those beyond the block that is counted it is not known."""
@@ -266,7 +271,7 @@ class WorkingSet:
             out = slab.buffer[:, :, at : at + chunk.used]
             out.copy_(part)
             for rows, turn in self._adapter.turned[number]:
-                out[rows] = turn.move(part[rows].to(out.device), at - chunk.first)
+                out[rows] = turn.move(out[rows], at - chunk.first)
 
     def _withdraw(self, seen: int) -> None:
         """Take what was pasted out again and close the gap: the tokens fed since move down."""
@@ -291,6 +296,16 @@ class WorkingSet:
         self._write_kept()
         count = len(self._adapter.banks) if tracking is not None else 0
         self.mass = [tensors[f"mass.{number}"].to(self._adapter.device).clone() for number in range(count)]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what it holds beside the slabs."""
+        kept = self.kept
+        return (0 if kept is None else kept.nbytes) + sum(mass.nbytes for mass in self.mass)
+
+    def vacate(self) -> None:
+        """Let go of all numbers; `put_back` brings them again. The placement stays."""
+        self.kept, self._faded, self.mass = None, None, []
 
     def copy_from(self, other: WorkingSet) -> None:
         """Become an independent twin of `other`; what is kept is never changed in place."""

@@ -18,6 +18,7 @@ from .base import Snapshot, StateAdapter
 from .bounded import turned_rows
 from .cache_state import CacheState
 from .fixed import require_fit
+from .paging import Staging
 from .plan import Row, name_of, plan_layers
 from .slabs import ROOM, BufferPool
 
@@ -32,12 +33,12 @@ class CacheAdapter(StateAdapter):
 
     def __init__(self, model: Any) -> None:
         self._config = model.config
-        self._device = str(model.device)
+        self.staging = Staging(model.device)
         self.dtype = model.dtype
         self.keyword = keyword_of(model)
         trial = self._trial(model)
         self.plans, shapes = plan_layers(trial.layers)
-        self.pools = [BufferPool(shape, self._device) for shape in shapes]
+        self.pools = [BufferPool(shape, self.staging) for shape in shapes]
         self.groups = tuple(sorted({shape.group for shape in shapes}))
         self.device = model.device
         self.banks = banks_of(self.plans, shapes)
@@ -148,7 +149,8 @@ class CacheAdapter(StateAdapter):
             state.reserve(len(TRIAL_TOKENS))
             try:
                 state.run(model, inputs_of(model, TRIAL_TOKENS, 0))
-            except (RuntimeError, TypeError, ValueError):
+            except (ImportError, RuntimeError, TypeError, ValueError):
+                # An ImportError is a GPU without Triton.
                 return {}
             finally:
                 heard = state.heard

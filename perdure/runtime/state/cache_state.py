@@ -7,7 +7,7 @@ layers of other kinds stay as they are: both are stored as snapshots.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,13 +15,15 @@ from transformers.cache_utils import DummyLayer
 
 from ...config import BLOCK_TOKENS
 from ...memory.events import Event
+from ...memory.tokenlog import Span
 from ...memory.working import WHOLE, Placement
 from ..attention import KEYWORD
 from .base import Chunk, Group, Snapshot, State
 from .bounded import Tracking, WorkingSet
-from .codec import put_together, take_apart
+from .codec import put_together, take_apart, tensors_in
 from .ear import Ear
 from .layers import HybridLayer, IndexedLayer, KVLayer
+from .paging import parked, placed
 from .plan import Row
 from .slabs import Slab, group_of
 
@@ -42,10 +44,24 @@ LINEAR = (
 """What a linear-attention layer consists of; `number_of_states` and `record_past` come with a new one."""
 
 
+class Parked(NamedTuple):
+    """What a state held, in host memory: what its slabs held each, and all else."""
+
+    slabs: list[Tensor]
+    rest: Snapshot | None
+
+    @property
+    def nbytes(self) -> int:
+        kept = None if self.rest is None else self.rest.summary
+        rest = (0 if self.rest is None else self.rest.nbytes) + (0 if kept is None else kept.nbytes)
+        return rest + sum(tensor.nbytes for tensor in self.slabs)
+
+
 class CacheState(State):
     """A transformers cache whose keys and values lie in slabs."""
 
     _ear: Ear | None = None
+    _parked: Parked | None = None
 
     def __init__(self, adapter: CacheAdapter, capacity: int = 0, *, whole: bool = False) -> None:
         self.seen = 0
@@ -160,6 +176,9 @@ class CacheState(State):
             return parts[0]
         return torch.cat(parts) if parts else torch.empty(0, dtype=torch.uint8)
 
+    def exported(self, group: Group, spans: Sequence[Span]) -> list[Tensor]:
+        return self._adapter.staging.to_host(super().exported(group, spans))
+
     def load(self, group: Group, start: int, tokens: int, payload: memoryview, shifts: Sequence[int] = ()) -> None:
         at = 0
         for number, slab in enumerate(self._slabs):
@@ -245,8 +264,39 @@ class CacheState(State):
         for slab in self._slabs:
             slab.release()
         self._set = WorkingSet(self._adapter, self._slabs)
-        self._ear = None
+        self._ear = self._parked = None
         self._renew()
+
+    @property
+    def resident(self) -> int:
+        layers = [vars(self.container.layers[index]) for index in self._adapter.kept_layers]
+        rest = tensors_in([*layers, self._extra()])
+        return sum(slab.buffer.nbytes for slab in self._slabs) + self._set.nbytes + sum(tensor.nbytes for tensor in rest)
+
+    @property
+    def away(self) -> int:
+        return 0 if self._parked is None else self._parked.nbytes
+
+    def park(self) -> None:
+        if self._parked is not None or self.place.recalled or self.opened is not None:
+            return
+        staging, rest = self._adapter.staging, self.snapshot()
+        slabs = staging.parked([slab.used(self._end(slab)) for slab in self._slabs])
+        self._parked = Parked(slabs, None if rest is None else parked(rest, staging))
+        self._ear = None
+        self._set.vacate()
+        self._renew()
+        for slab in self._slabs:
+            slab.vacate()
+
+    def unpark(self) -> None:
+        if self._parked is None:
+            return
+        for slab, held in zip(self._slabs, self._parked.slabs, strict=True):
+            slab.occupy(held)
+        if self._parked.rest is not None:
+            self.put_back(placed(self._parked.rest, self._adapter.staging))
+        self._parked = None
 
     def fork(self) -> CacheState:
         twin = type(self)(self._adapter, whole=self.whole)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -28,6 +28,19 @@ def take_apart(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, PLAIN):
         return value
     raise TypeError(f"{path} holds a {type(value).__name__}, which no snapshot can hold")
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Every tensor of a nested value."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        # Listed at once: a forward in another thread may add to it.
+        for item in list(value.values()):
+            yield from tensors_in(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
 
 
 def put_together(value: Any, tensors: Mapping[str, Tensor]) -> Any:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...kernels import attend_segments, joined, mass
+from ...kernels import joined, mass
 from ...memory.summary import Reader
+from ..attend import attend_segments
 from .bounded import WorkingSet
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Ear:
         heads, t, n, dim = keys.shape
         grouped = query[0].float().view(heads, -1, t, dim).transpose(1, 2)
         scores = (grouped @ keys.transpose(2, 3) * scale).transpose(1, 2)
-        return scores.reshape(1, -1, t, n), values[None]
+        # Of a single KV head a reshape would be a view, and not contiguous.
+        return scores.contiguous().view(1, -1, t, n), values[None]
 
     def _standing(self, count: int) -> Mapping[int, Tensor]:
         """Those keys where each of `count` queries stands, [H, T, n, D] by layer; of all layers at once."""

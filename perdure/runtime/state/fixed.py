@@ -13,7 +13,8 @@ from ...errors import RecipeMismatch
 from ...memory.records import LayerKind
 from ...memory.working import WHOLE, Placement
 from .base import Group, Snapshot, State, StateAdapter
-from .codec import put_together, take_apart
+from .codec import put_together, take_apart, tensors_in
+from .paging import Staging, parked, placed
 
 
 class FixedState(State):
@@ -23,6 +24,7 @@ class FixedState(State):
         self.seen = 0
         self._adapter = adapter
         self._value = adapter.fresh()
+        self._parked: Snapshot | None = None
 
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
         out = model(**inputs, **{self._adapter.keyword: self._value}, use_cache=True)
@@ -68,7 +70,26 @@ class FixedState(State):
 
     def release(self) -> None:
         self.seen = 0
-        self._value = self._adapter.fresh()
+        self._value, self._parked = self._adapter.fresh(), None
+
+    @property
+    def resident(self) -> int:
+        value = self._value
+        return sum(tensor.nbytes for tensor in tensors_in(None if value is None else self._adapter.read(value)))
+
+    @property
+    def away(self) -> int:
+        return 0 if self._parked is None else self._parked.nbytes
+
+    def park(self) -> None:
+        snapshot = None if self._parked is not None or self.opened is not None or not self.seen else self.snapshot()
+        if snapshot is not None:
+            self._parked, self._value = parked(snapshot, self._adapter.staging), None
+
+    def unpark(self) -> None:
+        if self._parked is not None:
+            self.put_back(placed(self._parked, self._adapter.staging))
+            self._parked = None
 
     def fork(self) -> FixedState:
         twin = FixedState(self._adapter)
@@ -89,6 +110,7 @@ class FixedAdapter(StateAdapter):
     def __init__(self, model: Any, layers: int) -> None:
         self.config = model.config
         self.device = str(model.device)
+        self.staging = Staging(model.device)
         self.dtype = model.dtype
         self._layers = layers
         self._fit: dict[str, tuple[torch.Size, torch.dtype]] = {}

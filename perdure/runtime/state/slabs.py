@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .base import FULL, WINDOW, Group
+from .paging import Staging
 
 ROOM = 256
 """Tokens that a newly made buffer has room for beyond what was asked, so that a short turn needs no larger one."""
@@ -37,9 +38,9 @@ class BufferPool:
     released buffer is kept for the next session, up to `bound` bytes of them; `warm` makes one ahead of time.
     """
 
-    def __init__(self, shape: SlabShape, device: str, bound: int = 256 << 20) -> None:
+    def __init__(self, shape: SlabShape, staging: Staging, bound: int = 256 << 20) -> None:
         self.shape = shape
-        self._device = device
+        self.staging = staging
         self._bound = bound
         self._free: list[Tensor] = []
         self._lock = threading.Lock()
@@ -68,7 +69,7 @@ class BufferPool:
         _, rows, heads, dim, dtype = self.shape
         # A buffer outlives the forward that asked for it, so it must not be an inference tensor.
         with torch.inference_mode(mode=False):
-            return torch.empty(rows, heads, capacity, dim, dtype=dtype, device=self._device)
+            return torch.empty(rows, heads, capacity, dim, dtype=dtype, device=self.staging.device)
 
 
 class Slab:
@@ -143,7 +144,7 @@ class Slab:
         if target.device.type == "cpu":
             target.numpy()[...] = source
         else:
-            target.copy_(torch.from_numpy(source.copy()))
+            self._pool.staging.to_device(source, target)
 
     def open_at(self, start: int) -> None:
         """An empty slab begins at token `start`, because nothing before it will be read."""
@@ -154,6 +155,20 @@ class Slab:
         self._pool.give(self.buffer)
         self.buffer = self._pool.take(0)
         self.base = self._floor = 0
+
+    def used(self, seen: int) -> Tensor:
+        """All that a slab of `seen` tokens holds."""
+        return self.buffer[:, :, : max(0, seen - self.base)]
+
+    def vacate(self) -> None:
+        """Give the buffer away; what it held is somewhere else and comes back by `occupy`."""
+        self._pool.give(self.buffer)
+        self.buffer = self._pool.take(0)
+
+    def occupy(self, held: Tensor) -> None:
+        """Hold again what `used` gave."""
+        self.buffer = self._pool.take(held.shape[2])
+        self.buffer[:, :, : held.shape[2]].copy_(held, non_blocking=True)
 
     def copy_from(self, other: Slab, seen: int) -> None:
         """Become an independent twin of `other`."""

@@ -69,7 +69,7 @@ class ClosedForm(_OneLayer):
     def _solved(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         ordinary = covariance(self._engine, self._chat, self._layer, self._place)
         freed = torch.linalg.solve(RIDGE * ordinary, keys.T).T  # K L, with L the inverse of the weighted covariance
-        inner = torch.eye(len(keys)) + keys @ freed.T
+        inner = torch.eye(len(keys), device=keys.device) + keys @ freed.T
         return torch.linalg.solve(inner, freed), values.T
 
 

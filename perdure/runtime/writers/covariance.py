@@ -40,10 +40,10 @@ def _measured(engine: Engine, chat: ChatFormat, layer: int, module: Module) -> T
     prepared = upper.prepare(rows)
     with engine.alone(), hooked([(module, hear)]):
         upper.run(prepared)
-    seen = torch.zeros(keys[0].shape[:2], dtype=torch.bool)
+    seen = torch.zeros(keys[0].shape[:2], dtype=torch.bool, device=keys[0].device)
     for number, row in enumerate(rows):
         seen[number, : len(row.tokens) - row.start] = True
     every = keys[0][seen]
     found = every.T @ every / len(every)
-    floored: Tensor = found + FLOOR * found.diagonal().mean() * torch.eye(len(found))
+    floored: Tensor = found + FLOOR * found.diagonal().mean() * torch.eye(len(found), device=found.device)
     return floored

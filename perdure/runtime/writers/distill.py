@@ -95,7 +95,7 @@ class Distilled(Writer):
     def _steps(self, lessons: Sequence[Lesson], trained: Trained) -> Iterator[int]:
         """Train, telling of each step when it is done."""
         settings = self._settings
-        task = Task(self._engine, sheet(self._chat, lessons), self._first)
+        task = Task(self._engine, sheet(self._chat, lessons, self._engine.device), self._first)
         optimizer = torch.optim.AdamW(trained.parameters, lr=settings.rate, betas=(0.9, 0.95), weight_decay=0)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         for step in range(1, settings.steps + 1):
@@ -133,11 +133,13 @@ class Factors(Trained):
     @classmethod
     def fresh(cls, lessons: int, places: Places, rank: int) -> Factors:
         """Factors that change nothing yet, the same for each lesson, whoever else is in the batch."""
-        generator = torch.Generator().manual_seed(0)
-        down = [torch.randn(rank, d_in, generator=generator) / math.sqrt(d_in) for _, d_in in places.shapes]
+        # Drawn on the host, so that they are the same numbers on every device.
+        generator, device = torch.Generator().manual_seed(0), places.device
+        drawn = [torch.randn(rank, d_in, generator=generator, device="cpu") for _, d_in in places.shapes]
+        down = [(part / math.sqrt(part.shape[1])).to(device) for part in drawn]
         return cls(
             [part.expand(lessons, -1, -1).clone().requires_grad_() for part in down],
-            [torch.zeros(lessons, d_out, rank, requires_grad=True) for d_out, _ in places.shapes],
+            [torch.zeros(lessons, d_out, rank, device=device, requires_grad=True) for d_out, _ in places.shapes],
             places,
         )
 

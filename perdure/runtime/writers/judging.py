@@ -37,7 +37,7 @@ def judge(engine: Engine, chat: ChatFormat, lessons: Sequence[Lesson], written: 
     if not lessons:
         return []
     places = upper_places(engine.model.base_model)
-    upper, page = Upper(engine, places.first), sheet(chat, lessons)
+    upper, page = Upper(engine, places.first), sheet(chat, lessons, engine.device)
     prepared = upper.prepare(page.rows)
     head = engine.model.get_output_embeddings().weight
     with engine.alone():
@@ -52,7 +52,9 @@ def judge(engine: Engine, chat: ChatFormat, lessons: Sequence[Lesson], written: 
 
 def acting_of(model: Module, written: Sequence[Written], lesson: Tensor) -> Acting:
     """How each row hears the record of its lesson. All records are of one form and for the same places."""
-    stacked = [torch.stack(parts).float() for parts in zip(*(each.tensors for each in written), strict=True)]
+    stacked = [
+        torch.stack(parts).to(lesson.device).float() for parts in zip(*(each.tensors for each in written), strict=True)
+    ]
     pairs = list(zip(written[0].places, stacked[::2], stacked[1::2], strict=True))
     if written[0].form == KV:
         return Acting((), {layer_of(place): (key[lesson], value[lesson]) for place, key, value in pairs})

@@ -31,20 +31,22 @@ class Sheet(NamedTuple):
     held: Tensor
 
 
-def sheet(chat: ChatFormat, lessons: Sequence[Lesson]) -> Sheet:
-    """All rows of some lessons."""
+def sheet(chat: ChatFormat, lessons: Sequence[Lesson], device: torch.device) -> Sheet:
+    """All rows of some lessons, for a model on this device."""
     made = [(i, _row(chat, each, leash)) for i, lesson in enumerate(lessons) for each, leash in _examples(lesson)]
     longest = max(len(row.tokens) - row.start for _, (row, _, _) in made)
-    wanted = torch.zeros(len(made), longest, dtype=torch.long)
-    weight, held = torch.zeros(len(made), longest), torch.zeros(len(made), longest, dtype=torch.bool)
+    wanted = torch.zeros(len(made), longest, dtype=torch.long, device="cpu")
+    weight, held = torch.zeros(wanted.shape, device="cpu"), torch.zeros(wanted.shape, dtype=torch.bool, device="cpu")
     for at, (_, (row, weights, leash)) in enumerate(made):
         end = row.tokens[row.start :]
-        wanted[at, : len(end) - 1] = torch.tensor(end[1:])
-        weight[at, : len(weights)] = torch.tensor(weights)
+        wanted[at, : len(end) - 1] = torch.tensor(end[1:], device="cpu")
+        weight[at, : len(weights)] = torch.tensor(weights, device="cpu")
         held[at, weights.count(0.0) : len(end)] = leash
         weight[at] *= not leash
-    lesson = torch.tensor([i for i, _ in made])
-    return Sheet(tuple(row for _, (row, _, _) in made), lesson, wanted, weight, held)
+    lesson = torch.tensor([i for i, _ in made], device="cpu")
+    # Filled place by place on the host, and taken to the device once.
+    there = (tensor.to(device) for tensor in (lesson, wanted, weight, held))
+    return Sheet(tuple(row for _, (row, _, _) in made), *there)
 
 
 def _examples(lesson: Lesson) -> list[tuple[Example, bool]]:

@@ -38,7 +38,7 @@ class Pairs(NamedTuple):
 
 def gather(engine: Engine, chat: ChatFormat, lessons: Sequence[Lesson], layer: int, place: str) -> Pairs:
     """The pairs at the answers of all examples, the token after each answer among them."""
-    page = sheet(chat, [Lesson(lesson.examples, ()) for lesson in lessons])
+    page = sheet(chat, [Lesson(lesson.examples, ()) for lesson in lessons], engine.device)
     upper, heard = Upper(engine, layer), _Heard()
     prepared = upper.prepare(page.rows)
     model = engine.model.base_model

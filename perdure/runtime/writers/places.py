@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch.nn import Linear, Module
 
 from ...errors import InvalidInput
@@ -17,6 +18,10 @@ class Places(NamedTuple):
     modules: tuple[Module, ...]
     shapes: tuple[tuple[int, int], ...]
     first: int
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.modules[0].parameters()).device
 
 
 def upper_places(model: Module) -> Places:

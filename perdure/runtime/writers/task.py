@@ -41,7 +41,7 @@ class Task:
         self._tokens = torch.unique(torch.cat([wanted, likely.flatten()]))
         self._head = head[self._tokens]
         self._wanted = torch.searchsorted(self._tokens, wanted)
-        self._seen = torch.zeros(int(self.sheet.lesson.max()) + 1, len(self._tokens), dtype=torch.bool)
+        self._seen = torch.zeros(int(self.sheet.lesson.max()) + 1, len(self._tokens), dtype=torch.bool, device=head.device)
         self._seen[self._whose[self._taught], self._wanted] = True
         whose = self._whose[self.sheet.held][:, None].expand_as(likely)
         self._seen[whose, torch.searchsorted(self._tokens, likely)] = True
@@ -67,5 +67,5 @@ class Task:
     def _mean(self, values: Tensor, places: Tensor, weights: Tensor) -> Tensor:
         """The sum over lessons of the weighted means of each one's places."""
         whose = self._whose[places]
-        count = torch.zeros(len(self._seen)).index_add_(0, whose, weights)
+        count = torch.zeros(len(self._seen), device=weights.device).index_add_(0, whose, weights)
         return (values * weights / count[whose]).sum()

@@ -58,9 +58,9 @@ class Upper:
     def prepare(self, rows: Sequence[Row]) -> Prepared:
         """Run whole rows with the base weights, and keep what their ends need. What all begin with is run once."""
         same = common([row.tokens[: row.start] for row in rows])
-        before = self._recorded(torch.tensor([rows[0].tokens[:same]]), _Recorder({}))[1] if same else {}
+        before = self._recorded(self._ids([rows[0].tokens[:same]]), _Recorder({}))[1] if same else {}
         longest = max(len(row.tokens) for row in rows)
-        padded = torch.tensor([[*row.tokens[same:], *[0] * (longest - len(row.tokens))] for row in rows])
+        padded = self._ids([[*row.tokens[same:], *[0] * (longest - len(row.tokens))] for row in rows])
         hidden, kept = self._recorded(padded, _Recorder(before))
         return _cut(rows, same, hidden, {layer: kept[layer] for layer in kept if layer >= self._first})
 
@@ -68,8 +68,8 @@ class Upper:
         """Of the last tokens of rows, keys that stand nowhere and values [B, H, last, D], by layer; rows run alone."""
         found: dict[int, list[tuple[Tensor, Tensor]]] = {}
         for row in rows:
-            tokens = torch.tensor([row.tokens])
-            places = torch.arange(len(row.tokens))[None, -last:]
+            tokens = self._ids([row.tokens])
+            places = torch.arange(len(row.tokens), device=tokens.device)[None, -last:]
             for layer, (key, value) in self._recorded(tokens, _Recorder({}))[1].items():
                 if layer >= self._first:
                     free = self._engine.adapter.unplaced(layer, key[:, :, -last:].float(), places)
@@ -78,15 +78,17 @@ class Upper:
             layer: (torch.cat([k for k, _ in pairs]), torch.cat([v for _, v in pairs])) for layer, pairs in found.items()
         }
 
+    def _ids(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor(rows, device=self._engine.device)
+
     def _recorded(self, tokens: Tensor, ear: _Recorder) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
         """What enters the first upper layer for tokens [B, T], and the keys and values of all layers."""
         entered = _Entered()
-        positions = torch.arange(ear.before, ear.before + tokens.shape[1]).expand_as(tokens)
-        place = self._engine.device
+        positions = torch.arange(ear.before, ear.before + tokens.shape[1], device=tokens.device).expand_as(tokens)
         with self._engine.alone():
             hook = self._layers[self._first].register_forward_pre_hook(entered, with_kwargs=True)
             try:
-                self._model(input_ids=tokens.to(place), position_ids=positions.to(place), use_cache=False, **{KEYWORD: ear})
+                self._model(input_ids=tokens, position_ids=positions, use_cache=False, **{KEYWORD: ear})
             finally:
                 hook.remove()
         return entered.hidden, ear.kept
@@ -161,7 +163,7 @@ class _Recorder:
             keys, values = (part.expand(rows, -1, -1, -1) for part in self._past[layer])
             key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
         self.kept[layer] = key, value
-        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril(self.before)
+        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril(self.before)
         return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale, enable_gqa=True)
 
 
@@ -197,14 +199,15 @@ class _Continued:
 
 def _cut(rows: Sequence[Row], same: int, hidden: Tensor, kept: dict[int, tuple[Tensor, Tensor]]) -> Prepared:
     """Ends to the left, beginnings padded on the right. `hidden` [B, T, d] is of what follows the first `same` tokens."""
-    starts = torch.tensor([row.start for row in rows])
-    before, longest = int(starts.max()), max(len(row.tokens) - row.start for row in rows)
-    places = starts[:, None] + torch.arange(longest)
+    before, longest = max(row.start for row in rows), max(len(row.tokens) - row.start for row in rows)
+    here = hidden.device
+    starts = torch.tensor([row.start for row in rows], device=here)
+    places = starts[:, None] + torch.arange(longest, device=here)
     inside = (places - same).clamp(max=hidden.shape[1] - 1)
     ends = hidden.gather(1, inside[..., None].expand(-1, -1, hidden.shape[-1]))
     past = {layer: (key[:, :, :before], value[:, :, :before]) for layer, (key, value) in kept.items()}
-    seen = (torch.arange(before) < starts[:, None])[:, None, None].expand(-1, 1, longest, -1)
-    causal = torch.ones(longest, longest, dtype=torch.bool).tril().expand(len(rows), 1, -1, -1)
+    seen = (torch.arange(before, device=here) < starts[:, None])[:, None, None].expand(-1, 1, longest, -1)
+    causal = torch.ones(longest, longest, dtype=torch.bool, device=here).tril().expand(len(rows), 1, -1, -1)
     return Prepared(ends, places, past, torch.cat([seen, causal], dim=-1))
 
 
