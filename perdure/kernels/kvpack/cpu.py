@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..dispatch import dispatched
 from ..rope.cpu import rotate_
 from .reference import Packed, require_packable, require_turn, share
 
@@ -21,7 +20,6 @@ _CHUNK = 1 << 19  # numbers worked on at once: with fewer the calls show, with m
 _RUN = 1 << 13  # numbers from which on a block is copied by a call of its own
 
 
-@dispatched("perdure.kernels.kvpack.gpu")
 def pack(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     """Same contract as `pack_reference`, in float32: few codes differ by one from the reference's, at what is almost a tie.
 
@@ -46,7 +44,6 @@ def pack(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     return Packed(codes, k_scale.squeeze(2), k_zero.squeeze(2), v_scale.squeeze(4), v_zero.squeeze(4))
 
 
-@dispatched("perdure.kernels.kvpack.gpu")
 def unpack_(
     caches: Sequence[Tensor],
     block_ids: Tensor,
@@ -80,7 +77,7 @@ def _plain(caches: Sequence[Tensor], ids: Tensor) -> Packed:
     for cache, layer in zip(caches, codes, strict=True):
         for side in (0, 1):
             torch.index_select(cache[side], 0, ids, out=layer[side])
-    return Packed(codes, *[codes.new_empty(0)] * 4)
+    return Packed(codes, *(codes.new_empty(0) for _ in range(4)))
 
 
 def _room(cache: Tensor, n: int, dtype: torch.dtype) -> Tensor:

@@ -238,7 +238,7 @@ def pack(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     if bits == 16:
         codes = room(len(caches), 2, n, tokens, heads, dim)
         _move(caches, block_ids, codes, back=False)
-        return Packed(codes, *[codes.new_empty(0)] * 4)
+        return Packed(codes, *(codes.new_empty(0) for _ in range(4)))
     codes = torch.empty(len(caches), 2, n, tokens, heads, dim * bits // 8, dtype=torch.uint8, device=first.device)
     k_scale, k_zero = (room(len(caches), n, heads, dim) for _ in range(2))
     v_scale, v_zero = (room(len(caches), n, tokens, heads) for _ in range(2))

@@ -6,13 +6,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..dispatch import dispatched
 from .reference import Summary
 
 _CHUNK = 1 << 19  # numbers worked on at once
 
 
-@dispatched("perdure.kernels.selection.gpu")
 def block_summary(k_cache: Tensor, block_ids: Tensor, lengths: Tensor | None = None) -> Summary:
     """Same contract as `block_summary_reference`; minimum and maximum are exact, the mean is computed in float32.
 
@@ -39,7 +37,6 @@ def _summary(keys: Tensor, counts: Tensor | None) -> Summary:
     return Summary(*(part.masked_fill_(counts == 0, 0.0) for part in (mean, least, most)))
 
 
-@dispatched("perdure.kernels.selection.gpu")
 def block_score(
     query: Tensor, reps: Tensor | tuple[Tensor, Tensor], valid: Tensor | None = None, shared: bool = False
 ) -> Tensor:
