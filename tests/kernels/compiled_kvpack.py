@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from perdure.kernels.kvpack.gpu import WORDS, move_kernel, pack_kernel, unpack_kernel, warps
+from perdure.kernels.kvpack.gpu import move_kernel, pack_kernel, unpack_kernel
+from perdure.kernels.kvpack.launches import WORDS, warps
 from perdure.kernels.kvpack.reference import share
 from perdure.kernels.tiles import padded
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from perdure.kernels import Scales, dispatch, paged_attention, paged_attention_reference
-from perdure.kernels.paged import gpu
+from perdure.kernels.paged import gpu, launches
 
 from .paging import DEVICE, Paged, error, paged, poison_memory, quantised
 
@@ -37,7 +37,7 @@ def _poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
 def launched(
     case: Paged, splits: int, causal: bool = True, window: int | None = None, scales: Scales | None = None
 ) -> tuple[Tensor, Tensor]:
-    config = gpu.chosen(case.query, case.k_cache.shape[2], scales is not None, case.cu_q is None)
+    config = launches.chosen(case.query, case.k_cache.shape[2], scales is not None, case.cu_q is None)
     scale = case.query.shape[2] ** -0.5
     return gpu.launched(*case.tensors, scale, causal, window, scales, config=config, splits=splits)
 
@@ -123,7 +123,7 @@ def test_the_public_function_comes_here_when_it_is_told_to(
 
 
 def test_keys_are_split_where_the_gpu_has_room() -> None:
-    assert gpu.split(programs=8, keys=32768, multiprocessors=132) == 33
-    assert gpu.split(programs=8, keys=500, multiprocessors=132) == 2
-    assert gpu.split(programs=4096, keys=32768, multiprocessors=132) == 1
-    assert gpu.split(programs=1, keys=10**6, multiprocessors=132) == 64
+    assert launches.split(programs=8, keys=32768, multiprocessors=132) == 33
+    assert launches.split(programs=8, keys=500, multiprocessors=132) == 2
+    assert launches.split(programs=4096, keys=32768, multiprocessors=132) == 1
+    assert launches.split(programs=1, keys=10**6, multiprocessors=132) == 64
