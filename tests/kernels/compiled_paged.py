@@ -19,9 +19,16 @@ PARTS = ["k_scale", "k_zero", "v_scale", "v_zero"]
 
 
 def compile_case(
-    width: int, dim: int, launch: launches.Launch, decoding: bool, bits: int, group: int = 4, splits: int = 1
+    width: int,
+    dim: int,
+    launch: launches.Launch,
+    decoding: bool,
+    bits: int,
+    group: int = 4,
+    splits: int = 1,
+    kind: str | None = None,
 ) -> None:
-    kind = KINDS[width]
+    kind = kind or KINDS[width]
     types = {"out": kind if splits == 1 else "*fp32", "lse": "*fp32", "query": kind, "table": "*i32", "lens": "*i32"}
     types |= dict.fromkeys(["keys", "values"], "*u8" if bits else kind)
     types |= dict.fromkeys(["n_rows", "sequences", "window", *STRIDES], "i32") | {"scale": "fp32"}
@@ -53,3 +60,8 @@ def test_it_fits(width: int, dim: int, coded: bool, bits: int, decoding: bool) -
 def test_odd_sizes_fit(dim: int, group: int) -> None:
     launch = launches.CONFIGS[2, padded(dim), False][0]
     compile_case(2, dim, launch._replace(rows=max(16, group)), decoding=True, bits=0, group=group)
+
+
+def test_float16_takes_the_launches_of_two_bytes() -> None:
+    compile_case(2, 128, launches.CONFIGS[2, 128, False][0], decoding=True, bits=0, splits=8, kind="*fp16")
+    compile_case(2, 128, launches.CONFIGS[2, 128, True][1], decoding=False, bits=4, kind="*fp16")
