@@ -42,8 +42,9 @@ def there(given: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _emptied() -> Iterator[None]:
-    """What one case held is not in the way of the next."""
+    """What one case held or compiled is not in the way of the next."""
     yield
+    torch.compiler.reset()
     torch.cuda.empty_cache()
 
 
