@@ -1,51 +1,42 @@
-"""The memory operations at named sizes: what is run, its definition, its peers, and the least bytes and operations."""
+"""The memory operations at named sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
 from perdure import kernels
+from perdure.kernels.combine import cpu as combining
 from perdure.kernels.combine.reference import work as merge_work
 from perdure.kernels.delta.reference import work as delta_work
+from perdure.kernels.infini import cpu as infini
 from perdure.kernels.infini.reference import retrieve_work, update_work
-from perdure.kernels.kvpack.reference import work as pack_work
 from perdure.kernels.lowrank.reference import work as lowrank_work
 from perdure.kernels.paged.reference import work as paged_work
-from perdure.kernels.rope.reference import work as rope_work
-from perdure.kernels.selection.reference import work_score, work_summary
 
-Made = Callable[["Size"], "Case"]
+from . import _kernel_peers as peers
+from ._kernel_blocks import packing, rope, score, summary, unpacking
+from ._kernel_case import Case, Made, Size
 
-
-@dataclass(frozen=True)
-class Size:
-    """How large: `part` of the named size (1: all of it), on which device, in which type."""
-
-    part: float
-    device: str
-    dtype: torch.dtype
-
-    def of(self, number: int, least: int = 1) -> int:
-        return max(least, int(number * self.part))
-
-    def numbers(self, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
-        return torch.randn(shape, device=self.device, dtype=torch.float32).to(dtype or self.dtype)
+ATTEND, SMOL, LLAMA = "0 attention, contiguous, 8,192 tokens", "9 heads of 64 over 3", "32 heads of 128 over 8"
 
 
-@dataclass(frozen=True)
-class Case:
-    """`run` gives tensors that `expected` gives too, from the definition; `work` is (bytes, operations)."""
+def attend(heads: int, kv: int, dim: int) -> Made:
+    """One new token over a contiguous cache, as the runtime keeps it on a CPU; whole from 1/64 of the named sizes on."""
 
-    run: Callable[[], Any]
-    expected: Callable[[], Any]
-    work: tuple[int, int]
-    peers: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    def made(size: Size) -> Case:
+        n, scale = 8192 if size.part >= 1 / 64 else 64, dim**-0.5
+        query, (key, value) = size.numbers(1, heads, 1, dim), size.numbers(2, 1, kv, n, dim)
+        moved = (2 * query.numel() + 2 * key.numel()) * query.element_size() + 4 * heads
+        return Case(
+            lambda: kernels.attend(query, key, value, scale),
+            lambda: kernels.attend_reference(query, key, value, scale),
+            (moved, 4 * heads * dim * n),
+            {"SDPA, grouped": peers.grouped_sdpa(query, key, value, scale)},
+        )
+
+    return made
 
 
 def paged(bits: int = 16) -> Made:
@@ -63,16 +54,16 @@ def paged(bits: int = 16) -> Made:
             keys, values = packed.codes[0, 0], packed.codes[0, 1]
             scales = kernels.Scales(*(part[0] for part in packed[1:]))
         key, value = (part[table.long()].flatten(1, 2).transpose(1, 2).contiguous() for part in cache)
-
-        def sdpa() -> Tensor:
-            return scaled_dot_product_attention(query.unsqueeze(2), key, value, enable_gqa=True)
-
-        args = (query, keys, values, table, lens)
+        gathered, args = (query.unsqueeze(2), key, value, scale), (query, keys, values, table, lens)
         return Case(
             lambda: kernels.paged_attention(*args, scale=scale, scales=scales),
             lambda: kernels.paged_attention_reference(*args, scale=scale, scales=scales),
             paged_work(query, keys, lens, scales),
-            {"SDPA, gathered before": sdpa},
+            {
+                "SDPA, gathered before": peers.grouped_sdpa(*gathered),
+                "FlexAttention, gathered before": peers.flex(*gathered),
+                "varlen_attn, blocks of 16 bits": peers.varlen(query, cache[0], cache[1], table, lens, scale),
+            },
         )
 
     return made
@@ -81,7 +72,13 @@ def paged(bits: int = 16) -> Made:
 def merge(size: Size) -> Case:
     tokens = size.of(8192, 16)
     parts = [(size.numbers(1, 32, tokens, 128), size.numbers(1, 32, tokens, dtype=torch.float32)) for _ in range(2)]
-    return Case(lambda: kernels.merge(parts), lambda: kernels.merge_reference(parts), merge_work(parts))
+    return Case(
+        lambda: kernels.merge(parts),
+        lambda: kernels.merge_reference(parts),
+        merge_work(parts),
+        {"flashinfer merge_state": peers.flashinfer_merge(parts)},
+        {"compiled": peers.compiled(combining.merge, parts)},
+    )
 
 
 def infini_update(rule: str) -> Made:
@@ -94,7 +91,11 @@ def infini_update(rule: str) -> Made:
         )
         args = (memory, norm, keys, values, rule)
         return Case(
-            lambda: kernels.update(*args), lambda: kernels.update_reference(*args), update_work(memory, keys, values, rule)
+            lambda: kernels.update(*args),
+            lambda: kernels.update_reference(*args),
+            update_work(memory, keys, values, rule),
+            {"fla chunk_linear_attn": peers.fla_linear(keys, values, memory)} if rule == "linear" else {},
+            {"compiled": peers.compiled(infini.update, *args)},
         )
 
     return made
@@ -109,6 +110,7 @@ def infini_retrieve(size: Size) -> Case:
         lambda: kernels.retrieve_weighed(*args),
         lambda: kernels.retrieve_weighed_reference(*args),
         retrieve_work(query, memory),
+        made={"compiled": peers.compiled(infini.retrieve_weighed, *args)},
     )
 
 
@@ -125,76 +127,10 @@ def delta(read: bool) -> Made:
             lambda: kernels.delta_update(*args),
             lambda: kernels.delta_update_reference(*args),
             delta_work(k, v, state, read=read),
+            {"fla chunk_delta_rule": peers.fla_delta(q, k, v, beta, state)},
         )
 
     return made
-
-
-def packing(bits: int) -> Made:
-    def made(size: Size) -> Case:
-        caches, ids = _caches(size)
-        return Case(
-            lambda: kernels.pack(caches, ids, bits),
-            lambda: kernels.pack_reference(caches, ids, bits),
-            _packed(caches, ids, bits),
-        )
-
-    return made
-
-
-def unpacking(bits: int) -> Made:
-    def made(size: Size) -> Case:
-        caches, ids = _caches(size)
-        packed = kernels.pack(caches, ids, bits)
-
-        def run() -> Tensor:
-            kernels.unpack_(caches, ids, packed)
-            return caches[0][:, ids.long()]
-
-        return Case(run, lambda: kernels.unpack_reference(packed)[0], _packed(caches, ids, bits))
-
-    return made
-
-
-def _caches(size: Size) -> tuple[list[Tensor], Tensor]:
-    """32 layers of 2,048 blocks of 16 tokens, 8 heads of 128."""
-    blocks = size.of(2048, 4)
-    caches = [size.numbers(2, blocks, 16, 8, 128) for _ in range(size.of(32, 2))]
-    return caches, torch.randperm(blocks, device=size.device)
-
-
-def _packed(caches: list[Tensor], ids: Tensor, bits: int) -> tuple[int, int]:
-    _, _, tokens, heads, dim = caches[0].shape
-    return pack_work(len(caches), len(ids), tokens, heads, dim, caches[0].element_size(), bits)
-
-
-def rope(size: Size) -> Case:
-    keys = size.numbers(size.of(256, 2), size.of(32768, 64), 128)
-    frequencies = 10000.0 ** (-torch.arange(0, 128, 2, device=size.device, dtype=torch.float64) / 128)
-    work = rope_work(keys.shape[0] * keys.shape[1], 128, keys.element_size())
-    return Case(
-        lambda: kernels.rotate(keys, 100, frequencies), lambda: kernels.rotate_reference(keys, 100, frequencies), work
-    )
-
-
-def summary(size: Size) -> Case:
-    blocks = size.of(16384, 8)
-    keys, ids = size.numbers(blocks, 16, 8, 128), torch.arange(blocks, device=size.device)
-    work = work_summary(blocks, 16, 8, 128, keys.element_size())
-    return Case(lambda: kernels.block_summary(keys, ids), lambda: kernels.block_summary_reference(keys, ids), work)
-
-
-def score(size: Size) -> Case:
-    blocks = size.of(262144, 64)
-    query, reps = size.numbers(1, 32, 128), size.numbers(blocks, 8, 128)
-    work = work_score(1, 32, 8, blocks, 128, reps.element_size())
-
-    def bmm() -> Tensor:
-        return query.view(8, 4, 128) @ reps.permute(1, 2, 0)
-
-    return Case(
-        lambda: kernels.block_score(query, reps), lambda: kernels.block_score_reference(query, reps), work, {"bmm": bmm}
-    )
 
 
 def lowrank(size: Size) -> Case:
@@ -206,6 +142,8 @@ def lowrank(size: Size) -> Case:
 
 
 CASES: Mapping[str, Made] = {
+    f"{ATTEND}, {SMOL}": attend(9, 3, 64),
+    f"{ATTEND}, {LLAMA}": attend(32, 8, 128),
     "1 paged attention": paged(),
     "1q paged attention, 8 bits": paged(8),
     "1q paged attention, 4 bits": paged(4),
@@ -227,3 +165,6 @@ CASES: Mapping[str, Made] = {
     "low-rank updates": lowrank,
 }
 """By name, which begins with the number of the operation."""
+
+ON_CPU = tuple(name for name in CASES if name.startswith(ATTEND))
+"""Those that have no path for a GPU."""

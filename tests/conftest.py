@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from perdure import Sampling
 from perdure.runtime import Runtime, open  # noqa: A004
@@ -18,6 +20,14 @@ Opens = Callable[..., Runtime]
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=200, help="how many times the crash tests kill a process")
     parser.addoption("--gemma", action="store_true", help="run the real sliding-window model, if it has been pulled")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available() and find_spec("triton"):
+        return
+    needing = [item for item in items if item.get_closest_marker("gpu")]
+    config.hook.pytest_deselected(items=needing)
+    items[:] = [item for item in items if item not in needing]
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, wraps
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
@@ -36,7 +36,7 @@ def dispatched(gpu: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(cpu)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            if _wants_triton(args):
+            if _wants_triton((*args, *kwargs.values())):
                 return other()(*args, **kwargs)
             return cpu(*args, **kwargs)
 
@@ -47,12 +47,13 @@ def dispatched(gpu: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 def _wants_triton(args: tuple[Any, ...]) -> bool:
     forced = override()
-    return forced == "triton" or (forced != "cpu" and _first(args).is_cuda)
+    return forced == "triton" or (forced != "cpu" and next(_tensors(args)).is_cuda)
 
 
-def _first(args: Any) -> Tensor:
-    """The first tensor of a call, within lists too."""
-    head = args
-    while not isinstance(head, Tensor):
-        head = head[0]
-    return head
+def _tensors(args: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors of a call, those within lists too."""
+    for each in args:
+        if isinstance(each, Tensor):
+            yield each
+        elif isinstance(each, list | tuple):
+            yield from _tensors(each)

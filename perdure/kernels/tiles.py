@@ -1,4 +1,4 @@
-"""What all Triton kernels share. Only modules named gpu.py import this, since it needs Triton."""
+"""What all Triton kernels share. Only modules named gpu.py and launches.py import this, since it needs Triton."""
 
 from __future__ import annotations
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from perdure.kernels.delta import gpu
+from perdure.kernels.delta import gpu, launches
 
 from .compiling import assert_fits
 
 KINDS = {2: "*bf16", 4: "*fp32"}
 
-CASES = list(gpu.LAUNCHES)
+CASES = list(launches.LAUNCHES)
 
 full_or_bare = pytest.mark.parametrize("full", [True, False], ids=["gates, bounds, queries", "update only"])
 
@@ -28,7 +28,7 @@ def compile_case(kernel: Any, given: dict[str, str], optional: dict[str, str], f
 PREPARED = [
     (key, dtype, full)
     for key in CASES
-    for dtype in gpu.PRECISIONS
+    for dtype in launches.PRECISIONS
     for full in (True, False)
     if dtype.itemsize == key[1] and (full or dtype is not torch.float16)
 ]
@@ -36,10 +36,10 @@ PREPARED = [
 
 @pytest.mark.parametrize(("key", "dtype", "full"), PREPARED, ids=str)
 def test_prepare(key: tuple[int, int], dtype: torch.dtype, full: bool) -> None:
-    size, launch = key[0], gpu.LAUNCHES[key]
+    size, launch = key[0], launches.LAUNCHES[key]
     kind = {torch.bfloat16: "*bf16", torch.float16: "*fp16", torch.float32: "*fp32"}[dtype]
     sizes = {"SIZE": size, "K": size, "CHUNK": launch.chunk, "LEVELS": launch.chunk.bit_length() - 1}
-    constants = sizes | {"PRECISION": gpu.PRECISIONS[dtype]}
+    constants = sizes | {"PRECISION": launches.PRECISIONS[dtype]}
     optional = {"queries": kind, "scores": kind, "gates": "*fp32", "bounds": "*i32", "owner": "*i64", "first": "*i64"}
     given = {"keys": kind, "solved": kind, "cut": "i32"}
     compile_case(gpu._prepare, given, optional, full, constants=constants, warps=launch.preparing, stages=1)
@@ -48,7 +48,7 @@ def test_prepare(key: tuple[int, int], dtype: torch.dtype, full: bool) -> None:
 @full_or_bare
 @pytest.mark.parametrize("key", CASES, ids=str)
 def test_scan(key: tuple[int, int], full: bool) -> None:
-    (size, width), launch = key, gpu.LAUNCHES[key]
+    (size, width), launch = key, launches.LAUNCHES[key]
     kind = KINDS[width]
     constants = {"SIZE": size, "WIDTH": size, "K": size, "COLUMNS": launch.columns, "CHUNK": launch.chunk}
     optional = {"queries": kind, "scores": kind, "out": kind, "gates": "*fp32", "bounds": "*i32"}
@@ -58,9 +58,9 @@ def test_scan(key: tuple[int, int], full: bool) -> None:
 
 @full_or_bare
 @pytest.mark.parametrize("width", KINDS)
-@pytest.mark.parametrize("size", gpu.STEPPING)
+@pytest.mark.parametrize("size", launches.STEPPING)
 def test_steps(size: int, width: int, full: bool) -> None:
-    kind, (columns, warps) = KINDS[width], gpu.STEPPING[size]
+    kind, (columns, warps) = KINDS[width], launches.STEPPING[size]
     constants = {"SIZE": size, "WIDTH": size, "K": size, "COLUMNS": columns}
     optional = {"queries": kind, "out": kind, "gates": "*fp32", "bounds": "*i32"}
     given = {"keys": kind, "values": kind, "state": "*fp32", "after": "*fp32"}

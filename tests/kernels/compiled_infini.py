@@ -12,12 +12,14 @@ from .compiling import assert_fits
 KINDS = {2: "*bf16", 4: "*fp32"}
 
 
-@pytest.mark.parametrize("delta", [True, False], ids=["delta", "linear"])
-@pytest.mark.parametrize("key", gpu.UPDATES, ids=str)
-def test_update(key: tuple[int, int], delta: bool) -> None:
-    (size, width), launch = key, gpu.UPDATES[key]
+UPDATED = [(key, KINDS[key[1]], delta) for key in gpu.UPDATES for delta in (True, False)] + [((128, 2), "*fp16", True)]
+
+
+@pytest.mark.parametrize(("key", "kind", "delta"), UPDATED, ids=str)
+def test_update(key: tuple[int, int], kind: str, delta: bool) -> None:
+    size, launch = key[0], gpu.UPDATES[key]
     strides = ["key_head", "key_token", "value_head", "value_token"]
-    types = {"keys": KINDS[width], "values": KINDS[width]} | dict.fromkeys(["tokens", *strides], "i32")
+    types = {"keys": kind, "values": kind} | dict.fromkeys(["tokens", *strides], "i32")
     types |= dict.fromkeys(["memory", "norm", "after", "total"], "*fp32")
     constants = {"FEATURES": size, "WIDTH": size, "F": size, "ROWS": launch.tokens, "COLUMNS": launch.columns}
     constants |= {"DELTA": delta, "MAPPED": False, "UPCAST": False}

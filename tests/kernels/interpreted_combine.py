@@ -8,25 +8,16 @@ import torch
 from perdure.kernels import dispatch, joined_reference, merge, merge_reference
 from perdure.kernels.combine import gpu
 
-from .paging import DEVICE, error, poison_memory
-from .test_combine import Part
-from .test_combine import parts_of as parts_here
+from .paging import error
+from .poisoning import poisoned  # noqa: F401
+from .test_combine import parts_of
 
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 1e-3, torch.bfloat16: 1e-2}
 
 NOTHING = float("-inf")
 
 
-def parts_of(n: int, *shape: int, dtype: torch.dtype = torch.float32) -> list[Part]:
-    return [(out.to(DEVICE), lse.to(DEVICE)) for out, lse in parts_here(n, *shape, dtype=dtype)]
-
-
 dtypes = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-
-
-@pytest.fixture(autouse=True)
-def _poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    poison_memory(monkeypatch)
 
 
 @dtypes
@@ -80,10 +71,8 @@ def test_sources_need_not_be_contiguous() -> None:
 @pytest.mark.parametrize(("t", "n", "dim"), [(1, 2, 64), (7, 37, 40), (5, 1, 128)])
 def test_more_keys_whose_scores_are_known_join_in(t: int, n: int, dim: int, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(t + n)
-    out, values = (
-        torch.randn(2, heads, size, dim, generator=generator).to(DEVICE, dtype) for heads, size in [(9, t), (3, n)]
-    )
-    lse, scores = (torch.randn(shape, generator=generator).to(DEVICE) for shape in [(2, 9, t), (2, 9, t, n)])
+    out, values = (torch.randn(2, heads, size, dim, generator=generator).to(dtype) for heads, size in [(9, t), (3, n)])
+    lse, scores = (torch.randn(shape, generator=generator) for shape in [(2, 9, t), (2, 9, t, n)])
     lse[0, 0] = NOTHING
     found, expected = gpu.joined(out, lse, scores, values), joined_reference(out, lse, scores, values)
     assert found.dtype is dtype

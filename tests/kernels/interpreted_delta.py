@@ -9,6 +9,7 @@ import torch
 
 from perdure.kernels import delta_update, dispatch
 from perdure.kernels.delta import gpu
+from perdure.kernels.delta.launches import FEW
 
 from .poisoning import poisoned  # noqa: F401
 from .test_delta import ROUNDING, Case, case, error
@@ -43,7 +44,7 @@ def test_ragged_and_empty_sequences(lens: list[int], dtype: torch.dtype) -> None
 
 
 @dtypes
-@pytest.mark.parametrize("t", [1, gpu.FEW])
+@pytest.mark.parametrize("t", [1, FEW])
 def test_a_few_tokens_are_written_one_by_one(t: int, dtype: torch.dtype) -> None:
     asked = case(2, t, 3, 64, 40, dtype)
     check(asked)

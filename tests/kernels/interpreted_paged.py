@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from perdure.kernels import Scales, dispatch, paged_attention, paged_attention_reference
-from perdure.kernels.paged import gpu
+from perdure.kernels.paged import gpu, launches
 
-from .paging import DEVICE, Paged, error, paged, poison_memory, quantised
+from .paging import Paged, error, paged, quantised
+from .poisoning import poisoned  # noqa: F401
 
 TOLERANCE = {torch.float32: 2e-6, torch.float16: 1e-3, torch.bfloat16: 1e-2}
 
@@ -29,15 +30,10 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    poison_memory(monkeypatch)
-
-
 def launched(
     case: Paged, splits: int, causal: bool = True, window: int | None = None, scales: Scales | None = None
 ) -> tuple[Tensor, Tensor]:
-    config = gpu.chosen(case.query, case.k_cache.shape[2], scales is not None, case.cu_q is None)
+    config = launches.chosen(case.query, case.k_cache.shape[2], scales is not None, case.cu_q is None)
     scale = case.query.shape[2] ** -0.5
     return gpu.launched(*case.tensors, scale, causal, window, scales, config=config, splits=splits)
 
@@ -67,7 +63,7 @@ def test_it_matches_the_reference(
     splits: int,
     dtype: torch.dtype,
 ) -> None:
-    case = paged(lens, heads, kv_heads, dim, dtype, queries=queries).there()
+    case = paged(lens, heads, kv_heads, dim, dtype, queries=queries)
     expected = paged_attention_reference(*case.tensors, scale=dim**-0.5, causal=causal, window=window)
     check(launched(case, splits, causal, window), expected)
 
@@ -78,37 +74,37 @@ def test_it_matches_the_reference(
 def test_codes_are_read_like_numbers(
     queries: list[int] | None, dim: int, splits: int, bits: int, dtype: torch.dtype
 ) -> None:
-    case, scales = quantised(paged([0, 1, 70], 9, 3, dim, dtype, queries=queries).there(), bits)
+    case, scales = quantised(paged([0, 1, 70], 9, 3, dim, dtype, queries=queries), bits)
     expected = paged_attention_reference(*case.tensors, scale=dim**-0.5, scales=scales)
     check(launched(case, splits, scales=scales), expected, CODED_LSE[dtype])
 
 
 def test_blocks_of_any_size_and_caches_that_are_slices() -> None:
-    case = paged([50, 7], 4, 2, 64, torch.float32, size=12).there()
+    case = paged([50, 7], 4, 2, 64, torch.float32, size=12)
     both = torch.stack([case.k_cache, case.v_cache], 1)
     sliced = Paged(case.query, both[:, 0], both[:, 1], case.block_table, case.seq_lens, None)
     check(launched(sliced, 2), paged_attention_reference(*case.tensors, scale=0.125))
 
 
 def test_equal_calls_give_equal_bits() -> None:
-    case = paged([130, 37], 9, 3, 64, torch.bfloat16).there()
+    case = paged([130, 37], 9, 3, 64, torch.bfloat16)
     for first, second in zip(launched(case, 3), launched(case, 3), strict=True):
         assert torch.equal(first, second)
 
 
 def test_caches_of_more_than_two_gigabytes() -> None:
     """Addresses need 64 bits; of the memory only the blocks that are used are ever touched."""
-    case = paged([37, 5], 4, 2, 64, torch.float16).there()
+    case = paged([37, 5], 4, 2, 64, torch.float16)
+    near = Paged(case.query, case.k_cache, case.k_cache, case.block_table, case.seq_lens, None)
     blocks = 2**31 // case.k_cache[0].numel() + 8
     try:
-        large = torch.empty((blocks, *case.k_cache.shape[1:]), dtype=torch.float16, device=DEVICE)
+        large = torch.empty_strided((blocks, *near.k_cache.shape[1:]), near.k_cache.stride(), dtype=torch.float16)
     except RuntimeError:
         pytest.skip("this machine promises no 4 GB of memory")
     table, n = case.block_table.clone(), len(case.k_cache)
     large[-n:] = case.k_cache
     table[table < n] += blocks - n
     far = Paged(case.query, large, large, table, case.seq_lens, None)
-    near = Paged(case.query, case.k_cache, case.k_cache, case.block_table, case.seq_lens, None)
     for found, expected in zip(launched(far, 2), launched(near, 2), strict=True):
         assert torch.equal(found, expected)
 
@@ -117,13 +113,13 @@ def test_caches_of_more_than_two_gigabytes() -> None:
 def test_the_public_function_comes_here_when_it_is_told_to(
     queries: list[int] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = paged([300, 37], 4, 2, 64, torch.float32, queries=queries).there()
+    case = paged([300, 37], 4, 2, 64, torch.float32, queries=queries)
     monkeypatch.setattr(dispatch, "override", lambda: "triton")
     check(paged_attention(*case.tensors, scale=0.125), paged_attention_reference(*case.tensors, scale=0.125))
 
 
 def test_keys_are_split_where_the_gpu_has_room() -> None:
-    assert gpu.split(programs=8, keys=32768, multiprocessors=132) == 33
-    assert gpu.split(programs=8, keys=500, multiprocessors=132) == 2
-    assert gpu.split(programs=4096, keys=32768, multiprocessors=132) == 1
-    assert gpu.split(programs=1, keys=10**6, multiprocessors=132) == 64
+    assert launches.split(programs=8, keys=32768, multiprocessors=132) == 33
+    assert launches.split(programs=8, keys=500, multiprocessors=132) == 2
+    assert launches.split(programs=4096, keys=32768, multiprocessors=132) == 1
+    assert launches.split(programs=1, keys=10**6, multiprocessors=132) == 64

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import pytest
 import torch
 from torch import Tensor
 
 from perdure.kernels import Scales
-
-DEVICE = "cuda" if torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1" else "cpu"
-"""Where the cases of the Triton path run: interpreted on the CPU, or for once as they are meant to."""
 
 POISON = 2**30
 """In the slots of a block table that no token needs."""
@@ -33,10 +27,6 @@ class Paged:
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]:
         return self.query, self.k_cache, self.v_cache, self.block_table, self.seq_lens, self.cu_q
-
-    def there(self) -> Paged:
-        """The same on the device of the Triton path."""
-        return Paged(*(x if x is None else x.to(DEVICE) for x in self.tensors))  # type: ignore[arg-type]
 
 
 def paged(
@@ -89,17 +79,3 @@ def _coded(numbers: Tensor, along: int, bits: int) -> tuple[Tensor, Tensor, Tens
 def error(found: Tensor, expected: Tensor) -> float:
     """Relative error in norm; not a number where anything found is none."""
     return float((found.double() - expected.double()).norm() / expected.double().norm())
-
-
-def poison_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a launch leaves unwritten is not a number."""
-
-    def poisoning(empty: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def poisoned(*args: object, **kwargs: object) -> Tensor:
-            memory = empty(*args, **kwargs)
-            return memory.fill_(float("nan")) if memory.is_floating_point() else memory
-
-        return poisoned
-
-    monkeypatch.setattr(Tensor, "new_empty", poisoning(Tensor.new_empty))
-    monkeypatch.setattr(torch, "empty_like", poisoning(torch.empty_like))

@@ -107,6 +107,15 @@ def test_constant_channels_and_tokens_come_back_exactly(bits: int) -> None:
     assert torch.equal(unpacked(pack(caches, ids, bits), caches, ids), torch.stack([cache[:, ids] for cache in caches]))
 
 
+@pytest.mark.parametrize("size", [1e-39, 1e-37, 1e-36, 1e-34])
+def test_the_smallest_ranges_wrap_round_nowhere(size: float) -> None:
+    caches = [torch.randn(2, 3, 16, 2, 64).bfloat16() * size]
+    ids = torch.tensor([2, 1])
+    off = (unpacked(pack(caches, ids, 8), caches, ids) - torch.stack([cache[:, ids] for cache in caches])).double().abs()
+    least = 255 * torch.finfo(torch.float32).tiny
+    assert off.max() <= max(size * 0.05, least)
+
+
 def test_two_codes_lie_in_a_byte_as_documented() -> None:
     cache = torch.arange(16.0).view(1, 1, 16, 1, 1).repeat(2, 1, 1, 1, 4)
     cache[0, 0, :, 0, 2:] = 15 - cache[0, 0, :, 0, 2:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,10 +25,7 @@ from .test_devices import BOUNDED, FACT, FILLER
 from .test_fastweights import ASK
 from .test_fastweights import FACT as TAUGHT
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available() or find_spec("triton") is None, reason="no CUDA GPU with Triton"),
-]
+pytestmark = pytest.mark.gpu
 
 QUESTION = "What pangolin does my cousin Tamsin keep, and what is Biscuit?"
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 import torch
 from torch import Tensor
+
+from ..graph import cached
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
@@ -25,11 +26,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> tuple[Ten
     return out.reshape(batch, heads, t, dim), lse.reshape(batch, kv_heads, group, t).reshape(batch, heads, t)
 
 
-@lru_cache(maxsize=2)
+@cached
 def _causal_mask(t: int, n: int, group: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """[1, 1, group * t, n]: minus infinity where a query row must not look. All layers of a forward share one."""
-    # A later forward may be one that is differentiated, which no inference tensor may take part in.
-    with torch.inference_mode(mode=False), torch.no_grad():
-        mask = torch.zeros(t, n, dtype=dtype, device=device)
-        mask[:, n - t :] = torch.full((t, t), float("-inf"), dtype=dtype, device=device).triu(1)
-        return mask.repeat(group, 1)[None, None]
+    mask = torch.zeros(t, n, dtype=dtype, device=device)
+    mask[:, n - t :] = torch.full((t, t), float("-inf"), dtype=dtype, device=device).triu(1)
+    return mask.repeat(group, 1)[None, None]

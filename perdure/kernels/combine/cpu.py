@@ -7,10 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..dispatch import dispatched
 
-
-@dispatched("perdure.kernels.combine.gpu")
 def merge(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Same contract as `merge_reference`; relative error of `out` <= 1e-6 in float32, <= 4e-3 in bfloat16.
 
@@ -23,7 +20,6 @@ def merge(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return merged.to(parts[0][0].dtype), lse
 
 
-@dispatched("perdure.kernels.combine.gpu")
 def joined(out: Tensor, lse: Tensor, scores: Tensor, values: Tensor) -> Tensor:
     """Same contract as `joined_reference`; relative error <= 1e-6 in float32, <= 4e-3 in bfloat16."""
     batch, heads, t, n = scores.shape

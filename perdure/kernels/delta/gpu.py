@@ -7,8 +7,6 @@ the chunks in their order with no more than products. A few tokens at a time are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import triton
 import triton.language as tl
@@ -16,36 +14,7 @@ from torch import Tensor
 
 from ..tiles import INTERPRET, cdiv, dot, padded, rounded
 from . import cpu
-
-FEW = 8
-"""Sequences of no more tokens than this, on average, are written token by token."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """The tokens of a chunk, the columns of a state that a program has, its warps and stages, and the warps that prepare."""
-
-    chunk: int
-    columns: int
-    warps: int
-    stages: int
-    preparing: int
-
-
-LAUNCHES = {
-    (64, 2): Launch(32, 32, 4, 2, 4),
-    (128, 2): Launch(32, 32, 4, 2, 4),
-    (256, 2): Launch(32, 16, 8, 1, 8),
-    (64, 4): Launch(16, 16, 4, 1, 4),
-    (128, 4): Launch(16, 16, 8, 1, 4),
-}
-"""By the padded size of a key and the bytes of its numbers."""
-
-PRECISIONS = {torch.bfloat16: "tf32", torch.float16: "tf32x3", torch.float32: "ieee"}
-"""How a chunk's triangle is inverted: tf32 alone is off by up to 6e-4 of it, for rates of 1, which only a bfloat16 hides."""
-
-STEPPING = {64: (32, 4), 128: (32, 8), 256: (8, 4)}
-"""Columns and warps of `_steps`, by the padded size of a key."""
+from .launches import FEW, LAUNCHES, PRECISIONS, STEPPING, Given, owners
 
 
 def delta_update(
@@ -67,25 +36,16 @@ def delta_update(
     queries = None if q is None else q.to(dtype).contiguous()
     rates, gates = beta.contiguous(), None if gate is None else gate.contiguous()
     run = _one_by_one if beta.shape[0] * beta.shape[1] <= FEW * state.shape[0] else _in_chunks
-    run(keys, values, queries, rates, gates, state.contiguous(), after, out, cu_seqlens)
+    run(Given(keys, values, queries, rates, gates, state.contiguous(), after, out, cu_seqlens))
     return after, out
 
 
-def _one_by_one(
-    keys: Tensor,
-    values: Tensor,
-    queries: Tensor | None,
-    rates: Tensor,
-    gates: Tensor | None,
-    state: Tensor,
-    after: Tensor,
-    out: Tensor | None,
-    bounds: Tensor | None,
-) -> None:
-    count, heads, size, width = state.shape
+def _one_by_one(given: Given) -> None:
+    keys = given.keys
+    count, heads, size, width = given.state.shape
     columns, warps = STEPPING[padded(size, 64)]
     _steps[(count * heads, cdiv(width, columns))](
-        *(keys, values, queries, rates, gates, state, after, out, bounds, keys.shape[1], heads),
+        *(*given, keys.shape[1], heads),
         SIZE=size,
         WIDTH=width,
         K=padded(size, 64),
@@ -96,23 +56,14 @@ def _one_by_one(
     )
 
 
-def _in_chunks(
-    keys: Tensor,
-    values: Tensor,
-    queries: Tensor | None,
-    rates: Tensor,
-    gates: Tensor | None,
-    state: Tensor,
-    after: Tensor,
-    out: Tensor | None,
-    bounds: Tensor | None,
-) -> None:
+def _in_chunks(given: Given) -> None:
+    keys, values, queries, rates, gates, state, after, out, bounds = given
     count, heads, size, width = state.shape
     launch = LAUNCHES[padded(size, 64), keys.element_size()]
     solved = torch.empty(*rates.shape, launch.chunk, dtype=keys.dtype, device=keys.device)
     scores = None if queries is None else torch.empty_like(solved)
     cut = cdiv(keys.shape[1], launch.chunk)
-    owner, first = (None, None) if bounds is None else _owners(bounds, launch.chunk, cut + count)
+    owner, first = (None, None) if bounds is None else owners(bounds, launch.chunk, cut + count)
     _prepare[(keys.shape[0] * cut if bounds is None else cut + count, heads)](
         *(keys, queries, rates, gates, solved, scores, bounds, owner, first, keys.shape[1], cut, heads),
         SIZE=size,
@@ -135,17 +86,6 @@ def _in_chunks(
         num_warps=launch.warps,
         num_stages=launch.stages,
     )
-
-
-def _owners(bounds: Tensor, chunk: int, most: int) -> tuple[Tensor, Tensor]:
-    """Of each of `most` chunks its sequence, and of each sequence its first chunk.
-
-    They are more than there are, since only the GPU knows the lengths; those beyond the last are the last sequence's.
-    """
-    counts = (bounds.diff() + chunk - 1) // chunk
-    ends = counts.cumsum(0)
-    chunks = torch.arange(most, device=bounds.device)
-    return torch.searchsorted(ends, chunks, right=True).clamp_(max=len(counts) - 1), ends - counts
 
 
 @triton.jit

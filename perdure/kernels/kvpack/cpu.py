@@ -13,15 +13,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..dispatch import dispatched
 from ..rope.cpu import rotate_
 from .reference import Packed, require_packable, require_turn, share
 
 _CHUNK = 1 << 19  # numbers worked on at once: with fewer the calls show, with more the cache does not hold them
+_TINY = torch.finfo(torch.float32).tiny  # of a scale below this, all codes are 0
 _RUN = 1 << 13  # numbers from which on a block is copied by a call of its own
 
 
-@dispatched("perdure.kernels.kvpack.gpu")
 def pack(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     """Same contract as `pack_reference`, in float32: few codes differ by one from the reference's, at what is almost a tie.
 
@@ -35,18 +34,17 @@ def pack(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     codes = torch.empty(layers, 2, n, tokens, heads, dim * bits // 8, dtype=torch.uint8)
     k_scale, k_zero = (caches[0].new_empty(layers, n, 1, heads, dim) for _ in range(2))
     v_scale, v_zero = (caches[0].new_empty(layers, n, tokens, heads, 1) for _ in range(2))
-    numbers, shorts = _room(caches[0], n, torch.float32), _room(caches[0], n, torch.int16)
+    numbers, shorts, room = (_room(caches[0], n, kind) for kind in (torch.float32, torch.int16, caches[0].dtype))
     for layer, cache in enumerate(caches):
         for part in _parts(n, len(numbers)):
             for side, over, scale, zero in ((0, 1, k_scale, k_zero), (1, -1, v_scale, v_zero)):
-                entries = numbers[: part.stop - part.start].copy_(_taken(cache[side], ids[part]))
+                entries = numbers[: part.stop - part.start].copy_(_taken(cache[side], ids[part], room))
                 _quantise(
                     entries, over, scale[layer, part], zero[layer, part], shorts, codes[layer, side, part], 2**bits - 1
                 )
     return Packed(codes, k_scale.squeeze(2), k_zero.squeeze(2), v_scale.squeeze(4), v_zero.squeeze(4))
 
 
-@dispatched("perdure.kernels.kvpack.gpu")
 def unpack_(
     caches: Sequence[Tensor],
     block_ids: Tensor,
@@ -80,7 +78,7 @@ def _plain(caches: Sequence[Tensor], ids: Tensor) -> Packed:
     for cache, layer in zip(caches, codes, strict=True):
         for side in (0, 1):
             torch.index_select(cache[side], 0, ids, out=layer[side])
-    return Packed(codes, *[codes.new_empty(0)] * 4)
+    return Packed(codes, *(codes.new_empty(0) for _ in range(4)))
 
 
 def _room(cache: Tensor, n: int, dtype: torch.dtype) -> Tensor:
@@ -99,8 +97,10 @@ def _quantise(
     zero_out.copy_(low)
     scale_out.copy_(step.sub_(low).mul_(share(scale_out.dtype, top)))
     scale = step.copy_(scale_out)
-    entries.sub_(low.sub_(scale, alpha=0.5)).mul_(scale.reciprocal_().nan_to_num_(posinf=0.0))
-    whole = shorts[: len(entries)].copy_(entries).clamp_max_(top)
+    entries.sub_(low.sub_(scale, alpha=0.5)).mul_(torch.threshold_(scale, _TINY, torch.inf).reciprocal_())
+    whole = shorts[: len(entries)].copy_(entries)
+    if scale_out.dtype is torch.float16:
+        whole.clamp_max_(top)  # the rounding of a scale below 2^-14 may leave the maximum without a code
     half = codes.shape[-1]
     if half < entries.shape[-1]:
         whole = whole[..., :half].add_(whole[..., half:], alpha=16)
@@ -124,10 +124,13 @@ def _entries(packed: Packed, layer: int, side: int, part: slice, numbers: Tensor
     return entries.mul_(scale.float()).add_(zero.float())
 
 
-def _taken(cache: Tensor, ids: Tensor) -> Tensor:
-    """Blocks of a cache, where they lie if they follow one another."""
-    runs = _runs(ids)
-    return cache[runs[0]] if len(runs) == 1 else cache.index_select(0, ids)
+def _taken(cache: Tensor, ids: Tensor, room: Tensor) -> Tensor:
+    """Blocks of a cache, where they lie if they follow one another, else in `room`."""
+    runs, found = _runs(ids), room[: len(ids)]
+    if len(runs) == 1:
+        return cache[runs[0]]
+    torch.index_select(_words(cache), 0, ids, out=_words(found, like=cache))
+    return found
 
 
 def _put(cache: Tensor, ids: Tensor, entries: Tensor) -> None:

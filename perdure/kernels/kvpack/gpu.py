@@ -7,23 +7,16 @@ of two codes holds, and what a rotary shift turns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..tiles import INTERPRET, cdiv, padded, rounded
+from ..tiles import INTERPRET, cdiv, rounded
+from .launches import WORDS, angles, launch, shape, table, word
 from .reference import Packed, require_packable, require_turn, share
-
-WORDS = 2048
-"""Words that a program of a plain copy moves."""
-
-
-def warps(tokens: int, dim: int) -> int:
-    """Warps a program has: a thread holds 16 entries of keys and as many of values, unless blocks are very large."""
-    return min(16, max(4, tokens * dim // 512))
 
 
 @triton.jit
@@ -238,23 +231,23 @@ def pack(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -> Packed:
     if bits == 16:
         codes = room(len(caches), 2, n, tokens, heads, dim)
         _move(caches, block_ids, codes, back=False)
-        return Packed(codes, *[codes.new_empty(0)] * 4)
+        return Packed(codes, *(codes.new_empty(0) for _ in range(4)))
     codes = torch.empty(len(caches), 2, n, tokens, heads, dim * bits // 8, dtype=torch.uint8, device=first.device)
     k_scale, k_zero = (room(len(caches), n, heads, dim) for _ in range(2))
     v_scale, v_zero = (room(len(caches), n, tokens, heads) for _ in range(2))
     packed = Packed(codes, k_scale, k_zero, v_scale, v_zero)
     if n:
         pack_kernel[n * heads, len(caches)](
-            _table(caches),
+            table(caches),
             block_ids,
             *packed,
             n,
             *first.stride()[:2],
-            **_shape(first),
+            **shape(first),
             BITS=bits,
             SHARE=share(first.dtype, 2**bits - 1),
             UPCAST=INTERPRET,
-            **_launch(first),
+            **launch(first),
         )
     return packed
 
@@ -279,69 +272,28 @@ def unpack_(
         return
     bits = 16 if plain else 8 * packed.codes.shape[-1] // first.shape[-1]
     whole = packed if not plain else Packed(packed.codes, *[packed.codes] * 4)
-    angles = _angles(delta, inv_freq, first)
+    turn = angles(delta, inv_freq, first)
     unpack_kernel[n * first.shape[3], len(caches)](
-        _table(caches),
+        table(caches),
         block_ids,
         *(part.contiguous() for part in whole),
-        *angles,
+        *turn,
         n,
         *first.stride()[:2],
-        **_shape(first),
+        **shape(first),
         BITS=bits,
         TURN=delta is not None,
         UPCAST=INTERPRET,
-        **_launch(first),
+        **launch(first),
     )
 
 
 def _move(caches: Sequence[Tensor], block_ids: Tensor, codes: Tensor, back: bool) -> None:
     if not codes.numel():
         return
-    words = [cache.flatten(2).view(_word(caches[0])) for cache in caches]
+    words = [cache.flatten(2).view(word(caches[0])) for cache in caches]
     staged = codes.contiguous().flatten(3).view(words[0].dtype)
     n, size = staged.shape[2:]
     grid = n, cdiv(size, WORDS), 2 * len(caches)
     strides = words[0].stride()[:2]
-    move_kernel[grid](_table(caches), block_ids, staged, n, *strides, size, BACK=back, WORDS=WORDS, num_warps=4)
-
-
-def _word(cache: Tensor) -> torch.dtype:
-    """The widest integer of which a block, and the way from one to the next, is a whole number."""
-    sizes = [step * cache.element_size() for step in (cache[0, 0].numel(), *cache.stride()[:2])]
-    kinds = ((8, torch.int64), (4, torch.int32), (2, torch.int16))
-    return next(kind for size, kind in kinds if all(at % size == 0 for at in sizes))
-
-
-def _table(caches: Sequence[Tensor]) -> Tensor:
-    """Where the layers' caches lie. Raises ValueError where one launch cannot address them."""
-    first = caches[0]
-    heads, dim = first.shape[3:]
-    if first.stride()[2:] != (heads * dim, dim, 1) or any(cache.stride() != first.stride() for cache in caches):
-        raise ValueError("the caches of all layers have the same strides, and their blocks are contiguous")
-    if any(cache.data_ptr() % 16 for cache in caches):
-        raise ValueError("caches begin at multiples of 16 bytes")
-    return _addresses(tuple(cache.data_ptr() for cache in caches), first.device)
-
-
-@lru_cache(maxsize=64)
-def _addresses(pointers: tuple[int, ...], device: torch.device) -> Tensor:
-    with torch.inference_mode(mode=False):
-        return torch.tensor(pointers, dtype=torch.int64, device=device)
-
-
-def _shape(cache: Tensor) -> dict[str, int]:
-    tokens, heads, dim = cache.shape[2:]
-    sizes = {"HEADS": heads, "TOKENS": tokens, "DIM": dim}
-    return sizes | {"ROWS": padded(tokens, 1), "HALF": padded(dim // 2, 1)}
-
-
-def _launch(cache: Tensor) -> dict[str, int]:
-    return {"num_warps": warps(padded(cache.shape[2], 1), padded(cache.shape[4], 1))}
-
-
-def _angles(delta: Tensor | None, inv_freq: Tensor | None, like: Tensor) -> tuple[Tensor, Tensor]:
-    if delta is None or inv_freq is None:
-        return like, like
-    angle = delta.to(like.device, torch.float64).unsqueeze(-1) * inv_freq.to(like.device, torch.float64)
-    return angle.cos().float(), angle.sin().float()
+    move_kernel[grid](table(caches), block_ids, staged, n, *strides, size, BACK=back, WORDS=WORDS, num_warps=4)

@@ -38,7 +38,7 @@ def pack_reference(caches: Sequence[Tensor], block_ids: Tensor, bits: int = 8) -
     require_packable(caches, bits)
     blocks = torch.stack([cache[:, block_ids.long()] for cache in caches])
     if bits == 16:
-        return Packed(blocks, *[blocks.new_empty(0)] * 4)
+        return Packed(blocks, *(blocks.new_empty(0) for _ in range(4)))
     top = 2**bits - 1
     k_scale, k_zero = _grid(blocks[:, 0], 2, top)
     v_scale, v_zero = _grid(blocks[:, 1], 4, top)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..dispatch import dispatched
 from .reference import Pair
 
 
-@dispatched("perdure.kernels.lowrank.gpu")
 def lowrank(x: Tensor, out: Tensor, factors: Sequence[Sequence[Pair]]) -> Tensor:
     """Same contract as `lowrank_reference`; relative error <= 1e-6 in float32, <= 8e-3 in bfloat16.
 

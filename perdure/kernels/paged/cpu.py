@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ..combine.cpu import merge
-from ..dispatch import dispatched
 from .scales import Scales
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -17,7 +16,6 @@ PIECE = 2 << 20
 """Bytes of keys gathered at once; with 67 MB in one piece, fresh memory makes a step take four times as long."""
 
 
-@dispatched("perdure.kernels.paged.gpu")
 def paged_attention(
     query: Tensor,
     k_cache: Tensor,

@@ -5,12 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..dispatch import dispatched
-
 _CHUNK = 1 << 18  # numbers turned at once: fewer are slower, more leave the cache of one core
 
 
-@dispatched("perdure.kernels.rope.gpu")
 def rotate(keys: Tensor, delta: int | Tensor, inv_freq: Tensor, *, interleaved: bool = False, start: int = 0) -> Tensor:
     """Same contract as `rotate_reference`, in float32 with the angles in float64, so that no delta is too large.
 
@@ -22,7 +19,6 @@ def rotate(keys: Tensor, delta: int | Tensor, inv_freq: Tensor, *, interleaved: 
     return out
 
 
-@dispatched("perdure.kernels.rope.gpu")
 def rotate_(keys: Tensor, delta: int | Tensor, inv_freq: Tensor, *, interleaved: bool = False, start: int = 0) -> None:
     """`rotate` into the buffer that the keys lie in, with the same bits and with temporary memory that does not grow."""
     half = inv_freq.numel()

@@ -7,13 +7,13 @@ tokens it takes longer too, except by up to a sixteenth less where the segments 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from ..attention import attend
+from ..graph import cached
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
@@ -61,7 +61,7 @@ def _received(packed: Tensor, key: Tensor, lse: Tensor, scale: float, segments: 
     return torch.matmul(scores.sub_(lse.unsqueeze(-1)).exp_(), membership)
 
 
-@lru_cache(maxsize=2)
+@cached
 def _biased_mask(t: int, n: int, group: int, segments: tuple[Segment, ...], device: torch.device) -> Tensor:
     """[1, 1, group * t, n] in float32, so that a bias is not rounded. All layers of a forward share one."""
     mask = torch.zeros(t, n, device=device)
@@ -71,7 +71,7 @@ def _biased_mask(t: int, n: int, group: int, segments: tuple[Segment, ...], devi
     return mask.repeat(group, 1)[None, None]
 
 
-@lru_cache(maxsize=2)
+@cached
 def _layout(segments: tuple[Segment, ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """For the segments' keys one behind the other: the bias [keys] of each and, as 0 and 1, its segment [keys, segments]."""
     lengths = torch.tensor([end - start for start, end, _ in segments], device=device)
