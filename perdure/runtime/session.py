@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
-from ..config import Sampling
+from ..config import Sampling, SamplingChanges, changed
 from ..errors import InvalidInput, SessionBusy
 from ..memory.draft import REFUSE
 from ..memory.fastweights import Record, Refusal
@@ -24,6 +24,7 @@ from .committing import draft_of
 from .planning import Plan, planned
 from .records import Receipt, Reply
 from .recovery import recover
+from .sampling import check
 from .session_memory import SessionMemory
 from .stream import Stream
 from .turn import Cost, Turn, settings_dict
@@ -56,25 +57,11 @@ class Session(Checkout):
         self,
         message: str | Message | Sequence[Message],
         *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
         recall: bool = True,
+        **changes: Unpack[SamplingChanges],
     ) -> Reply:
         """Say something and wait for the whole answer. Raises as `stream` does."""
-        stream = self.stream(
-            message,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            seed=seed,
-            stop=stop,
-            recall=recall,
-        )
+        stream = self.stream(message, recall=recall, **changes)
         with stream:
             for _ in stream:
                 pass
@@ -84,13 +71,8 @@ class Session(Checkout):
         self,
         message: str | Message | Sequence[Message],
         *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
         recall: bool = True,
+        **changes: Unpack[SamplingChanges],
     ) -> Stream:
         """Say something and read the answer as it is made. The message is on disk when this returns.
 
@@ -99,11 +81,7 @@ class Session(Checkout):
         nothing changed.
         """
         said = _messages(message)
-        given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
-        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if stop is not None:
-            changes["stop"] = tuple(stop)
-        return self._begin(said, replace(self._runtime.sampling, **changes), recall)
+        return self._begin(said, changed(self._runtime.sampling, changes), recall)
 
     def _begin(self, said: list[Message], settings: Sampling, recall: bool) -> Stream:
         if not self._turn_lock.acquire(blocking=False):
@@ -113,6 +91,7 @@ class Session(Checkout):
             cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
+            check(self.loaded, settings)
             made = planned(self, said, recall=recall)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
             records = made.recall_record(), made.opening_record()

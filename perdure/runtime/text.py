@@ -43,6 +43,17 @@ class Detokenizer:
         return self._decoder.flush()
 
 
+def token_bytes(tokenizer: Any, token: int) -> bytes:
+    """What one token stands for, alone; empty for a number that is none."""
+    backend = tokenizer.backend_tokenizer
+    name = backend.id_to_token(token)
+    if name is None or token in backend.get_added_tokens_decoder():
+        return (name or "").encode()
+    if _decoder_type(backend) == "ByteLevel":
+        return bytes(BYTE_OF[char] for char in name) if all(char in BYTE_OF for char in name) else name.encode()
+    return bytes([int(name[3:5], 16)]) if BYTE_TOKEN.match(name) else name.replace("\u2581", " ").encode()
+
+
 class _Decoder(Protocol):
     def push(self, token: int, name: str) -> str: ...
 

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
-from perdure.config import Sampling
+from perdure.config import Sampling, SamplingChanges, changed
 from perdure.errors import InvalidName, PromptTooLong, RevisionNotFound, SessionBusy, SessionExists, SessionNotFound
 from perdure.memory.episodes import Episode
 from perdure.memory.events import Event
@@ -232,15 +232,15 @@ class FakeSession:
     def memory(self) -> FakeMemory:
         return FakeMemory(self)
 
-    def stream(self, message: Sequence[Message], /, **options: Any) -> FakeStream:
+    def stream(self, message: Sequence[Message], /, **options: Unpack[SamplingChanges]) -> FakeStream:
         if self.closed:
             raise RuntimeError("the session is closed")
-        given = {name: value for name, value in options.items() if value is not None}
-        self.runtime.sampled.append(given)
+        settings = changed(Sampling(), options)
+        self.runtime.sampled.append({name: value for name, value in options.items() if value is not None})
         if words(self.messages()) + words(message) > MODEL.context_length:
             raise PromptTooLong(f"The prompt has more than {MODEL.context_length} tokens; shorten it.")
         self._write()
-        return FakeStream(self, message, Sampling(**given))
+        return FakeStream(self, message, settings)
 
     def finish(self, messages: Sequence[Message], text: str, reason: str, count: int) -> Receipt:
         before = self.messages()

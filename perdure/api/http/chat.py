@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ...runtime.records import Receipt
+from ...runtime.records import Receipt, Score
 from .hub import Answers, Hub, hub
 from .problems import error_object
 from .schemas import ChatRequest
@@ -30,9 +30,10 @@ router = APIRouter(tags=["chat"])
 async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depends(hub)]) -> Response:
     """Answer the last message. With a session named, the answer is remembered and its state kept."""
     suffix = hub.split_model(body.model)
+    sampling = await asyncio.to_thread(body.sampling)
     wanted = target(body, request.headers, hub.settings, suffix)
     await hub.make_way(wanted.name)
-    turn = hub.turns.start(body, wanted)
+    turn = hub.turns.start(body, wanted, sampling)
     shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint, hub.answers)
     with cancelled_on_error(turn):
         async with cancelled_on_disconnect(request, turn):
@@ -53,10 +54,11 @@ class Shape:
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._head["system_fingerprint"] = fingerprint[:16]
 
-    def whole(self, attached: Attached, finished: Finished) -> dict[str, Any]:
+    def whole(self, attached: Attached, finished: Finished, scores: Sequence[Score]) -> dict[str, Any]:
         receipt = finished.receipt
         message = {"role": "assistant", "content": finished.text, "refusal": None}
-        choice = {"index": 0, "message": message, "finish_reason": finish_reason(receipt), "logprobs": None}
+        ending = {"finish_reason": finish_reason(receipt), "logprobs": logprobs(scores)}
+        choice = {"index": 0, "message": message, **ending}
         body = {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage(receipt)}
         return {**body, "memory": self.memory(attached, receipt)}
 
@@ -66,9 +68,11 @@ class Shape:
         self._answers.note(str(self._head["id"]), told["commit"])
         return told
 
-    def chunk(self, delta: Mapping[str, Any] | None, finish: str | None = None, **extra: Any) -> dict[str, Any]:
+    def chunk(
+        self, delta: Mapping[str, Any] | None, finish: str | None = None, scores: Sequence[Score] = (), **extra: Any
+    ) -> dict[str, Any]:
         """A streamed piece; without a delta it has no choices, as OpenAI's usage chunk."""
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs(scores)}
         choices = [] if delta is None else [choice]
         return {**self._head, "object": "chat.completion.chunk", "choices": choices, **extra}
 
@@ -84,6 +88,19 @@ class EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with cancelled_on_error(self._turn, always=True), suppress(ClientDisconnect):
             await super().__call__(scope, receive, send)
+
+
+def logprobs(scores: Sequence[Score]) -> dict[str, Any] | None:
+    """Log probabilities in OpenAI's shape."""
+    if not scores:
+        return None
+    listed = [{**_scored(each), "top_logprobs": [_scored(other) for other in each.top]} for each in scores]
+    return {"content": listed, "refusal": None}
+
+
+def _scored(score: Score) -> dict[str, Any]:
+    text = score.data.decode(errors="replace")
+    return {"token": text, "logprob": score.logprob, "bytes": list(score.data)}
 
 
 def finish_reason(receipt: Receipt) -> str:
@@ -150,19 +167,22 @@ async def cancelled_on_disconnect(request: Request, turn: Turn) -> AsyncIterator
 
 
 async def _whole(shape: Shape, event: Event, turn: Turn) -> Response:
+    scores = []
     while isinstance(event, Piece):
+        scores += [event.score] if event.score is not None else []
         event = await turn.next()
-    body = shape.whole(turn.attached, event)
+    body = shape.whole(turn.attached, event, scores)
     return JSONResponse(body, headers=_headers(turn.attached.session, body["memory"]["commit"]))
 
 
 async def _frames(shape: Shape, event: Event, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
     attached = turn.attached
-    extra = {"usage": None} if include_usage else {}
+    extra: dict[str, Any] = {"usage": None} if include_usage else {}
     yield _frame(shape.chunk({"role": "assistant", "content": ""}, memory=memory(attached), **extra))
     try:
         while isinstance(event, Piece):
-            yield _frame(shape.chunk({"content": event.text}, **extra))
+            scores = [event.score] if event.score is not None else []
+            yield _frame(shape.chunk({"content": event.text}, scores=scores, **extra))
             event = await turn.next()
     except Exception as error:
         yield _frame({"error": error_object(error)})

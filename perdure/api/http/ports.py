@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, Unpack
 
+from ...config import SamplingChanges
 from ...memory.inspecting import Memory
 from ...memory.records import Commit, Message, SessionInfo
 from ...runtime.records import Chunk, ModelInfo, Receipt
@@ -79,13 +80,7 @@ class SessionPort(Protocol):
         self,
         message: Sequence[Message],
         /,
-        *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
+        **changes: Unpack[SamplingChanges],
     ) -> StreamPort: ...
 
     def teach(self, new: Sequence[Record], gone: Collection[Digest], title: str) -> Commit:

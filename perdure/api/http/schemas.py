@@ -5,28 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from ...config import SamplingChanges
 from ...memory.records import Message
 from ...runtime.reconcile import InputMode
-from .problems import UNSUPPORTED, ParameterError
+from .fields import Drawing, ResponseFormat, Text, Tolerant, invalid, refuse
 
 OnDivergence = Literal["fork", "rewind", "error"]
-
-
-def refuse(sentence: str, suffix: str = "") -> PydanticCustomError:
-    """An error for something that is valid OpenAI and not possible here; `suffix` points below the present field."""
-    return _error(UNSUPPORTED, sentence, suffix)
-
-
-def invalid(sentence: str, suffix: str = "") -> PydanticCustomError:
-    """An error for something that makes no sense anywhere."""
-    return _error(ParameterError.code, sentence, suffix)
-
-
-def _error(code: Any, sentence: str, suffix: str) -> PydanticCustomError:
-    return PydanticCustomError(code, "{sentence}", {"sentence": sentence, "suffix": suffix})
 
 
 def _absent(value: Any) -> bool:
@@ -43,14 +29,6 @@ REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "functions": (_absent, "Functions are not supported; leave functions out."),
     "tool_choice": (_one_of("none", "auto"), "Tools are not supported; leave tool_choice out."),
     "function_call": (_one_of("none", "auto"), "Functions are not supported; leave function_call out."),
-    "logprobs": (_absent, "Log probabilities are not given; leave logprobs out."),
-    "top_logprobs": (_absent, "Log probabilities are not given; leave top_logprobs out."),
-    "logit_bias": (_absent, "Token biases are not supported; leave logit_bias out."),
-    "frequency_penalty": (_one_of(0), "Penalties are not supported; leave frequency_penalty out or send 0."),
-    "presence_penalty": (_one_of(0), "Penalties are not supported; leave presence_penalty out or send 0."),
-    "repetition_penalty": (_one_of(1), "Penalties are not supported; leave repetition_penalty out or send 1."),
-    "min_p": (_one_of(0), "min_p is not supported; leave it out or use top_p."),
-    "response_format": (_one_of({"type": "text"}), "Answers are plain text; leave response_format out."),
     "modalities": (_one_of(["text"]), "Answers are plain text; leave modalities out."),
     "audio": (_absent, "Audio is not supported; leave audio out."),
     "web_search_options": (_absent, "This server does not search the web; leave web_search_options out."),
@@ -83,30 +61,9 @@ def _content(value: Any) -> Any:
     return "\n".join(texts)
 
 
-def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise invalid("This text holds half of a surrogate pair and is no Unicode; send whole characters.") from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_encodable)]
-
-
-def _texts(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value or ()
-
-
 def _identifier(value: Any) -> Any:
     """`conversation` is "id" or {"id": "id"}."""
     return value["id"] if isinstance(value, dict) and isinstance(value.get("id"), str) else value
-
-
-class Tolerant(BaseModel):
-    """Unknown fields are kept aside instead of being errors."""
-
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
 
 
 class ChatMessage(Tolerant):
@@ -148,7 +105,7 @@ class MemoryOptions(Tolerant):
         return self
 
 
-class ChatRequest(Tolerant):
+class ChatRequest(Drawing):
     """The body of POST /v1/chat/completions."""
 
     model: Text | None = None
@@ -157,11 +114,9 @@ class ChatRequest(Tolerant):
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=5)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0)
-    seed: int | None = Field(None, ge=0, lt=2**63)
-    stop: Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)] = Field((), max_length=16)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: ResponseFormat | None = None
     conversation: Annotated[Text | None, BeforeValidator(_identifier)] = None
     memory: MemoryOptions | None = None
 
@@ -185,6 +140,12 @@ class ChatRequest(Tolerant):
                 raise refuse(sentence, f"/{name}")
         return self
 
+    @model_validator(mode="after")
+    def _scores_are_asked_for(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise invalid("top_logprobs needs logprobs to be true.", "/top_logprobs")
+        return self
+
     @property
     def options(self) -> MemoryOptions:
         return self.memory or MemoryOptions()
@@ -193,15 +154,14 @@ class ChatRequest(Tolerant):
         """The messages in Perdure's form; a developer message is a system message."""
         return [message.record() for message in self.messages]
 
-    def sampling(self) -> dict[str, Any]:
-        """Keyword arguments for Session.stream; None leaves the server's default."""
+    def sampling(self) -> SamplingChanges:
+        """Keyword arguments for Session.stream; None leaves the server's default. Raises SchemaRefused."""
+        form = self.response_format or ResponseFormat(type="text")
         return {
+            **self.drawing(),
             "max_tokens": self.max_completion_tokens or self.max_tokens,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "top_k": self.top_k,
-            "seed": self.seed,
-            "stop": self.stop or None,
+            "logprobs": (self.top_logprobs or 0) if self.logprobs else None,
+            "grammar": form.grammar("/response_format/json_schema/schema"),
         }
 
 

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ...runtime.records import Receipt
+from ...config import SamplingChanges
+from ...runtime.records import Receipt, Score
 from .ports import RuntimePort, SessionPort, StreamPort
 from .problems import Unavailable
 from .schemas import ChatRequest
@@ -27,7 +28,10 @@ class Attached(NamedTuple):
 
 
 class Piece(NamedTuple):
+    """A piece of the answer's text, with the score of its token where scores were asked for."""
+
     text: str
+    score: Score | None = None
 
 
 class Finished(NamedTuple):
@@ -46,9 +50,9 @@ class Turn:
     what was handed out is committed.
     """
 
-    def __init__(self, seating: Seating, body: ChatRequest) -> None:
+    def __init__(self, seating: Seating, sampling: SamplingChanges) -> None:
         self._seating = seating
-        self._body = body
+        self._sampling = sampling
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self.attached = Attached()
@@ -80,13 +84,13 @@ class Turn:
             raise Unavailable("The request was cancelled before it began; send it again.")
         with self._seating.taken() as seat:
             self.attached = Attached(seat.name, seat.reconciled, seat.notes)
-            with seat.session.stream(seat.messages, **self._body.sampling()) as stream:
+            with seat.session.stream(seat.messages, **self._sampling) as stream:
                 self._stream = stream
                 if self._cancelled.is_set():
                     stream.cancel()
                 for chunk in stream:
-                    if chunk.text:
-                        self._tell(Piece(chunk.text))
+                    if chunk.text or chunk.score is not None:
+                        self._tell(Piece(chunk.text, chunk.score))
                 self._stream = None
             return Finished(stream.text, stream.receipt)
 
@@ -106,13 +110,13 @@ class Turns:
         self.closing = False
         self.spoken: Callable[[str], None] = lambda name: None
 
-    def start(self, body: ChatRequest, target: Target) -> Turn:
+    def start(self, body: ChatRequest, target: Target, sampling: SamplingChanges) -> Turn:
         """Begin a turn, or raise SessionBusy at once if the session is answering another request."""
         if self.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
         if target.name is not None:
             self.warm.reserve(target.name)
-        turn = Turn(Seating(self._runtime, self.warm, body, target), body)
+        turn = Turn(Seating(self._runtime, self.warm, body, target), sampling)
         with self._lock:
             self._running.add(turn)
         self._workers.submit(self._run, turn)

@@ -1,0 +1,125 @@
+"""What request bodies are made of: text, refusals in whole sentences, how an answer is drawn and what form it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from ...config import MOST_BIASES, SamplingChanges
+from ...errors import InvalidInput
+from ...runtime.grammar import JSON_OBJECT, json_grammar, require
+from .problems import UNSUPPORTED, ParameterError, SchemaRefused
+
+
+def refuse(sentence: str, suffix: str = "") -> PydanticCustomError:
+    """An error for something that is valid OpenAI and not possible here; `suffix` points below the present field."""
+    return _error(UNSUPPORTED, sentence, suffix)
+
+
+def invalid(sentence: str, suffix: str = "") -> PydanticCustomError:
+    """An error for something that makes no sense anywhere."""
+    return _error(ParameterError.code, sentence, suffix)
+
+
+def _error(code: Any, sentence: str, suffix: str) -> PydanticCustomError:
+    return PydanticCustomError(code, "{sentence}", {"sentence": sentence, "suffix": suffix})
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise invalid("This text holds half of a surrogate pair and is no Unicode; send whole characters.") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
+def _texts(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value or ()
+
+
+Stops = Annotated[Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)], Field(max_length=16)]
+
+
+class Tolerant(BaseModel):
+    """Unknown fields are kept aside instead of being errors."""
+
+    model_config = ConfigDict(extra="allow", protected_namespaces=())
+
+
+class Drawing(Tolerant):
+    """How the tokens of an answer are drawn. None leaves the server's default."""
+
+    temperature: float | None = Field(None, ge=0, le=5)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0)
+    min_p: float | None = Field(None, ge=0, le=1)
+    seed: int | None = Field(None, ge=0, lt=2**63)
+    stop: Stops = ()
+    logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] | None = Field(None, max_length=MOST_BIASES)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(None, gt=0, le=10)
+
+    @field_validator("logit_bias")
+    @classmethod
+    def _tokens(cls, biases: dict[int, float] | None) -> dict[int, float] | None:
+        if any(token < 0 for token in biases or ()):
+            raise invalid("Tokens are numbered from 0; logit_bias names one below.")
+        return biases
+
+    def drawing(self) -> SamplingChanges:
+        return {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "min_p": self.min_p,
+            "seed": self.seed,
+            "stop": self.stop or None,
+            "logit_bias": self.logit_bias or None,
+            "frequency_penalty": self.frequency_penalty,
+            "presence_penalty": self.presence_penalty,
+            "repetition_penalty": self.repetition_penalty,
+        }
+
+
+class JsonSchema(Tolerant):
+    """A schema that an answer has to follow, under the name that its client gave it."""
+
+    name: Text | None = None
+    document: dict[str, Any] | None = Field(None, alias="schema")
+
+
+class ResponseFormat(Tolerant):
+    """The form of an answer: text, any JSON object, or JSON by a schema."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def _schema_where_there_is_one(self) -> ResponseFormat:
+        if self.type == "json_schema" and self.json_schema is None:
+            raise invalid("The format json_schema needs its json_schema.", "/json_schema")
+        return self
+
+    def grammar(self, param: str) -> str | None:
+        """The grammar of such an answer, None for plain text. Raises SchemaRefused for a schema that cannot be followed."""
+        if self.type == "text":
+            return None
+        stated = self.json_schema.document if self.json_schema is not None else None
+        return schema_grammar(JSON_OBJECT if stated is None else stated, param)
+
+
+def schema_grammar(schema: Mapping[str, Any], param: str) -> str:
+    """The grammar of the JSON that a schema admits. Raises SchemaRefused, with the reason, where there is none."""
+    try:
+        found = json_grammar(schema)
+        require(found)
+    except InvalidInput as error:
+        raise SchemaRefused(str(error), param=param) from error
+    return found
