@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..config import Sampling, SamplingChanges, changed
 from ..errors import InvalidInput, SessionBusy
@@ -58,10 +58,12 @@ class Session(Checkout):
         message: str | Message | Sequence[Message],
         *,
         recall: bool = True,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
         **changes: Unpack[SamplingChanges],
     ) -> Reply:
         """Say something and wait for the whole answer. Raises as `stream` does."""
-        stream = self.stream(message, recall=recall, **changes)
+        stream = self.stream(message, recall=recall, tools=tools, note=note, **changes)
         with stream:
             for _ in stream:
                 pass
@@ -72,18 +74,24 @@ class Session(Checkout):
         message: str | Message | Sequence[Message],
         *,
         recall: bool = True,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
         **changes: Unpack[SamplingChanges],
     ) -> Stream:
         """Say something and read the answer as it is made. The message is on disk when this returns.
+
+        `tools` are the functions that the prompt offers, in OpenAI's form; calls of them are text in the answer, which
+        `loaded.chat.calls` reads. `note` is kept with the commit, and a recovery keeps it too.
 
         Without `recall` nothing that left the window is put back for this turn, and no fast weights are opened.
         Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch with
         nothing changed.
         """
         said = _messages(message)
-        return self._begin(said, changed(self._runtime.sampling, changes), recall)
+        request = {"tools": [dict(tool) for tool in tools], "note": dict(note or {})}
+        return self._begin(said, changed(self._runtime.sampling, changes), recall, request)
 
-    def _begin(self, said: list[Message], settings: Sampling, recall: bool) -> Stream:
+    def _begin(self, said: list[Message], settings: Sampling, recall: bool, request: Mapping[str, Any]) -> Stream:
         if not self._turn_lock.acquire(blocking=False):
             raise SessionBusy(f"Session {self.name!r} is answering already; wait for that answer or cancel it.")
         try:
@@ -92,15 +100,16 @@ class Session(Checkout):
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
             check(self.loaded, settings)
+            self.offer(request["tools"])
             made = planned(self, said, recall=recall)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
             records = made.recall_record(), made.opening_record()
-            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records)
+            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records, request)
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))
         except BaseException:
             self._turn_lock.release()
             raise
-        return Stream(self, Turn(self, made, said, settings, cost))
+        return Stream(self, Turn(self, made, said, settings, cost, request))
 
     def _answer_room(self, made: Plan) -> int:
         """How many tokens an answer may have: any number where old ones make room for them."""
@@ -137,6 +146,7 @@ class Session(Checkout):
             self._cool()
             raise
         warm = self.warm
+        self.offered = list(turn.request["tools"])
         warm.messages = [*warm.messages, *said]
         warm.tip = self.head.state.lineage if self.head.state else warm.tip
         warm.saved()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 CONTEXT = 4
@@ -22,12 +22,14 @@ class Detokenizer:
     """Decodes one token after the other.
 
     After `flush` the pieces concatenate to what `tokenizer.decode` makes of all tokens, special ones skipped and spaces
-    left alone; no piece ends inside a character. The cost of a token does not depend on how many came before.
+    left alone, those of `shown` kept; no piece ends inside a character. The cost of a token does not depend on how many
+    came before.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, shown: Collection[str] = ()) -> None:
         backend = tokenizer.backend_tokenizer
-        self._skipped = frozenset(i for i, token in backend.get_added_tokens_decoder().items() if token.special)
+        added = backend.get_added_tokens_decoder().items()
+        self._skipped = frozenset(i for i, token in added if token.special and token.content not in shown)
         self._names = backend
         self._decoder: _Decoder = _ByteLevel() if _decoder_type(backend) == "ByteLevel" else _Windowed(backend)
 

@@ -51,8 +51,17 @@ class Cost:
 class Turn:
     """A turn in progress. `run` yields what the client may see; `finish` commits whatever has been streamed."""
 
-    def __init__(self, session: Session, made: Plan, messages: Sequence[Message], settings: Sampling, cost: Cost) -> None:
+    def __init__(
+        self,
+        session: Session,
+        made: Plan,
+        messages: Sequence[Message],
+        settings: Sampling,
+        cost: Cost,
+        asked: Mapping[str, Any],
+    ) -> None:
         self._session = session
+        self._asked = asked
         self._plan = made
         self._messages = messages
         self._settings = settings
@@ -210,6 +219,11 @@ class Turn:
     @property
     def rewrites(self) -> bool:
         return self._plan.rewrites
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What the turn was asked with, as its commit keeps it."""
+        return {"sampling": settings_dict(self._settings), "seed": self._seed, **self._asked}
 
     @property
     def settings(self) -> Sampling:

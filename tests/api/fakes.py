@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -21,6 +21,7 @@ from perdure.memory.inspecting import EMPTY, Episodic, Memory, Working
 from perdure.memory.native import Native
 from perdure.memory.records import Commit, Message, SessionInfo
 from perdure.memory.remembering import Entry
+from perdure.runtime.calls import CallFormat
 from perdure.runtime.memories import Match, View
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
 from perdure.runtime.session_memory import Added
@@ -232,7 +233,14 @@ class FakeSession:
     def memory(self) -> FakeMemory:
         return FakeMemory(self)
 
-    def stream(self, message: Sequence[Message], /, **options: Unpack[SamplingChanges]) -> FakeStream:
+    def stream(
+        self,
+        message: Sequence[Message],
+        /,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
+        **options: Unpack[SamplingChanges],
+    ) -> FakeStream:
         if self.closed:
             raise RuntimeError("the session is closed")
         settings = changed(Sampling(), options)
@@ -295,6 +303,7 @@ class FakeRuntime:
 
     def __init__(self) -> None:
         self.model = MODEL
+        self.calls: CallFormat | None = None
         self.repository = FakeRepository()
         self.memories = FakeMemories()
         self.root = self.repository.commit(None, (), "root", "stop", 0)

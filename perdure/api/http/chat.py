@@ -16,12 +16,13 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from ...runtime.calls import Call
 from ...runtime.records import Receipt, Score
 from .hub import Answers, Hub, hub
 from .problems import error_object
 from .schemas import ChatRequest
 from .seat import target
-from .turns import Attached, Event, Finished, Piece, Turn
+from .turns import Attached, Called, Event, Finished, Piece, Turn
 
 router = APIRouter(tags=["chat"])
 
@@ -30,10 +31,10 @@ router = APIRouter(tags=["chat"])
 async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depends(hub)]) -> Response:
     """Answer the last message. With a session named, the answer is remembered and its state kept."""
     suffix = hub.split_model(body.model)
-    sampling = await asyncio.to_thread(body.sampling)
+    asked = await asyncio.to_thread(body.asked, hub.runtime.calls)
     wanted = target(body, request.headers, hub.settings, suffix)
     await hub.make_way(wanted.name)
-    turn = hub.turns.start(body, wanted, sampling)
+    turn = hub.turns.start(body, wanted, asked)
     shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint, hub.answers)
     with cancelled_on_error(turn):
         async with cancelled_on_disconnect(request, turn):
@@ -54,13 +55,28 @@ class Shape:
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._head["system_fingerprint"] = fingerprint[:16]
 
-    def whole(self, attached: Attached, finished: Finished, scores: Sequence[Score]) -> dict[str, Any]:
-        receipt = finished.receipt
-        message = {"role": "assistant", "content": finished.text, "refusal": None}
-        ending = {"finish_reason": finish_reason(receipt), "logprobs": logprobs(scores)}
+    def whole(self, attached: Attached, receipt: Receipt, said: Sequence[Piece | Called]) -> dict[str, Any]:
+        calls = [each.call for each in said if isinstance(each, Called)]
+        text = "".join(each.text for each in said if isinstance(each, Piece))
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if calls:
+            message["content"] = text.strip() or None
+            message["tool_calls"] = [self.call(number, call) for number, call in enumerate(calls)]
+        scores = [each.score for each in said if isinstance(each, Piece) and each.score is not None]
+        ending = {"finish_reason": finish_reason(receipt, called=bool(calls)), "logprobs": logprobs(scores)}
         choice = {"index": 0, "message": message, **ending}
         body = {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage(receipt)}
         return {**body, "memory": self.memory(attached, receipt)}
+
+    def call(self, number: int, call: Call) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"id": f"call_{str(self._head['id'])[9:29]}{number:04}", "type": "function", "function": function}
+
+    def deltas(self, number: int, call: Call) -> Iterator[dict[str, Any]]:
+        """A call as a stream tells it: whose arguments come, then the arguments."""
+        whole = self.call(number, call)
+        yield {"tool_calls": [{"index": number, **whole, "function": {"name": call.name, "arguments": ""}}]}
+        yield {"tool_calls": [{"index": number, "function": {"arguments": call.arguments}}]}
 
     def memory(self, attached: Attached, receipt: Receipt) -> dict[str, Any]:
         """What became of the conversation; from now on the answer's id leads to its commit."""
@@ -103,9 +119,9 @@ def _scored(score: Score) -> dict[str, Any]:
     return {"token": text, "logprob": score.logprob, "bytes": list(score.data)}
 
 
-def finish_reason(receipt: Receipt) -> str:
-    """OpenAI's clients know "stop" and "length"; only a stopping server cuts an answer that somebody still reads."""
-    return "stop" if receipt.finish_reason == "stop" else "length"
+def finish_reason(receipt: Receipt, *, called: bool = False) -> str:
+    """As OpenAI's clients know it; only a stopping server cuts an answer that somebody still reads."""
+    return ("tool_calls" if called else "stop") if receipt.finish_reason == "stop" else "length"
 
 
 def usage(receipt: Receipt) -> dict[str, Any]:
@@ -167,28 +183,31 @@ async def cancelled_on_disconnect(request: Request, turn: Turn) -> AsyncIterator
 
 
 async def _whole(shape: Shape, event: Event, turn: Turn) -> Response:
-    scores = []
-    while isinstance(event, Piece):
-        scores += [event.score] if event.score is not None else []
+    said = []
+    while not isinstance(event, Finished):
+        said.append(event)
         event = await turn.next()
-    body = shape.whole(turn.attached, event, scores)
+    body = shape.whole(turn.attached, event.receipt, said)
     return JSONResponse(body, headers=_headers(turn.attached.session, body["memory"]["commit"]))
 
 
 async def _frames(shape: Shape, event: Event, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
     attached = turn.attached
+    calls = 0
     extra: dict[str, Any] = {"usage": None} if include_usage else {}
     yield _frame(shape.chunk({"role": "assistant", "content": ""}, memory=memory(attached), **extra))
     try:
-        while isinstance(event, Piece):
-            scores = [event.score] if event.score is not None else []
-            yield _frame(shape.chunk({"content": event.text}, scores=scores, **extra))
+        while not isinstance(event, Finished):
+            for delta in shape.deltas(calls, event.call) if isinstance(event, Called) else [{"content": event.text}]:
+                scores = [event.score] if isinstance(event, Piece) and event.score is not None else []
+                yield _frame(shape.chunk(delta, scores=scores, **extra))
+            calls += isinstance(event, Called)
             event = await turn.next()
     except Exception as error:
         yield _frame({"error": error_object(error)})
         return
     receipt = event.receipt
-    yield _frame(shape.chunk({}, finish_reason(receipt), memory=shape.memory(attached, receipt), **extra))
+    yield _frame(shape.chunk({}, finish_reason(receipt, called=calls > 0), memory=shape.memory(attached, receipt), **extra))
     if include_usage:
         yield _frame(shape.chunk(None, usage=usage(receipt)))
     yield b"data: [DONE]\n\n"

@@ -107,12 +107,13 @@ class ResponseFormat(Tolerant):
             raise invalid("The format json_schema needs its json_schema.", "/json_schema")
         return self
 
-    def grammar(self, param: str) -> str | None:
-        """The grammar of such an answer, None for plain text. Raises SchemaRefused for a schema that cannot be followed."""
+    @property
+    def schema_of_answer(self) -> Mapping[str, Any] | None:
+        """The schema that an answer has to follow; None for plain text."""
         if self.type == "text":
             return None
         stated = self.json_schema.document if self.json_schema is not None else None
-        return schema_grammar(JSON_OBJECT if stated is None else stated, param)
+        return JSON_OBJECT if stated is None else stated
 
 
 def schema_grammar(schema: Mapping[str, Any], param: str) -> str:

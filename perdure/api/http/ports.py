@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 from ...config import SamplingChanges
 from ...memory.inspecting import Memory
 from ...memory.records import Commit, Message, SessionInfo
+from ...runtime.calls import CallFormat
 from ...runtime.records import Chunk, ModelInfo, Receipt
 from ..recalling import History, Searched
 from ..taught import Ledgers
@@ -80,6 +81,9 @@ class SessionPort(Protocol):
         self,
         message: Sequence[Message],
         /,
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
         **changes: Unpack[SamplingChanges],
     ) -> StreamPort: ...
 
@@ -120,6 +124,9 @@ class RuntimePort(Protocol):
 
     @property
     def model(self) -> ModelInfo: ...
+
+    @property
+    def calls(self) -> CallFormat | None: ...
 
     @property
     def repository(self) -> RepositoryPort: ...

@@ -38,6 +38,13 @@ class ParameterError(InvalidInput):
         self.param = param
 
 
+class Unsupported(ParameterError):
+    """Valid OpenAI, and not possible here."""
+
+    code = UNSUPPORTED
+    status = 400
+
+
 class SchemaRefused(ParameterError):
     """A JSON schema, or a tool's, that no answer can be held to."""
 

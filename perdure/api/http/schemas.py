@@ -9,8 +9,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from ...config import SamplingChanges
 from ...memory.records import Message
+from ...runtime.calls import CallFormat
 from ...runtime.reconcile import InputMode
-from .fields import Drawing, ResponseFormat, Text, Tolerant, invalid, refuse
+from .calling import Asked, Offering, ToolCall, asked, written
+from .fields import Drawing, ResponseFormat, Text, Tolerant, invalid, refuse, schema_grammar
 
 OnDivergence = Literal["fork", "rewind", "error"]
 
@@ -25,10 +27,8 @@ def _one_of(*harmless: Any) -> Callable[[Any], bool]:
 
 REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "n": (_one_of(1), "One answer is given per request; leave n out or send 1."),
-    "tools": (_absent, "Tools are not supported; leave tools out."),
-    "functions": (_absent, "Functions are not supported; leave functions out."),
-    "tool_choice": (_one_of("none", "auto"), "Tools are not supported; leave tool_choice out."),
-    "function_call": (_one_of("none", "auto"), "Functions are not supported; leave function_call out."),
+    "functions": (_absent, "This is an old form of tools; send tools."),
+    "function_call": (_one_of("none", "auto"), "This is an old form of tool_choice; send that."),
     "modalities": (_one_of(["text"]), "Answers are plain text; leave modalities out."),
     "audio": (_absent, "Audio is not supported; leave audio out."),
     "web_search_options": (_absent, "This server does not search the web; leave web_search_options out."),
@@ -69,17 +69,22 @@ def _identifier(value: Any) -> Any:
 class ChatMessage(Tolerant):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[Text, BeforeValidator(_content)]
+    tool_calls: list[ToolCall] | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _no_calls(cls, data: Any) -> Any:
-        for name in ("tool_calls", "function_call", "audio"):
+    def _calls_may_have_no_text(cls, data: Any) -> Any:
+        for name in ("function_call", "audio"):
             if isinstance(data, dict) and data.get(name):
                 raise refuse(f"Messages with {name} are not supported; send text only.", f"/{name}")
-        return data
+        if isinstance(data, dict) and data.get("tool_calls") and data.get("role") != "assistant":
+            raise invalid("Only an answer of the assistant has tool_calls.", "/tool_calls")
+        bare = isinstance(data, dict) and data.get("tool_calls") and data.get("content") is None
+        return {**data, "content": ""} if bare else data
 
-    def record(self) -> Message:
-        return Message("system" if self.role == "developer" else self.role, self.content)
+    def record(self, form: CallFormat | None, param: str) -> Message:
+        text = written(form, self.content, self.tool_calls or (), f"{param}/tool_calls")
+        return Message("system" if self.role == "developer" else self.role, text)
 
 
 class StreamOptions(Tolerant):
@@ -105,7 +110,7 @@ class MemoryOptions(Tolerant):
         return self
 
 
-class ChatRequest(Drawing):
+class ChatRequest(Drawing, Offering):
     """The body of POST /v1/chat/completions."""
 
     model: Text | None = None
@@ -126,7 +131,7 @@ class ChatRequest(Drawing):
         last = len(messages) - 1
         if messages[last].role not in ("user", "tool"):
             raise invalid("The last message must come from the user or a tool, so that it can be answered.", f"/{last}")
-        if not messages[last].content.strip():
+        if messages[last].role == "user" and not messages[last].content.strip():
             raise invalid("The message to answer is empty; say something.", f"/{last}/content")
         for number, message in enumerate(messages[1:], 1):
             if message.role == "developer":
@@ -150,18 +155,27 @@ class ChatRequest(Drawing):
     def options(self) -> MemoryOptions:
         return self.memory or MemoryOptions()
 
-    def records(self) -> list[Message]:
-        """The messages in Perdure's form; a developer message is a system message."""
-        return [message.record() for message in self.messages]
+    def records(self, form: CallFormat | None) -> list[Message]:
+        """The messages in Perdure's form; a developer message is a system message, calls are text in the model's form."""
+        return [message.record(form, f"/messages/{number}") for number, message in enumerate(self.messages)]
+
+    @property
+    def schema_of_answer(self) -> Mapping[str, Any] | None:
+        """The schema that the answer has to follow; None for plain text."""
+        return None if self.response_format is None else self.response_format.schema_of_answer
+
+    def asked(self, form: CallFormat | None) -> Asked:
+        """What the request asks of the runtime. Raises SchemaRefused or Unsupported."""
+        return asked(self.sampling(), self, form, self.schema_of_answer)
 
     def sampling(self) -> SamplingChanges:
         """Keyword arguments for Session.stream; None leaves the server's default. Raises SchemaRefused."""
-        form = self.response_format or ResponseFormat(type="text")
+        schema = self.schema_of_answer
         return {
             **self.drawing(),
             "max_tokens": self.max_completion_tokens or self.max_tokens,
             "logprobs": (self.top_logprobs or 0) if self.logprobs else None,
-            "grammar": form.grammar("/response_format/json_schema/schema"),
+            "grammar": None if schema is None else schema_grammar(schema, "/response_format/json_schema/schema"),
         }
 
 

@@ -62,7 +62,7 @@ class Seating:
     def __init__(self, runtime: RuntimePort, warm: WarmSessions, body: ChatRequest, target: Target) -> None:
         self._runtime = runtime
         self._warm = warm
-        self._incoming = body.records()
+        self._incoming = body.records(runtime.calls)
         self._options = body.options
         self._target = target
         self._name = target.name

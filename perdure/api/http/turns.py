@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ...config import SamplingChanges
+from ...runtime.calls import Call, Part
 from ...runtime.records import Receipt, Score
+from .calling import Asked, parts
 from .ports import RuntimePort, SessionPort, StreamPort
 from .problems import Unavailable
 from .schemas import ChatRequest
@@ -39,20 +40,26 @@ class Finished(NamedTuple):
     receipt: Receipt
 
 
-Event = Piece | Finished
+class Called(NamedTuple):
+    """A function that the model calls."""
+
+    call: Call
+
+
+Event = Piece | Called | Finished
 
 
 class Turn:
     """One request on its way through a worker thread.
 
-    `next` gives Pieces and at last Finished, or raises what the thread raised; by then the session is committed,
+    `next` gives Pieces and Called and at last Finished, or raises what the thread raised; by then the session is committed,
     released and free for the next request. `attached` is known once `next` has returned. `cancel` ends the turn soon;
     what was handed out is committed.
     """
 
-    def __init__(self, seating: Seating, sampling: SamplingChanges) -> None:
+    def __init__(self, seating: Seating, asked: Asked) -> None:
         self._seating = seating
-        self._sampling = sampling
+        self._asked = asked
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self.attached = Attached()
@@ -84,15 +91,29 @@ class Turn:
             raise Unavailable("The request was cancelled before it began; send it again.")
         with self._seating.taken() as seat:
             self.attached = Attached(seat.name, seat.reconciled, seat.notes)
-            with seat.session.stream(seat.messages, **self._sampling) as stream:
+            asked = self._asked
+            with seat.session.stream(seat.messages, tools=asked.tools, note=asked.note, **asked.sampling) as stream:
                 self._stream = stream
                 if self._cancelled.is_set():
                     stream.cancel()
-                for chunk in stream:
-                    if chunk.text or chunk.score is not None:
-                        self._tell(Piece(chunk.text, chunk.score))
+                self._pass_on(stream)
                 self._stream = None
             return Finished(stream.text, stream.receipt)
+
+    def _pass_on(self, stream: StreamPort) -> None:
+        reader = self._asked.reader()
+        for chunk in stream:
+            told = list(parts(reader, chunk.text))
+            if chunk.score is not None:
+                said = "".join(part for part in told if isinstance(part, str))
+                self._tell(Piece(said, chunk.score))
+                told = [part for part in told if isinstance(part, Call)]
+            self._tell_parts(told)
+        self._tell_parts(parts(reader, "", last=True))
+
+    def _tell_parts(self, told: Iterable[Part]) -> None:
+        for part in told:
+            self._tell(Called(part) if isinstance(part, Call) else Piece(part))
 
     def _tell(self, event: Event | Exception) -> None:
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)
@@ -110,13 +131,13 @@ class Turns:
         self.closing = False
         self.spoken: Callable[[str], None] = lambda name: None
 
-    def start(self, body: ChatRequest, target: Target, sampling: SamplingChanges) -> Turn:
+    def start(self, body: ChatRequest, target: Target, asked: Asked) -> Turn:
         """Begin a turn, or raise SessionBusy at once if the session is answering another request."""
         if self.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
         if target.name is not None:
             self.warm.reserve(target.name)
-        turn = Turn(Seating(self._runtime, self.warm, body, target), sampling)
+        turn = Turn(Seating(self._runtime, self.warm, body, target), asked)
         with self._lock:
             self._running.add(turn)
         self._workers.submit(self._run, turn)
