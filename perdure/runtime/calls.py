@@ -49,9 +49,9 @@ class CallFormat:
         """Control tokens that are part of an answer's text."""
         return self.tokens.keys()
 
-    def reader(self, names: Iterable[str]) -> Reader:
-        """Reads one answer in which calls of these functions may stand."""
-        return Reader(self, frozenset(names))
+    def reader(self, names: Iterable[str] | None) -> Reader:
+        """Reads one answer in which calls of these functions (None: of any) may stand."""
+        return Reader(self, None if names is None else frozenset(names))
 
     def write(self, text: str, calls: Sequence[Call]) -> str:
         """An answer's text with calls behind it, as the model would have written it."""
@@ -128,7 +128,7 @@ class Reader:
     What looks like a call and is none, or calls a function that was not offered, is text.
     """
 
-    def __init__(self, form: CallFormat, names: Collection[str]) -> None:
+    def __init__(self, form: CallFormat, names: Collection[str] | None) -> None:
         self._form = form
         self._names = names
         self._held = ""
@@ -169,8 +169,9 @@ class Reader:
     def _read(self, text: str) -> Iterator[Part]:
         """The calls that a text consists of, or the text itself."""
         calls = list(_calls(self._form, text))
-        if calls and all(call is not None and call.name in self._names for call in calls):
-            yield from (call for call in calls if call is not None)
+        known = [call for call in calls if call is not None and (self._names is None or call.name in self._names)]
+        if calls and len(known) == len(calls):
+            yield from known
         else:
             yield text
 

@@ -160,6 +160,10 @@ class ChatFormat:
         """The tokens of a plain text within a conversation."""
         return self._plain(text, first=False)
 
+    def document(self, text: str) -> list[int]:
+        """The tokens of a text that is no conversation, begun as the tokenizer begins one; control tokens count as such."""
+        return list(self._backend.encode(text).ids)
+
     def _tail(self, writer: _Writer, fed: int, tail_is_open: bool) -> str:
         whole = writer.render(len(writer.roles), ask=True)
         tail = (self._open_tail if tail_is_open else self._closed_tail)(writer, whole, fed)

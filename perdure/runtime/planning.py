@@ -54,6 +54,13 @@ def planned(session: Session, said: Sequence[Message], *, recall: bool = True) -
     return made if opening is None else replace(made, opening=opening, opens=session.chat_format.opens(said))
 
 
+def plain(session: Session, prompt: str) -> Plan:
+    """Feeds a plain text as it is. Raises PromptTooLong before anything changes."""
+    made = Plan(0, tuple(session.loaded.chat.document(prompt)), False)
+    _check_length(session, made)
+    return made
+
+
 def plan(session: Session, messages: Sequence[Message], recall: Recollection | None = None) -> Plan:
     """Which tokens answer `messages` after what the session holds, and after what of the feed memories are put back.
 

@@ -21,7 +21,7 @@ from ..memory.workingcopy import WorkingCopy
 from ..stores.base import Digest
 from .checkout import Checkout
 from .committing import draft_of
-from .planning import Plan, planned
+from .planning import Plan, plain, planned
 from .records import Receipt, Reply
 from .recovery import recover
 from .sampling import check
@@ -89,9 +89,23 @@ class Session(Checkout):
         """
         said = _messages(message)
         request = {"tools": [dict(tool) for tool in tools], "note": dict(note or {})}
-        return self._begin(said, changed(self._runtime.sampling, changes), recall, request)
+        settings = changed(self._runtime.sampling, changes)
+        return self._begin(said, settings, request, lambda said: planned(self, said, recall=recall))
 
-    def _begin(self, said: list[Message], settings: Sampling, recall: bool, request: Mapping[str, Any]) -> Stream:
+    def complete(self, prompt: str, **changes: Unpack[SamplingChanges]) -> Stream:
+        """Go on with a plain text, without the chat template, in an ephemeral session that is empty.
+
+        Control tokens in the text are what they stand for. Raises as `stream` does.
+        """
+        if self.name is not None or self.warm.messages:
+            raise InvalidInput("A plain text is gone on with in an empty ephemeral session only; use stream for a chat.")
+        said = _messages(prompt)
+        request: dict[str, Any] = {"tools": [], "note": {}}
+        return self._begin(said, changed(self._runtime.sampling, changes), request, lambda _: plain(self, prompt))
+
+    def _begin(
+        self, said: list[Message], settings: Sampling, request: Mapping[str, Any], plan: Callable[[list[Message]], Plan]
+    ) -> Stream:
         if not self._turn_lock.acquire(blocking=False):
             raise SessionBusy(f"Session {self.name!r} is answering already; wait for that answer or cancel it.")
         try:
@@ -101,7 +115,7 @@ class Session(Checkout):
                 said = [Message("system", self._system), *said]
             check(self.loaded, settings)
             self.offer(request["tools"])
-            made = planned(self, said, recall=recall)
+            made = plan(said)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
             records = made.recall_record(), made.opening_record()
             self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records, request)

@@ -25,6 +25,7 @@ from perdure.runtime.calls import CallFormat
 from perdure.runtime.memories import Match, View
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
 from perdure.runtime.session_memory import Added
+from perdure.testing.encoder import HashedWords
 
 MODEL = ModelInfo("tiny", "/models/tiny", "llama", "float32", 200, 1000, "ab" * 32)
 
@@ -82,6 +83,12 @@ class FakeRepository:
 
     def episodes(self, digests: Iterable[bytes]) -> list[Episode]:
         return []
+
+    def request(self, commit: Commit) -> dict[str, Any]:
+        return {}
+
+    def unfinished(self, name: str) -> None:
+        return None
 
     def trace(self, commit: Commit) -> None:
         return None
@@ -173,6 +180,8 @@ class FakeMemory:
 class FakeMemories:
     """Finds nothing."""
 
+    encoder = HashedWords()
+
     def everything(self, commits: Iterable[Commit]) -> View:
         return View(None, [], np.empty(0, np.int64))
 
@@ -249,6 +258,9 @@ class FakeSession:
             raise PromptTooLong(f"The prompt has more than {MODEL.context_length} tokens; shorten it.")
         self._write()
         return FakeStream(self, message, settings)
+
+    def complete(self, prompt: str, /, **options: Unpack[SamplingChanges]) -> FakeStream:
+        return self.stream([Message("user", prompt)], **options)
 
     def finish(self, messages: Sequence[Message], text: str, reason: str, count: int) -> Receipt:
         before = self.messages()

@@ -102,7 +102,7 @@ def test_a_call_or_the_wanted_json(api: Api, client: openai.OpenAI) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "status", "param"),
     [
-        ("tools", [{"type": "custom", "custom": {"name": "x"}}], 422, "/tools/0/type"),
+        ("tools", [{"type": "custom", "custom": {"name": "x"}}], 400, "/tools/0/type"),
         ("tools", [{"type": "function", "function": {"name": "no spaces"}}], 422, "/tools/0/function/name"),
         ("tools", [WEATHER, WEATHER], 422, "/tools"),
         ("tool_choice", {"type": "function", "function": {"name": "other"}}, 422, "/tool_choice"),

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...config import SamplingChanges
 from ...errors import InvalidInput
 from ...runtime.calls import Call, CallFormat, Part, Reader
 from ...runtime.grammar import WHITESPACE, require
-from .fields import Text, Tolerant, invalid
+from .fields import Text, Tolerant, invalid, refuse
 from .problems import SchemaRefused, Unsupported
 
 
@@ -28,6 +28,17 @@ class Function(Tolerant):
         parameters = self.parameters or {"type": "object", "properties": {}}
         stated = {"name": self.name, "description": self.description or "", "parameters": parameters}
         return {"type": "function", "function": stated}
+
+
+def _functions_only(data: Any) -> Any:
+    kind = data.get("type") if isinstance(data, dict) else "function"
+    if isinstance(kind, str) and kind != "function":
+        raise refuse(f"Tools of type {kind[:40]} are not supported; offer functions.", "/type")
+    return data
+
+
+OnlyFunctions = BeforeValidator(_functions_only)
+"""Refuses tools that OpenAI runs itself."""
 
 
 class Tool(Tolerant):
@@ -78,7 +89,7 @@ class ToolCall(Tolerant):
 class Offering(Tolerant):
     """The part of a request that offers functions."""
 
-    tools: list[Tool] | None = Field(None, max_length=256)
+    tools: list[Annotated[Tool, OnlyFunctions]] | None = Field(None, max_length=256)
     tool_choice: Choice | None = None
     parallel_tool_calls: bool | None = None
 
@@ -95,12 +106,12 @@ class Offering(Tolerant):
 
 
 class Asked(NamedTuple):
-    """What a turn is asked with. `form` reads calls of `tools`, where there are any; `note` is kept with the commit."""
+    """What a turn is asked with. `form` reads calls of `tools`, where there are any; `prompt` is a text to go on with."""
 
     sampling: SamplingChanges
     tools: Sequence[Mapping[str, Any]] = ()
     form: CallFormat | None = None
-    note: Mapping[str, Any] | None = None
+    prompt: str | None = None
 
     def reader(self) -> Reader | None:
         names = [tool["function"]["name"] for tool in self.tools]
@@ -112,7 +123,6 @@ def asked(
     offering: Offering,
     form: CallFormat | None,
     schema: Mapping[str, Any] | None,
-    note: Mapping[str, Any] | None = None,
 ) -> Asked:
     """What a request asks of the runtime; `schema` is that of an answer in JSON.
 
@@ -121,13 +131,13 @@ def asked(
     choice = offering.tool_choice or "auto"
     offered = offering.tools or []
     if not offered or choice == "none":
-        return Asked(sampling, note=note)
+        return Asked(sampling)
     if form is None:
         sentence = "This model's chat template offers it no functions, or in a form that is not known; leave tools out."
         raise Unsupported(sentence, param="/tools")
     tools = [tool.function.offered() for tool in offered]
     grammar = _grammar(form, tools, choice, schema)
-    return Asked(sampling if grammar is None else {**sampling, "grammar": grammar}, tools, form, note)
+    return Asked(sampling if grammar is None else {**sampling, "grammar": grammar}, tools, form)
 
 
 def _grammar(

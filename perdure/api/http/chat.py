@@ -22,7 +22,7 @@ from .hub import Answers, Hub, hub
 from .problems import error_object
 from .schemas import ChatRequest
 from .seat import target
-from .turns import Attached, Called, Event, Finished, Piece, Turn
+from .turns import Attached, Called, Finished, Piece, Spoken, Turn
 
 router = APIRouter(tags=["chat"])
 
@@ -182,7 +182,7 @@ async def cancelled_on_disconnect(request: Request, turn: Turn) -> AsyncIterator
             await watcher
 
 
-async def _whole(shape: Shape, event: Event, turn: Turn) -> Response:
+async def _whole(shape: Shape, event: Spoken, turn: Turn) -> Response:
     said = []
     while not isinstance(event, Finished):
         said.append(event)
@@ -191,7 +191,7 @@ async def _whole(shape: Shape, event: Event, turn: Turn) -> Response:
     return JSONResponse(body, headers=_headers(turn.attached.session, body["memory"]["commit"]))
 
 
-async def _frames(shape: Shape, event: Event, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
+async def _frames(shape: Shape, event: Spoken, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
     attached = turn.attached
     calls = 0
     extra: dict[str, Any] = {"usage": None} if include_usage else {}

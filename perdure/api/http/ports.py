@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...memory.episodes import Episode
     from ...memory.fastweights import Record
     from ...memory.remembering import Entry
+    from ...memory.sessionlog import UnfinishedTurn
+    from ...runtime.encoder import SentenceEncoder
     from ...runtime.session_memory import Added
     from ...stores.base import Digest
 
@@ -87,6 +89,10 @@ class SessionPort(Protocol):
         **changes: Unpack[SamplingChanges],
     ) -> StreamPort: ...
 
+    def complete(self, prompt: str, /, **changes: Unpack[SamplingChanges]) -> StreamPort:
+        """Go on with a plain text; only where nothing is kept."""
+        ...
+
     def teach(self, new: Sequence[Record], gone: Collection[Digest], title: str) -> Commit:
         """Change the session's ledger: new records, others (by their objects) gone."""
         ...
@@ -114,9 +120,20 @@ class RepositoryPort(History, Ledgers, Protocol):
 
     def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 
+    def request(self, commit: Commit) -> Mapping[str, Any]: ...
+
+    def unfinished(self, name: str) -> UnfinishedTurn | None: ...
+
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo: ...
 
     def remove(self, name: str) -> None: ...
+
+
+class Meaning(Searched, Protocol):
+    """What finds memories, and the encoder it finds them by, loaded when it is first asked for."""
+
+    @property
+    def encoder(self) -> SentenceEncoder: ...
 
 
 class RuntimePort(Protocol):
@@ -132,7 +149,7 @@ class RuntimePort(Protocol):
     def repository(self) -> RepositoryPort: ...
 
     @property
-    def memories(self) -> Searched: ...
+    def memories(self) -> Meaning: ...
 
     def session(self, name: str, *, create: bool = True) -> SessionPort: ...
 

@@ -17,28 +17,28 @@ from .fields import Drawing, ResponseFormat, Text, Tolerant, invalid, refuse, sc
 OnDivergence = Literal["fork", "rewind", "error"]
 
 
-def _absent(value: Any) -> bool:
+def absent(value: Any) -> bool:
     return not value
 
 
-def _one_of(*harmless: Any) -> Callable[[Any], bool]:
+def one_of(*harmless: Any) -> Callable[[Any], bool]:
     return lambda value: value is None or value in harmless
 
 
 REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "n": (_one_of(1), "One answer is given per request; leave n out or send 1."),
-    "functions": (_absent, "This is an old form of tools; send tools."),
-    "function_call": (_one_of("none", "auto"), "This is an old form of tool_choice; send that."),
-    "modalities": (_one_of(["text"]), "Answers are plain text; leave modalities out."),
-    "audio": (_absent, "Audio is not supported; leave audio out."),
-    "web_search_options": (_absent, "This server does not search the web; leave web_search_options out."),
+    "n": (one_of(1), "One answer is given per request; leave n out or send 1."),
+    "functions": (absent, "This is an old form of tools; send tools."),
+    "function_call": (one_of("none", "auto"), "This is an old form of tool_choice; send that."),
+    "modalities": (one_of(["text"]), "Answers are plain text; leave modalities out."),
+    "audio": (absent, "Audio is not supported; leave audio out."),
+    "web_search_options": (absent, "This server does not search the web; leave web_search_options out."),
 }
 """Extra fields that would change the answer: how to tell that a value is harmless, and what to say if not."""
 
 MEMORY_HARMLESS: Mapping[str, Callable[[Any], bool]] = {
-    "commit": _one_of(True),
-    "learn": _one_of(False),
-    "trace": _one_of(False),
+    "commit": one_of(True),
+    "learn": one_of(False),
+    "trace": one_of(False),
     "keep_alive": lambda _: True,
 }
 
@@ -61,7 +61,7 @@ def _content(value: Any) -> Any:
     return "\n".join(texts)
 
 
-def _identifier(value: Any) -> Any:
+def identifier(value: Any) -> Any:
     """`conversation` is "id" or {"id": "id"}."""
     return value["id"] if isinstance(value, dict) and isinstance(value.get("id"), str) else value
 
@@ -122,7 +122,7 @@ class ChatRequest(Drawing, Offering):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormat | None = None
-    conversation: Annotated[Text | None, BeforeValidator(_identifier)] = None
+    conversation: Annotated[Text | None, BeforeValidator(identifier)] = None
     memory: MemoryOptions | None = None
 
     @field_validator("messages")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...runtime.calls import Call, Part
 from ...runtime.records import Receipt, Score
@@ -15,7 +15,7 @@ from .calling import Asked, parts
 from .ports import RuntimePort, SessionPort, StreamPort
 from .problems import Unavailable
 from .schemas import ChatRequest
-from .seat import Seating, Target
+from .seat import Seat, Seating, Target
 from .settings import HttpSettings
 from .warm import WarmSessions
 
@@ -26,6 +26,11 @@ class Attached(NamedTuple):
     session: str | None = None
     reconciled: str = "stateless"
     notes: tuple[str, ...] = ()
+    note: Mapping[str, Any] | None = None
+
+
+class Begun(NamedTuple):
+    """The turn has a place, and its messages are on disk."""
 
 
 class Piece(NamedTuple):
@@ -46,7 +51,8 @@ class Called(NamedTuple):
     call: Call
 
 
-Event = Piece | Called | Finished
+Spoken = Piece | Called | Finished
+Event = Begun | Spoken
 
 
 class Turn:
@@ -66,11 +72,16 @@ class Turn:
         self._cancelled = threading.Event()
         self._stream: StreamPort | None = None
 
-    async def next(self) -> Event:
+    async def begun(self) -> None:
+        """Wait until the turn has a place; refusals are raised here. Before the first `next`, if at all."""
+        if isinstance(event := await self._events.get(), Exception):
+            raise event
+
+    async def next(self) -> Spoken:
         event = await self._events.get()
         if isinstance(event, Exception):
             raise event
-        return event
+        return await self.next() if isinstance(event, Begun) else event
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -90,15 +101,21 @@ class Turn:
             self._seating.abandon()
             raise Unavailable("The request was cancelled before it began; send it again.")
         with self._seating.taken() as seat:
-            self.attached = Attached(seat.name, seat.reconciled, seat.notes)
-            asked = self._asked
-            with seat.session.stream(seat.messages, tools=asked.tools, note=asked.note, **asked.sampling) as stream:
+            self.attached = Attached(seat.name, seat.reconciled, seat.notes, seat.note)
+            with self._opened(seat) as stream:
                 self._stream = stream
+                self._tell(Begun())
                 if self._cancelled.is_set():
                     stream.cancel()
                 self._pass_on(stream)
                 self._stream = None
             return Finished(stream.text, stream.receipt)
+
+    def _opened(self, seat: Seat) -> StreamPort:
+        asked = self._asked
+        if asked.prompt is not None:
+            return seat.session.complete(asked.prompt, **asked.sampling)
+        return seat.session.stream(seat.messages, tools=asked.tools, note=seat.note, **asked.sampling)
 
     def _pass_on(self, stream: StreamPort) -> None:
         reader = self._asked.reader()
@@ -132,12 +149,15 @@ class Turns:
         self.spoken: Callable[[str], None] = lambda name: None
 
     def start(self, body: ChatRequest, target: Target, asked: Asked) -> Turn:
-        """Begin a turn, or raise SessionBusy at once if the session is answering another request."""
+        """Begin a turn of a chat, or raise SessionBusy at once if the session is answering another request."""
+        return self.begin(Seating(self._runtime, self.warm, body, target), asked)
+
+    def begin(self, seating: Seating, asked: Asked) -> Turn:
+        """Begin a turn, or raise SessionBusy at once if its session is answering another request."""
         if self.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
-        if target.name is not None:
-            self.warm.reserve(target.name)
-        turn = Turn(Seating(self._runtime, self.warm, body, target), asked)
+        seating.reserve()
+        turn = Turn(seating, asked)
         with self._lock:
             self._running.add(turn)
         self._workers.submit(self._run, turn)
