@@ -55,7 +55,6 @@ class Grammars:
 
     def start(self, grammar: str) -> Grammar:
         """The beginning of an answer. Raises InvalidInput for a grammar that cannot be followed."""
-        require(grammar)
         return Grammar(self._tokenizer, grammar)
 
     @cached_property
@@ -74,6 +73,8 @@ class Grammar:
         from llguidance import LLMatcher
 
         self._matcher = LLMatcher(tokenizer, grammar, log_level=0)
+        if self._matcher.is_error():
+            raise InvalidInput(f"The schema cannot be followed: {_sentence(self._matcher.get_error())}")
 
     def allowed(self, size: int) -> NDArray[np.bool_]:
         """bool [size]: the tokens that may come next; those that end the answer only where it may end."""

@@ -176,6 +176,29 @@ def test_a_stream_in_the_background_goes_on_without_its_reader(client: openai.Op
     assert client.responses.retrieve(begun.id).status in ("completed", "incomplete")
 
 
+def test_a_response_whose_session_is_still_answering_is_followed_in_a_fork(client: openai.OpenAI) -> None:
+    first = say(client, STORY)
+    options: dict[str, Any] = {"previous_response_id": first.id, "background": True, "max_output_tokens": 300}
+    begun = [say(client, f"Question {number}", **options) for number in range(3)]
+    with pytest.raises(openai.ConflictError) as early:
+        say(client, "And?", previous_response_id=begun[0].id)
+    assert early.value.code == "response_in_use"
+    ended = [list(client.responses.retrieve(each.id, stream=True))[-1].response for each in begun]
+    assert len({memory(each)["session"] for each in ended}) == 3
+    assert {memory(each)["parent"] for each in ended} == {memory(first)["commit"]}
+
+
+def test_a_stopping_server_commits_what_was_said_in_the_background(opens: Opens) -> None:
+    with opens() as runtime:
+        with client_of(runtime) as client:
+            begun = say(client, "Hello", background=True, max_output_tokens=1500, extra_body={"seed": 1})
+            for event in client.responses.retrieve(begun.id, stream=True):
+                if event.type == "response.output_text.delta":
+                    break
+        with client_of(runtime) as client:
+            assert client.responses.retrieve(begun.id).status in ("cancelled", "completed")
+
+
 def test_a_response_that_a_killed_process_left_is_finished_when_it_is_asked_for(opens: Opens) -> None:
     with opens() as runtime:
         session = runtime.session("alice")
