@@ -44,6 +44,7 @@ def assert_problem(response: httpx.Response, status: int, code: str, param: str 
     ("field", "value"),
     [
         ("n", 2),
+        ("mirostat", 2),
         ("tools", [{"type": "function", "function": {"name": "f"}}]),
         ("functions", [{}]),
         ("function_call", {"name": "x"}),
@@ -55,7 +56,7 @@ def assert_problem(response: httpx.Response, status: int, code: str, param: str 
 def test_what_would_change_the_answer_is_refused_by_name(api: Api, field: str, value: Any) -> None:
     body = assert_problem(api.chat("hello", **{field: value}), 400, "unsupported_parameter", f"/{field}")
     assert field in body["detail"] or field in body["error"]["param"]
-    assert field in REFUSED or field == "tools"
+    assert field in REFUSED or field in ("tools", "mirostat")
 
 
 def test_what_changes_nothing_is_let_through(api: Api) -> None:
@@ -75,6 +76,9 @@ def test_what_changes_nothing_is_let_through(api: Api) -> None:
         "service_tier": "auto",
         "stream_options": None,
         "keep_alive": "5m",
+        "mirostat": None,
+        "prompt_cache_key": "x",
+        "reasoning_effort": "low",
         "memory": {"commit": True, "keep_alive": "5m"},
     }
     assert api.chat("hello", **harmless).status_code == 200

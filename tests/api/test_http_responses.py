@@ -183,7 +183,8 @@ def test_a_response_whose_session_is_still_answering_is_followed_in_a_fork(clien
     with pytest.raises(openai.ConflictError) as early:
         say(client, "And?", previous_response_id=begun[0].id)
     assert early.value.code == "response_in_use"
-    ended = [list(client.responses.retrieve(each.id, stream=True))[-1].response for each in begun]
+    streams: list[Any] = [client.responses.retrieve(each.id, stream=True) for each in begun]
+    ended = [list(stream)[-1].response for stream in streams]
     assert len({memory(each)["session"] for each in ended}) == 3
     assert {memory(each)["parent"] for each in ended} == {memory(first)["commit"]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Request
@@ -15,16 +15,16 @@ from pydantic import BeforeValidator, Field, model_validator
 from ...runtime.records import Score
 from .calling import Asked
 from .chat import EventStream, cancelled_on_disconnect, cancelled_on_error, finish_reason, usage
-from .fields import Drawing, Text, invalid, refuse
+from .fields import Drawing, Harmless, Text, absent, invalid, one_of, refuse, require_known
 from .hub import Hub, hub
 from .problems import error_object
-from .schemas import StreamOptions, absent, one_of
+from .schemas import StreamOptions
 from .seat import Seat, Seating, Target
 from .turns import Called, Finished, Piece, Spoken, Turn
 
 router = APIRouter(tags=["completions"])
 
-REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+REFUSED: Mapping[str, tuple[Harmless, str]] = {
     "n": (one_of(1), "One answer is given per request; leave n out or send 1."),
     "best_of": (one_of(1), "One answer is given per request; leave best_of out."),
     "echo": (absent, "The prompt is not repeated; leave echo out."),
@@ -51,9 +51,7 @@ class CompletionRequest(Drawing):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name, (harmless, sentence) in REFUSED.items():
-            if not harmless((self.model_extra or {}).get(name)):
-                raise refuse(sentence, f"/{name}")
+        require_known(self.model_extra, REFUSED)
         if not self.prompt.strip():
             raise invalid("The prompt is empty; give some text.", "/prompt")
         return self

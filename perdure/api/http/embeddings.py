@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...errors import ModelNotFound
 from ...runtime.encoder import counted
-from .fields import Text, Tolerant, invalid, refuse
+from .fields import Text, Tolerant, invalid, refuse, require_known
 from .hub import Hub, hub
 from .problems import Unsupported
 
@@ -29,6 +29,11 @@ class EmbeddingRequest(Tolerant):
     input: Annotated[list[Text], BeforeValidator(_texts)] = Field(min_length=1, max_length=2048)
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        require_known(self.model_extra, {})
+        return self
 
     @field_validator("input")
     @classmethod

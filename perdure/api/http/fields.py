@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -44,6 +44,40 @@ def _texts(value: Any) -> Any:
 
 
 Stops = Annotated[Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)], Field(max_length=16)]
+
+
+Harmless = Callable[[Any], bool]
+"""Tells whether a value of some field leaves the answer as it is."""
+
+
+def absent(value: Any) -> bool:
+    return not value
+
+
+def one_of(*harmless: Any) -> Harmless:
+    return lambda value: value is None or value in harmless
+
+
+HABITS = frozenset(
+    (
+        *("user", "safety_identifier", "metadata", "store", "service_tier", "client_metadata", "chat_id", "session_id"),
+        *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "cache_prompt", "keep_alive", "prediction"),
+        *("reasoning", "reasoning_effort", "verbosity", "include", "truncation", "stream_options"),
+    )
+)
+"""What clients send by habit, and what changes nothing here: who asks, hints about caches, how hard to think."""
+
+
+def require_known(extra: Mapping[str, Any] | None, refused: Mapping[str, tuple[Harmless, str]]) -> None:
+    """Refuses further fields of a request that would change its answer, and those that nobody knows."""
+    for name, value in (extra or {}).items():
+        harmless, sentence = refused.get(name, (_nothing, f"{name[:60]} is not known here; leave it out."))
+        if name not in HABITS and not harmless(value):
+            raise refuse(sentence, f"/{name}")
+
+
+def _nothing(value: Any) -> bool:
+    return value is None
 
 
 class Tolerant(BaseModel):

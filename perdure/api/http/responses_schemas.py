@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -12,10 +12,10 @@ from ...memory.records import Message
 from ...runtime.calls import CallFormat
 from ...runtime.grammar import JSON_OBJECT
 from .calling import Asked, Choice, Function, Named, NamedFunction, Offering, OnlyFunctions, Tool, asked
-from .fields import Drawing, Text, Tolerant, invalid, refuse, schema_grammar
-from .schemas import ChatMessage, MemoryOptions, absent, identifier, one_of
+from .fields import Drawing, Harmless, Text, Tolerant, absent, invalid, one_of, refuse, require_known, schema_grammar
+from .schemas import ChatMessage, MemoryOptions, identifier
 
-REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+REFUSED: Mapping[str, tuple[Harmless, str]] = {
     "prompt": (absent, "Stored prompts are not supported; send their text as instructions."),
     "max_tool_calls": (absent, "Tools are called by the client here; leave max_tool_calls out."),
     "context_management": (absent, "Context is managed by the server; leave context_management out."),
@@ -23,8 +23,7 @@ REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "top_logprobs": (absent, "Log probabilities are given by /v1/chat/completions; leave top_logprobs out."),
     "n": (one_of(1), "One answer is given per request; leave n out."),
 }
-"""As in chat: what would change the answer and cannot. `reasoning`, `include`, `truncation`, `user`, `service_tier` and the
-hints about caches, which clients send by habit, change nothing."""
+"""As in chat: what would change the answer and cannot."""
 
 PAIRS, KEY, VALUE = 16, 64, 512
 """What OpenAI allows as metadata: pairs, characters of a key, of a value."""
@@ -111,9 +110,7 @@ class ResponseRequest(Drawing):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name, (harmless, sentence) in REFUSED.items():
-            if not harmless((self.model_extra or {}).get(name)):
-                raise refuse(sentence, f"/{name}")
+        require_known(self.model_extra, REFUSED)
         if self.previous_response_id is not None and self.conversation is not None:
             raise invalid("Send previous_response_id or conversation, not both.", "/previous_response_id")
         if self.background and self.store is False:

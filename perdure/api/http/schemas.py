@@ -1,8 +1,8 @@
-"""Request bodies. What OpenAI's clients send to no effect is let through; what would change the answer is refused."""
+"""Request bodies. What clients send by habit is let through; what would change the answer, or is not known, is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -12,20 +12,24 @@ from ...memory.records import Message
 from ...runtime.calls import CallFormat
 from ...runtime.reconcile import InputMode
 from .calling import Asked, Offering, ToolCall, asked, written
-from .fields import Drawing, ResponseFormat, Text, Tolerant, invalid, refuse, schema_grammar
+from .fields import (
+    Drawing,
+    Harmless,
+    ResponseFormat,
+    Text,
+    Tolerant,
+    absent,
+    invalid,
+    one_of,
+    refuse,
+    require_known,
+    schema_grammar,
+)
 
 OnDivergence = Literal["fork", "rewind", "error"]
 
 
-def absent(value: Any) -> bool:
-    return not value
-
-
-def one_of(*harmless: Any) -> Callable[[Any], bool]:
-    return lambda value: value is None or value in harmless
-
-
-REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+REFUSED: Mapping[str, tuple[Harmless, str]] = {
     "n": (one_of(1), "One answer is given per request; leave n out or send 1."),
     "functions": (absent, "This is an old form of tools; send tools."),
     "function_call": (one_of("none", "auto"), "This is an old form of tool_choice; send that."),
@@ -35,7 +39,7 @@ REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 }
 """Extra fields that would change the answer: how to tell that a value is harmless, and what to say if not."""
 
-MEMORY_HARMLESS: Mapping[str, Callable[[Any], bool]] = {
+MEMORY_HARMLESS: Mapping[str, Harmless] = {
     "commit": one_of(True),
     "learn": one_of(False),
     "trace": one_of(False),
@@ -140,9 +144,7 @@ class ChatRequest(Drawing, Offering):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name, (harmless, sentence) in REFUSED.items():
-            if not harmless((self.model_extra or {}).get(name)):
-                raise refuse(sentence, f"/{name}")
+        require_known(self.model_extra, REFUSED)
         return self
 
     @model_validator(mode="after")
