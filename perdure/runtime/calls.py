@@ -76,7 +76,7 @@ class CallFormat:
         return f"{self.opens}\n{body}\n{self.closes}" if self.family == HERMES else body
 
     def _rule(self, number: int, function: Mapping[str, Any], whitespace: str) -> str:
-        arguments = {"type": "object", **(function.get("parameters") or {})}
+        arguments = _arguments(function.get("parameters") or {})
         if self.spelled:
             head, body, end = f"{self._mark(self.opens)} {json.dumps(function['name'])} {self._mark(ARGS)}", arguments, ""
         else:
@@ -88,7 +88,7 @@ class CallFormat:
         if self.family == MISTRAL and not self.spelled:
             head, end = f'{head} "["', '"]"'
         # Definitions are looked up from the root of the document.
-        shared = {name: arguments[name] for name in ("$defs", "definitions") if name in arguments}
+        shared: dict[str, Any] = {name: arguments[name] for name in ("$defs", "definitions") if name in arguments}
         stated = _stated({**body, **shared}, whitespace)
         return f"call_{number}: {head} document_{number} {end}\ndocument_{number}: %json {stated}\n"
 
@@ -116,6 +116,12 @@ def _format(
 ) -> CallFormat:
     tokens = {mark: controls[mark] for mark in (opens, closes, ARGS) if mark in controls}
     return CallFormat(family, opens, closes, argument, tokens, spelled)
+
+
+def _arguments(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a call's arguments: no others than those it names, unless it says so or is put together of others."""
+    listed = "properties" in parameters and not {"$ref", "anyOf", "oneOf", "allOf"} & parameters.keys()
+    return {"type": "object", **({"additionalProperties": False} if listed else {}), **parameters}
 
 
 def _stated(schema: Mapping[str, Any], whitespace: str) -> str:

@@ -232,7 +232,7 @@ def test_a_function_is_called_and_its_output_answered(opens: Opens, model: Path,
     folder = tmp_path / "caller"
     shutil.copytree(model, folder)
     (folder / "chat_template.jinja").write_text(HERMES_TEMPLATE)
-    options: dict[str, Any] = {"model": "caller", "tools": [TOOL], "max_output_tokens": 200}
+    options: dict[str, Any] = {"model": "caller", "tools": [TOOL], "max_output_tokens": 200, "extra_body": {"seed": 2}}
     with opens(model=str(folder)) as runtime, client_of(runtime) as client:
         told = list(say(client, "Weather?", tool_choice={"type": "function", "name": "weather"}, stream=True, **options))
         assert "response.function_call_arguments.done" in [event.type for event in told]

@@ -68,7 +68,7 @@ def test_instructions_come_first_and_once(api: Api) -> None:
     for _ in range(2):
         assert post(api, conversation="bob", instructions="Be kind.", memory={"create": True}).status_code == 404
     api.runtime.session("bob").close()
-    for told in ("Be kind.", "Be kind.", "Be brief.", None):
+    for told in ("Be kind.", "Be kind.", "Be brief.", None, "Be brief."):
         post(api, conversation="bob", instructions=told)
     roles = [(role, text) for role, text in api.runtime.talk("bob") if role != "assistant"]
     assert roles == [
@@ -76,6 +76,7 @@ def test_instructions_come_first_and_once(api: Api) -> None:
         ("user", "hello"),
         ("user", "hello"),
         ("system", "Be brief."),
+        ("user", "hello"),
         ("user", "hello"),
         ("user", "hello"),
     ]

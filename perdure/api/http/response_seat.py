@@ -104,9 +104,9 @@ class ResponseSeating(Seating):
         return Seat(session, name, self._said(stored), how, notes, note)
 
     def _said(self, stored: list[Message]) -> tuple[Message, ...]:
-        """The new messages, led by the instructions where the conversation does not begin with the same."""
+        """The new messages, led by the instructions where the conversation was not given the same last."""
         told = self._body.instructions
-        begins = [(message.role, message.content) for message in stored[:1]]
-        if not told or begins == [("system", told)]:
+        given = next((message.content for message in reversed(stored) if message.role == "system"), None)
+        if not told or told == given:
             return tuple(self._incoming)
         return (Message("system", told), *self._incoming)

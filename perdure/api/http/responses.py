@@ -81,8 +81,9 @@ def delete_response(name: str, hub: SharedHub) -> Body:
         raise ResponseInUse(f"The response {name} is still being given; cancel it first.")
     stored = find(hub, name)
     with hub.writing(stored.session) as session:
-        if session.head.turn != stored.commit.turn:
-            raise ResponseInUse(f"Later answers follow {name}; delete those first, or the session {stored.session}.")
+        if session.head.digest != stored.commit.digest:
+            # What was learned or remembered since would be taken back as well.
+            raise ResponseInUse(f"Something follows {name} in session {stored.session}; delete that first, or the session.")
         session.reset(stored.commit.parents[0].hex())
         empty = session.head.turn == 0
     if empty and stored.session.startswith("resp-"):
