@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 from .errors import InvalidInput
 
@@ -22,6 +24,10 @@ CHOSEN_WRITERS = WRITERS[:2]
 """Those of them that are chosen when none is asked for, by what the model's family can take."""
 
 
+MOST_BIASES = 1024
+"""Tokens that `logit_bias` may name."""
+
+
 def known_writer(name: str) -> str:
     """The name itself. Raises InvalidInput unless it is one of WRITERS."""
     if name not in WRITERS:
@@ -36,6 +42,14 @@ class Sampling:
     `temperature` 0 is greedy. `top_p` in (0, 1], `top_k` 0 means all. The draw at position p depends only on the logits,
     these numbers, `seed` and p, so a resumed session draws what the never-stopped one would have drawn. `seed` None takes
     the session's own seed. `stop` are strings that end the answer and are not part of it.
+
+    `min_p` drops tokens less probable than that share of the most probable one. `logit_bias` adds to the logits of tokens.
+    `frequency_penalty` is taken off a token's logit for each time it stands in the answer, `presence_penalty` once if it
+    does (OpenAI's); `repetition_penalty` divides the positive and multiplies the negative logits of tokens that stand in
+    the conversation (Keskar et al. 2019). They count the conversation's tokens, so the draw depends on those too.
+
+    `logprobs` asks for the log probability of each token and of so many others that were likely. `grammar` is what the
+    answer has to follow (perdure/runtime/grammar.py).
     """
 
     max_tokens: int = 512
@@ -44,6 +58,13 @@ class Sampling:
     top_k: int = 0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    min_p: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logprobs: int | None = None
+    grammar: str = ""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
@@ -58,6 +79,48 @@ class Sampling:
             raise InvalidInput(f"seed is {self.seed}; give a number from 0 to 2**63 - 1.")
         if len(self.stop) > 16 or any(not s for s in self.stop):
             raise InvalidInput("stop takes at most 16 strings, none of them empty.")
+        if not 0.0 <= self.min_p <= 1.0:
+            raise InvalidInput(f"min_p is {self.min_p}; give a number from 0 to 1.")
+        self._check_penalties()
+
+    def _check_penalties(self) -> None:
+        for name in ("frequency_penalty", "presence_penalty"):
+            if not -2.0 <= getattr(self, name) <= 2.0:
+                raise InvalidInput(f"{name} is {getattr(self, name)}; give a number from -2 to 2.")
+        if not 0.0 < self.repetition_penalty <= 10.0:
+            raise InvalidInput(f"repetition_penalty is {self.repetition_penalty}; give a number above 0, at most 10.")
+        if len(self.logit_bias) > MOST_BIASES or any(t < 0 or not -100.0 <= b <= 100.0 for t, b in self.logit_bias):
+            raise InvalidInput(f"logit_bias takes at most {MOST_BIASES} tokens, each with a number from -100 to 100.")
+        if self.logprobs is not None and not 0 <= self.logprobs <= 20:
+            raise InvalidInput(f"logprobs is {self.logprobs}; give a number of other tokens from 0 to 20.")
+
+
+class SamplingChanges(TypedDict, total=False):
+    """Settings of one answer; those that are None or not given are the runtime's."""
+
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    seed: int | None
+    stop: Sequence[str] | None
+    min_p: float | None
+    logit_bias: Mapping[int, float] | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    repetition_penalty: float | None
+    logprobs: int | None
+    grammar: str | None
+
+
+def changed(settings: Sampling, changes: SamplingChanges) -> Sampling:
+    """The settings with some of them changed. Raises InvalidInput for values out of range."""
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    if "stop" in given:
+        given["stop"] = tuple(given["stop"])
+    if "logit_bias" in given:
+        given["logit_bias"] = tuple(sorted(given["logit_bias"].items()))
+    return replace(settings, **given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ BULK = frozenset({BLOCK, SNAPSHOT, SUMMARY})
 KIND = "commit"
 MESSAGE = "message"
 VERSION = 3
-OPTIONAL = ("boundary", "windows", "layout", "events", "episodes", "episode_kv", "trace", "opened", "ledger", "refused")
+OPTIONAL = (
+    *("boundary", "windows", "layout", "events", "episodes", "episode_kv", "trace", "opened", "ledger", "refused"),
+    "request",
+)
 """Objects that a commit may refer to, in the order of its references."""
 
 
@@ -177,6 +180,7 @@ def _decode(item: Object) -> Commit:
         ledger=has.get("ledger"),
         refused=has.get("refused"),
         mounts=tuple(meta.get("mounts", ())),
+        request=has.get("request"),
     )
     return Commit(
         digest=item.digest,

@@ -22,6 +22,7 @@ BOUNDARY = "logits"
 RECIPE = "recipe"
 LAYOUT = "layout"
 TRACE = "trace"
+REQUEST = "request"
 REFUSE = "refuse"
 """The kind of a commit that only remembers what was not worth a record."""
 
@@ -59,7 +60,7 @@ class Draft:
 
     `boundary` is (meta, payload) of the logits object, `logits` the BLAKE3 of the float32 logits. `windows` are the
     blocks of sliding layers, None for a model without; `layout` describes the model's layers. `events` are new ones, or
-    all of them with `base_tokens`. `trace` tells what the turn recalled.
+    all of them with `base_tokens`. `trace` tells what the turn recalled, `request` what it was asked with.
     """
 
     kind: str
@@ -86,6 +87,7 @@ class Draft:
     episodes: Sequence[NewEpisode] = ()
     archived: int = 0
     trace: Mapping[str, Any] | None = None
+    request: Mapping[str, Any] | None = None
 
 
 class Committed(NamedTuple):
@@ -177,6 +179,7 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         ledger=old.ledger,
         refused=old.refused,
         mounts=old.mounts,
+        request=None if draft.request is None else recorder.put(REQUEST, meta=draft.request),
     )
 
 

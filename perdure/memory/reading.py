@@ -244,6 +244,11 @@ class Reader:
         found = self.payload(commit.state.trace if commit.state else None)
         return None if found is None else found[0]
 
+    def request(self, commit: Commit) -> Mapping[str, Any]:
+        """What the last turn before the commit was asked with; empty where nothing is known of it."""
+        found = self.payload(commit.state.request if commit.state else None)
+        return {} if found is None else found[0]
+
     def layers(self, commit: Commit) -> list[LayerKind]:
         """What the layers of the commit's model keep; nothing for a session that is still empty."""
         with self.store.read() as txn:

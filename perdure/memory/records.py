@@ -44,7 +44,8 @@ class StateRefs:
     `events` lists what happened to the working set between forwards, `episodes` the remembered chunks and `episode_kv`
     their KV; `trace` tells what the turn recalled. What was said before token `archived` became episodes, those that
     were forgotten since among it. `ledger` lists the fast-weight records, `refused` the facts that were not worth one,
-    `opened` the records that acted in some turn, and `mounts` names branches whose ledgers count as well.
+    `opened` the records that acted in some turn, and `mounts` names branches whose ledgers count as well. `request` is what
+    the last turn was asked with.
 
     `pending` are tokens that were sampled but not yet absorbed by the state (an end-of-turn token). `lineage` is the
     lineage id of the last KV block, `logits` the BLAKE3 of the float32 boundary logits, `journal` the uid of the
@@ -73,6 +74,7 @@ class StateRefs:
     ledger: Digest | None = None
     refused: Digest | None = None
     mounts: tuple[str, ...] = ()
+    request: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)

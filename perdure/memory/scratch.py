@@ -50,6 +50,7 @@ class Scratch:
         sampling: Mapping[str, Any],
         recall: Mapping[str, Any] | None = None,
         opening: Mapping[str, Any] | None = None,
+        request: Mapping[str, Any] | None = None,
     ) -> None: ...
 
     def token(self, token: int) -> None: ...

@@ -6,7 +6,8 @@ journals alone; only KV is left to be computed again.
 
     {"t": "open", "name", "meta": the ref's meta, "base": [uid, commit] | None, "commit", "records": [record, ...]}
     {"t": "turn", "messages": [[role, content, time], ...], "feed": u32 bytes, "keep": n, "sampling": {...}, "parent",
-     "recall": {...}, "opening": {...}}          what the turn puts back and which fast weights it opens, if any
+     "recall": {...}, "opening": {...},          what the turn puts back and which fast weights it opens, if any
+     "request": {...}}                           the tools that it offers, and what its caller wants kept, if any
     {"t": "tok", "id": n}
     {"t": "drop"}                                the turn was withdrawn: its caller was told that it failed
     {"t": "commit", "commit": digest, "covers": seq, "records": [record, ...]}
@@ -46,6 +47,7 @@ class UnfinishedTurn(NamedTuple):
     parent: Digest
     recall: Mapping[str, Any] | None = None
     opening: Mapping[str, Any] | None = None
+    request: Mapping[str, Any] | None = None
 
 
 class Tail(NamedTuple):
@@ -159,6 +161,5 @@ def tags(records: Iterable[JournalRecord]) -> dict[str, Mapping[str, Any]]:
 def _begun(body: Mapping[str, Any], seq: int) -> UnfinishedTurn:
     messages = tuple((role, content, time_ms) for role, content, time_ms in body["messages"])
     feed, recall = unpack(body["feed"]), body.get("recall")
-    return UnfinishedTurn(
-        messages, feed, body["keep"], body["sampling"], (), seq, body["parent"], recall, body.get("opening")
-    )
+    begun = (messages, feed, body["keep"], body["sampling"], (), seq, body["parent"])
+    return UnfinishedTurn(*begun, recall, body.get("opening"), body.get("request"))

@@ -98,10 +98,11 @@ class WorkingCopy:
         sampling: Mapping[str, Any],
         recall: Mapping[str, Any] | None = None,
         opening: Mapping[str, Any] | None = None,
+        request: Mapping[str, Any] | None = None,
     ) -> None:
         """Make the user's messages durable before any work starts.
 
-        `recall` is what the turn puts back, `opening` which fast weights it opens.
+        `recall` is what the turn puts back, `opening` which fast weights it opens, `request` what its caller asks with.
         """
         body = {
             "t": "turn",
@@ -112,6 +113,7 @@ class WorkingCopy:
             "parent": self.head.digest,
             **({} if recall is None else {"recall": dict(recall)}),
             **({} if opening is None else {"opening": dict(opening)}),
+            **({} if request is None else {"request": dict(request)}),
         }
         self._log.append(body)
 

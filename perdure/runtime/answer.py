@@ -15,7 +15,8 @@ class Answer:
 
     def __init__(self, loaded: LoadedModel, settings: Sampling) -> None:
         self._stops = loaded.chat.stop_tokens
-        self._text = Detokenizer(loaded.tokenizer)
+        calls = loaded.chat.calls
+        self._text = Detokenizer(loaded.tokenizer, () if calls is None else calls.marks)
         self._screen = StopStrings((*settings.stop, *loaded.chat.stop_strings))
         self._room = settings.max_tokens
         self._pieces: list[str] = []

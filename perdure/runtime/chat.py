@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, Protocol
 
 from jinja2 import TemplateError
 
 from ..errors import InvalidInput
+from .calls import CallFormat, format_of
 
 FALLBACK_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -71,6 +73,24 @@ class ChatFormat:
         # A control token set before the text keeps tokenizers from treating its first word as the start of a document.
         self._anchor = next((t.content for t in added.values() if t.special and not (t.lstrip or t.rstrip)), "")
         self._control = _alternatives(self._controls)
+        self._tools: list[Any] = []
+
+    def offering(self, tools: Sequence[Mapping[str, Any]]) -> ChatFormat:
+        """The same with functions that the model may call, each as in OpenAI's `tools`."""
+        offers = copy(self)
+        offers._tools = list(tools)
+        return offers
+
+    @cached_property
+    def calls(self) -> CallFormat | None:
+        """How the model calls functions; None where its template offers none, or in a form that is not known here."""
+        probe = {"type": "function", "function": {"name": "f", "description": "", "parameters": {"type": "object"}}}
+        said = [_Plain("user", "?")]
+        try:
+            offered = self.offering([probe]).prompt(said) != self.offering([]).prompt(said)
+        except InvalidInput:
+            return None
+        return format_of(self.template, self._controls) if offered else None
 
     @property
     def template(self) -> str:
@@ -140,6 +160,10 @@ class ChatFormat:
         """The tokens of a plain text within a conversation."""
         return self._plain(text, first=False)
 
+    def document(self, text: str) -> list[int]:
+        """The tokens of a text that is no conversation, begun as the tokenizer begins one; control tokens count as such."""
+        return list(self._backend.encode(text).ids)
+
     def _tail(self, writer: _Writer, fed: int, tail_is_open: bool) -> str:
         whole = writer.render(len(writer.roles), ask=True)
         tail = (self._open_tail if tail_is_open else self._closed_tail)(writer, whole, fed)
@@ -202,11 +226,11 @@ class ChatFormat:
         found = self._control.match(tail.lstrip())
         return {self._controls[found.group()]} if found else set()
 
-    def _render(self, messages: list[dict[str, str]], ask: bool) -> str:
+    def _render(self, messages: list[dict[str, str]], tools: list[Any], ask: bool) -> str:
         try:
             return str(
                 self._tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=ask, chat_template=self.template
+                    messages, tools=tools or None, tokenize=False, add_generation_prompt=ask, chat_template=self.template
                 )
             )
         except (TemplateError, TypeError, ValueError, KeyError) as error:
@@ -260,21 +284,42 @@ class _Writer:
         used = {char for m in messages for char in m.content + m.role if ord(char) in STAND_INS}
         free = (chr(code) for code in STAND_INS if chr(code) not in used)
         self.mark, self.gap = next(free), next(free)
-        typed = sorted({name for m in messages for name in chat._control.findall(m.content + "\n" + m.role)})
+        texts = [*(m.content + "\n" + m.role for m in messages), *_strings(chat._tools)]
+        typed = sorted({name for text in texts for name in chat._control.findall(text)})
         self.restore = {next(free): name for name in typed}
         hide = {name: char for char, name in self.restore.items()}
         self._hidden: Callable[[str], str] = lambda text: chat._control.sub(lambda found: hide[found.group()], text)
         self.roles = [self._hidden(m.role) for m in messages]
         self.contents = [self._hidden(m.content) for m in messages]
+        self.tools = [_mapped(tool, self._hidden) for tool in chat._tools]
 
     def render(self, count: int, *, ask: bool, marked: int = -1) -> str:
         """The first `count` messages as text; the content of message `marked` is the mark instead."""
         contents = [self.mark if i == marked else text for i, text in enumerate(self.contents[:count])]
         pairs = zip(self.roles, contents, strict=False)
-        return self._render([{"role": role, "content": content} for role, content in pairs], ask)
+        return self._render([{"role": role, "content": content} for role, content in pairs], self.tools, ask)
 
     def restored(self, text: str) -> str:
         return "".join(self.restore.get(char, char) for char in text)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All strings in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for pair in value.items() for part in pair for text in _strings(part))
+    elif isinstance(value, Sequence):
+        yield from (text for part in value for text in _strings(part))
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with all its strings changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(name): _mapped(part, change) for name, part in value.items()}
+    return [_mapped(part, change) for part in value] if isinstance(value, Sequence) else value
 
 
 def _alternatives(names: Iterable[str]) -> re.Pattern[str]:

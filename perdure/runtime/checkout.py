@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -20,6 +20,7 @@ from ..memory.working import Budget
 from ..memory.workingcopy import WorkingCopy
 from .alone import Alone
 from .archive import make_alone
+from .chat import ChatFormat
 from .engine import Engine
 from .memories import Memories, View
 from .models import LoadedModel
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 class Checkout:
     """Warm while the working state is in memory, cold otherwise: then it is restored when it is next asked for.
 
+    `tools` are the functions that the present turn offers, `offered` those of the turn before.
     `head` is the commit it stands at; `notes` are sentences about what was mended, for the next receipt.
     """
 
@@ -53,6 +55,8 @@ class Checkout:
         self.repository: Repository = runtime.repository
         self.copy = copy
         self.notes: list[str] = []
+        self.tools: list[Mapping[str, Any]] = []
+        self.offered: list[Mapping[str, Any]] = []
         self.recipe: Recipe
         self.engine: Engine
         self._adopt()
@@ -87,6 +91,17 @@ class Checkout:
     @property
     def seed(self) -> int:
         return self.head.state.seed if self.head.state else 0
+
+    @property
+    def chat_format(self) -> ChatFormat:
+        """How the present turn's conversation is written."""
+        return self.loaded.chat.offering(self.tools)
+
+    def offer(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        """Have the prompt of the coming turn offer these functions. Raises InvalidInput where the template offers none."""
+        if tools and self.loaded.chat.calls is None:
+            raise InvalidInput(f"The chat template of {self.model.name} offers the model no functions; leave tools out.")
+        self.tools = list(tools)
 
     @property
     def warm(self) -> Warm:
@@ -206,6 +221,7 @@ class Checkout:
         """Choose what the head is gone on with."""
         self._stale = False
         self.recipe, self.engine, self._stale = execution(self._runtime, self.head, as_text=self._as_text)
+        self.offered = list(self.repository.request(self.head).get("tools", ()))
 
     def _enter(self) -> UnfinishedTurn | None:
         """Take the lease, notice moves by others, restore; returns what a killed process left unfinished."""

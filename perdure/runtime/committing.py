@@ -53,4 +53,5 @@ def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Dr
         episodes=remembered,
         archived=warm.archived,
         trace=turn.trace,
+        request=turn.request,
     )

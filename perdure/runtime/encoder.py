@@ -46,6 +46,12 @@ def asked(encoder: SentenceEncoder, texts: Sequence[str]) -> NDArray[np.float32]
     return rows
 
 
+def counted(encoder: SentenceEncoder, texts: Sequence[str]) -> int:
+    """How many word pieces of the texts are read; words, for an encoder that does not tell."""
+    count = getattr(encoder, "count", lambda listed: sum(len(text.split()) for text in listed))
+    return int(count(texts))
+
+
 class MiniLM:
     """all-MiniLM-L6-v2, or another BERT whose sentence vector is the mean over its tokens, from a folder.
 
@@ -76,6 +82,10 @@ class MiniLM:
             for row, found in zip(rows, self._tokenizer.encode_batch(list(texts)), strict=True):
                 row[:] = self._one(torch.tensor([found.ids])).numpy()
         return rows
+
+    def count(self, texts: Sequence[str]) -> int:
+        """How many word pieces are read of the texts."""
+        return sum(len(found.ids) for found in self._tokenizer.encode_batch(list(texts)))
 
     def together(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """`encode` in one batch, for questions: quicker, with low bits that depend on the batch, and nothing is stored."""

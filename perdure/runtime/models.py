@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from .catalogue import find, folder_name
 from .chat import ChatFormat
 from .convert import gguf_options, gguf_tokenizer, reading
 from .fingerprint import WeightsCache, recipe_of
+from .grammar import Grammars
 from .records import ModelInfo
 
 DTYPES = ("bfloat16", "float32", "float16")
@@ -42,6 +44,11 @@ class LoadedModel:
     config: Any
     info: ModelInfo
     recipe: Recipe
+
+    @cached_property
+    def grammars(self) -> Grammars:
+        """What answers of this model can be held to."""
+        return Grammars(self.tokenizer, self.chat.stop_tokens)
 
 
 class ModelFiles(NamedTuple):

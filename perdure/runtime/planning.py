@@ -51,7 +51,14 @@ def planned(session: Session, said: Sequence[Message], *, recall: bool = True) -
     """
     made = plan(session, said, recollect(session, said) if recall else None)
     opening = gate(session, said) if recall else None
-    return made if opening is None else replace(made, opening=opening, opens=session.loaded.chat.opens(said))
+    return made if opening is None else replace(made, opening=opening, opens=session.chat_format.opens(said))
+
+
+def plain(session: Session, prompt: str) -> Plan:
+    """Feeds a plain text as it is. Raises PromptTooLong before anything changes."""
+    made = Plan(0, tuple(session.loaded.chat.document(prompt)), False)
+    _check_length(session, made)
+    return made
 
 
 def plan(session: Session, messages: Sequence[Message], recall: Recollection | None = None) -> Plan:
@@ -69,7 +76,8 @@ def plan(session: Session, messages: Sequence[Message], recall: Recollection | N
 
 def _plan_recall(session: Session, messages: Sequence[Message], recall: Recollection) -> Plan:
     """The last message asks its question of the memories before it."""
-    warm, chat = session.warm, session.loaded.chat
+    warm, chat = session.warm, session.chat_format
+    _require_same_tools(session, messages)
     asks = QUESTION + messages[-1].content
     before, after = chat.around(warm.messages, messages, CONTEXT, asks, tail_is_open=bool(warm.messages))
     if recall.mode == "text":
@@ -78,7 +86,7 @@ def _plan_recall(session: Session, messages: Sequence[Message], recall: Recollec
 
 
 def _plan_plainly(session: Session, messages: Sequence[Message]) -> Plan:
-    warm, chat = session.warm, session.loaded.chat
+    warm, chat = session.warm, session.chat_format
     if warm.messages and not warm.state.seen:
         # Only the text of the conversation is at hand, so all of it is fed.
         whole = chat.prompt([*warm.messages, *messages])
@@ -86,6 +94,7 @@ def _plan_plainly(session: Session, messages: Sequence[Message]) -> Plan:
         _check_length(session, made)
         return made
     try:
+        _require_same_tools(session, messages)
         feed = chat.delta(warm.messages, messages, tail_is_open=bool(warm.messages))
         made = Plan(warm.state.seen, tuple(feed), False)
     except TemplateRewrites as rewrite:
@@ -101,13 +110,19 @@ def _plan_plainly(session: Session, messages: Sequence[Message]) -> Plan:
     return made
 
 
+def _require_same_tools(session: Session, messages: Sequence[Message]) -> None:
+    """Raises TemplateRewrites where the prompt offered other functions so far, which the template tells at its beginning."""
+    if session.warm.messages and session.tools != session.offered:
+        raise TemplateRewrites(session.chat_format.prompt([*session.warm.messages, *messages]))
+
+
 def moved_spans(
     session: Session, messages: Sequence[Message], whole: Sequence[int], keep: int
 ) -> tuple[tuple[int, int], ...]:
     """The spans in `whole` of the messages that do not end within its first `keep` tokens."""
     every = [*session.warm.messages, *messages]
     since = next((i for i, m in enumerate(session.warm.messages) if m.end > keep), len(session.warm.messages))
-    ends = session.loaded.chat.ends(every, whole, since)
+    ends = session.chat_format.ends(every, whole, since)
     starts = [every[since - 1].end if since else 0, *ends[:-1]]
     return tuple(zip(starts, [*ends[:-1], len(whole)], strict=True))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from ..memory.records import Commit, Message
+from .calls import canonical
 
 InputMode = Literal["auto", "history", "delta"]
 Action = Literal["started", "extended", "delta", "diverged", "detached"]
@@ -62,8 +63,9 @@ def reconcile(
 
 
 def normalise(message: Message) -> tuple[str, str]:
-    """The form in which two messages are compared: clients trim and re-encode what they send back."""
-    return message.role, message.content.replace("\r\n", "\n").strip()
+    """The form in which two messages are compared: clients trim and re-encode what they send back, calls above all."""
+    content = message.content.replace("\r\n", "\n").strip()
+    return message.role, canonical(content) if message.role == "assistant" else content
 
 
 def boundary(commits: Iterable[Commit], limit: int) -> Commit | None:

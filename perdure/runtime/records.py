@@ -60,11 +60,27 @@ class Reply:
     tokens: tuple[int, ...] = ()
 
 
+class Score(NamedTuple):
+    """A token, its bytes, and the natural logarithm of its probability by the model, before any setting acted on it.
+
+    `top` are the likeliest tokens in its place, as far as they were asked for.
+    """
+
+    token: int
+    data: bytes
+    logprob: float
+    top: tuple[Score, ...] = ()
+
+
 class Chunk(NamedTuple):
-    """A piece of a streamed answer: `text` may be empty while a character is incomplete. Durable when it is handed out."""
+    """A piece of a streamed answer: `text` may be empty while a character is incomplete. Durable when it is handed out.
+
+    `score` is the token's where `Sampling.logprobs` asks for it.
+    """
 
     text: str
     token: int
+    score: Score | None = None
 
 
 class ModelInfo(NamedTuple):

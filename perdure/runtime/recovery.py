@@ -23,8 +23,10 @@ def recover(session: Session, unfinished: UnfinishedTurn) -> None:
     messages = [Message(role, content, time_ms=time_ms) for role, content, time_ms in unfinished.messages]
     # Where what the turn was begun on is lost, its words and tokens are not.
     intact = unfinished.parent == session.head.digest
+    request = unfinished.request or {"tools": [], "note": {}}
+    session.offer(request["tools"])
     made = _plan_again(session, unfinished, messages) if intact else plan(session, messages)
-    turn = Turn(session, made, messages, settings_from(unfinished.sampling), Cost())
+    turn = Turn(session, made, messages, settings_from(unfinished.sampling), Cost(), request)
     turn.prefill()
     how = _replay(session, turn, list(unfinished.tokens))
     turn.answer.reason = turn.answer.reason or "interrupted"

@@ -19,6 +19,7 @@ from ..memory.working import Budget, budget
 from ..places import default_cache, default_store, user
 from . import attention
 from .calibrations import Calibrations, fingerprint
+from .calls import CallFormat
 from .catalogue import DEFAULT_MODEL, find
 from .encoder import SentenceEncoder
 from .encoder import load as load_encoder
@@ -81,6 +82,11 @@ class Runtime:
     @property
     def model(self) -> ModelInfo:
         return self.loaded.info
+
+    @property
+    def calls(self) -> CallFormat | None:
+        """How the model calls functions; None where its chat template offers it none."""
+        return self.loaded.chat.calls
 
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from ..config import Sampling
+from ..config import Sampling, SamplingChanges, changed
 from ..errors import InvalidInput, SessionBusy
 from ..memory.draft import REFUSE
 from ..memory.fastweights import Record, Refusal
@@ -21,9 +21,10 @@ from ..memory.workingcopy import WorkingCopy
 from ..stores.base import Digest
 from .checkout import Checkout
 from .committing import draft_of
-from .planning import Plan, planned
+from .planning import Plan, plain, planned
 from .records import Receipt, Reply
 from .recovery import recover
+from .sampling import check
 from .session_memory import SessionMemory
 from .stream import Stream
 from .turn import Cost, Turn, settings_dict
@@ -56,25 +57,13 @@ class Session(Checkout):
         self,
         message: str | Message | Sequence[Message],
         *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
         recall: bool = True,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
+        **changes: Unpack[SamplingChanges],
     ) -> Reply:
         """Say something and wait for the whole answer. Raises as `stream` does."""
-        stream = self.stream(
-            message,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            top_k=top_k,
-            seed=seed,
-            stop=stop,
-            recall=recall,
-        )
+        stream = self.stream(message, recall=recall, tools=tools, note=note, **changes)
         with stream:
             for _ in stream:
                 pass
@@ -84,28 +73,39 @@ class Session(Checkout):
         self,
         message: str | Message | Sequence[Message],
         *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
         recall: bool = True,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
+        **changes: Unpack[SamplingChanges],
     ) -> Stream:
         """Say something and read the answer as it is made. The message is on disk when this returns.
+
+        `tools` are the functions that the prompt offers, in OpenAI's form; calls of them are text in the answer, which
+        `loaded.chat.calls` reads. `note` is kept with the commit, and a recovery keeps it too.
 
         Without `recall` nothing that left the window is put back for this turn, and no fast weights are opened.
         Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch with
         nothing changed.
         """
         said = _messages(message)
-        given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
-        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        if stop is not None:
-            changes["stop"] = tuple(stop)
-        return self._begin(said, replace(self._runtime.sampling, **changes), recall)
+        request = {"tools": [dict(tool) for tool in tools], "note": dict(note or {})}
+        settings = changed(self._runtime.sampling, changes)
+        return self._begin(said, settings, request, lambda said: planned(self, said, recall=recall))
 
-    def _begin(self, said: list[Message], settings: Sampling, recall: bool) -> Stream:
+    def complete(self, prompt: str, **changes: Unpack[SamplingChanges]) -> Stream:
+        """Go on with a plain text, without the chat template, in an ephemeral session that is empty.
+
+        Control tokens in the text are what they stand for. Raises as `stream` does.
+        """
+        if self.name is not None or self.warm.messages:
+            raise InvalidInput("A plain text is gone on with in an empty ephemeral session only; use stream for a chat.")
+        said = _messages(prompt)
+        request: dict[str, Any] = {"tools": [], "note": {}}
+        return self._begin(said, changed(self._runtime.sampling, changes), request, lambda _: plain(self, prompt))
+
+    def _begin(
+        self, said: list[Message], settings: Sampling, request: Mapping[str, Any], plan: Callable[[list[Message]], Plan]
+    ) -> Stream:
         if not self._turn_lock.acquire(blocking=False):
             raise SessionBusy(f"Session {self.name!r} is answering already; wait for that answer or cancel it.")
         try:
@@ -113,17 +113,19 @@ class Session(Checkout):
             cost = self._take_debt()
             if self._system is not None and not self.warm.messages:
                 said = [Message("system", self._system), *said]
-            made = planned(self, said, recall=recall)
+            check(self.loaded, settings)
+            self.offer(request["tools"])
+            made = plan(said)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
             records = made.recall_record(), made.opening_record()
-            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records)
+            self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records, request)
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))
             self._runtime.residence.make_room()
         except BaseException:
             self.rest()
             self._turn_lock.release()
             raise
-        return Stream(self, Turn(self, made, said, settings, cost))
+        return Stream(self, Turn(self, made, said, settings, cost, request))
 
     def _answer_room(self, made: Plan) -> int:
         """How many tokens an answer may have: any number where old ones make room for them."""
@@ -161,6 +163,7 @@ class Session(Checkout):
             self._cool()
             raise
         warm = self.warm
+        self.offered = list(turn.request["tools"])
         warm.messages = [*warm.messages, *said]
         warm.tip = self.head.state.lineage if self.head.state else warm.tip
         warm.saved()

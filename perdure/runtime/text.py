@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 CONTEXT = 4
@@ -22,12 +22,14 @@ class Detokenizer:
     """Decodes one token after the other.
 
     After `flush` the pieces concatenate to what `tokenizer.decode` makes of all tokens, special ones skipped and spaces
-    left alone; no piece ends inside a character. The cost of a token does not depend on how many came before.
+    left alone, those of `shown` kept; no piece ends inside a character. The cost of a token does not depend on how many
+    came before.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, shown: Collection[str] = ()) -> None:
         backend = tokenizer.backend_tokenizer
-        self._skipped = frozenset(i for i, token in backend.get_added_tokens_decoder().items() if token.special)
+        added = backend.get_added_tokens_decoder().items()
+        self._skipped = frozenset(i for i, token in added if token.special and token.content not in shown)
         self._names = backend
         self._decoder: _Decoder = _ByteLevel() if _decoder_type(backend) == "ByteLevel" else _Windowed(backend)
 
@@ -41,6 +43,17 @@ class Detokenizer:
     def flush(self) -> str:
         """What is still held back, as the whole text ends with it. The next token starts a new text."""
         return self._decoder.flush()
+
+
+def token_bytes(tokenizer: Any, token: int) -> bytes:
+    """What one token stands for, alone; empty for a number that is none."""
+    backend = tokenizer.backend_tokenizer
+    name = backend.id_to_token(token)
+    if name is None or token in backend.get_added_tokens_decoder():
+        return (name or "").encode()
+    if _decoder_type(backend) == "ByteLevel":
+        return bytes(BYTE_OF[char] for char in name) if all(char in BYTE_OF for char in name) else name.encode()
+    return bytes([int(name[3:5], 16)]) if BYTE_TOKEN.match(name) else name.replace("\u2581", " ").encode()
 
 
 class _Decoder(Protocol):

@@ -19,7 +19,7 @@ from .planning import Plan
 from .records import Chunk, Receipt
 from .reuse import Taking
 from .room import make_room
-from .sampling import sample
+from .sampling import Drawn, Sampler
 
 if TYPE_CHECKING:
     from .session import Session
@@ -51,8 +51,17 @@ class Cost:
 class Turn:
     """A turn in progress. `run` yields what the client may see; `finish` commits whatever has been streamed."""
 
-    def __init__(self, session: Session, made: Plan, messages: Sequence[Message], settings: Sampling, cost: Cost) -> None:
+    def __init__(
+        self,
+        session: Session,
+        made: Plan,
+        messages: Sequence[Message],
+        settings: Sampling,
+        cost: Cost,
+        asked: Mapping[str, Any],
+    ) -> None:
         self._session = session
+        self._asked = asked
         self._plan = made
         self._messages = messages
         self._settings = settings
@@ -69,15 +78,16 @@ class Turn:
         if not self.prefill(cancelled):
             self.answer.reason = "cancelled"
             return
+        sampler = Sampler(self._session.loaded, self._settings, self._seed, self._session.warm.tokens)
         while not self.answer.reason:
             if cancelled():
                 self.answer.reason = "cancelled"
                 return
-            token = self._sample()
+            token, score = self._sample(sampler)
             self._session.copy.token(token)
             text = self.take(token)
             if self.answer.ended_with is None:
-                yield Chunk(text, token)
+                yield Chunk(text, token, score)
             self.feed_last()
         rest = self.answer.flush()
         if rest:
@@ -211,18 +221,26 @@ class Turn:
         return self._plan.rewrites
 
     @property
+    def request(self) -> dict[str, Any]:
+        """What the turn was asked with, as its commit keeps it."""
+        return {"sampling": settings_dict(self._settings), "seed": self._seed, **self._asked}
+
+    @property
     def settings(self) -> Sampling:
         return self._settings
 
-    def _sample(self) -> int:
+    @property
+    def _seed(self) -> int:
+        return self._session.seed if self._settings.seed is None else self._settings.seed
+
+    def _sample(self, sampler: Sampler) -> Drawn:
         warm = self._session.warm
         if warm.boundary is None:
             raise RuntimeError("sampling needs the boundary logits")
         began = time.perf_counter()
-        seed = self._session.seed if self._settings.seed is None else self._settings.seed
-        token = sample(warm.boundary.logits, self._settings, seed, warm.state.seen)
+        drawn = sampler.draw(warm.boundary.logits, warm.state.seen, self.answer.tokens)
         self.cost.decode_ms += 1e3 * (time.perf_counter() - began)
-        return token
+        return drawn
 
     def _mark_on_grid(self) -> None:
         if self._session.warm.state.seen % PREFILL_GRID == 0:
@@ -270,9 +288,10 @@ class Turn:
 
 def settings_dict(settings: Sampling) -> dict[str, object]:
     """Sampling settings as the journal keeps them."""
-    return {**asdict(settings), "stop": list(settings.stop)}
+    return {**asdict(settings), "stop": list(settings.stop), "logit_bias": [list(pair) for pair in settings.logit_bias]}
 
 
 def settings_from(stored: Mapping[str, Any]) -> Sampling:
     """Sampling settings out of the journal."""
-    return Sampling(**{**stored, "stop": tuple(stored["stop"])})
+    biases = tuple((token, bias) for token, bias in stored.get("logit_bias", ()))
+    return Sampling(**{**stored, "stop": tuple(stored["stop"]), "logit_bias": biases})

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 
-from perdure.config import Sampling
+from perdure.config import Sampling, SamplingChanges, changed
 from perdure.errors import InvalidName, PromptTooLong, RevisionNotFound, SessionBusy, SessionExists, SessionNotFound
 from perdure.memory.episodes import Episode
 from perdure.memory.events import Event
@@ -21,9 +21,11 @@ from perdure.memory.inspecting import EMPTY, Episodic, Memory, Working
 from perdure.memory.native import Native
 from perdure.memory.records import Commit, Message, SessionInfo
 from perdure.memory.remembering import Entry
+from perdure.runtime.calls import CallFormat
 from perdure.runtime.memories import Match, View
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
 from perdure.runtime.session_memory import Added
+from perdure.testing.encoder import HashedWords
 
 MODEL = ModelInfo("tiny", "/models/tiny", "llama", "float32", 200, 1000, "ab" * 32)
 
@@ -81,6 +83,12 @@ class FakeRepository:
 
     def episodes(self, digests: Iterable[bytes]) -> list[Episode]:
         return []
+
+    def request(self, commit: Commit) -> dict[str, Any]:
+        return {}
+
+    def unfinished(self, name: str) -> None:
+        return None
 
     def trace(self, commit: Commit) -> None:
         return None
@@ -172,6 +180,8 @@ class FakeMemory:
 class FakeMemories:
     """Finds nothing."""
 
+    encoder = HashedWords()
+
     def everything(self, commits: Iterable[Commit]) -> View:
         return View(None, [], np.empty(0, np.int64))
 
@@ -232,15 +242,25 @@ class FakeSession:
     def memory(self) -> FakeMemory:
         return FakeMemory(self)
 
-    def stream(self, message: Sequence[Message], /, **options: Any) -> FakeStream:
+    def stream(
+        self,
+        message: Sequence[Message],
+        /,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
+        **options: Unpack[SamplingChanges],
+    ) -> FakeStream:
         if self.closed:
             raise RuntimeError("the session is closed")
-        given = {name: value for name, value in options.items() if value is not None}
-        self.runtime.sampled.append(given)
+        settings = changed(Sampling(), options)
+        self.runtime.sampled.append({name: value for name, value in options.items() if value is not None})
         if words(self.messages()) + words(message) > MODEL.context_length:
             raise PromptTooLong(f"The prompt has more than {MODEL.context_length} tokens; shorten it.")
         self._write()
-        return FakeStream(self, message, Sampling(**given))
+        return FakeStream(self, message, settings)
+
+    def complete(self, prompt: str, /, **options: Unpack[SamplingChanges]) -> FakeStream:
+        return self.stream([Message("user", prompt)], **options)
 
     def finish(self, messages: Sequence[Message], text: str, reason: str, count: int) -> Receipt:
         before = self.messages()
@@ -295,6 +315,7 @@ class FakeRuntime:
 
     def __init__(self) -> None:
         self.model = MODEL
+        self.calls: CallFormat | None = None
         self.repository = FakeRepository()
         self.memories = FakeMemories()
         self.root = self.repository.commit(None, (), "root", "stop", 0)

@@ -15,6 +15,7 @@ from .fakes import FakeRuntime, failing
 from .http_server import Api, serving
 
 URL = "/v1/chat/completions"
+CALL = {"id": "x", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 USER = {"role": "user", "content": "hello"}
 
 
@@ -43,18 +44,10 @@ def assert_problem(response: httpx.Response, status: int, code: str, param: str 
     ("field", "value"),
     [
         ("n", 2),
-        ("tools", [{"type": "function"}]),
+        ("mirostat", 2),
+        ("tools", [{"type": "function", "function": {"name": "f"}}]),
         ("functions", [{}]),
-        ("tool_choice", "required"),
         ("function_call", {"name": "x"}),
-        ("logprobs", True),
-        ("top_logprobs", 3),
-        ("logit_bias", {"1": 2}),
-        ("frequency_penalty", 0.5),
-        ("presence_penalty", 0.5),
-        ("repetition_penalty", 1.1),
-        ("min_p", 0.1),
-        ("response_format", {"type": "json_object"}),
         ("modalities", ["text", "audio"]),
         ("audio", {"voice": "x"}),
         ("web_search_options", {"x": 1}),
@@ -63,7 +56,7 @@ def assert_problem(response: httpx.Response, status: int, code: str, param: str 
 def test_what_would_change_the_answer_is_refused_by_name(api: Api, field: str, value: Any) -> None:
     body = assert_problem(api.chat("hello", **{field: value}), 400, "unsupported_parameter", f"/{field}")
     assert field in body["detail"] or field in body["error"]["param"]
-    assert field in REFUSED
+    assert field in REFUSED or field in ("tools", "mirostat")
 
 
 def test_what_changes_nothing_is_let_through(api: Api) -> None:
@@ -83,6 +76,9 @@ def test_what_changes_nothing_is_let_through(api: Api) -> None:
         "service_tier": "auto",
         "stream_options": None,
         "keep_alive": "5m",
+        "mirostat": None,
+        "prompt_cache_key": "x",
+        "reasoning_effort": "low",
         "memory": {"commit": True, "keep_alive": "5m"},
     }
     assert api.chat("hello", **harmless).status_code == 200
@@ -100,6 +96,14 @@ def test_what_changes_nothing_is_let_through(api: Api) -> None:
         ("top_p", 1.1),
         ("top_k", -1),
         ("seed", -1),
+        ("min_p", 1.5),
+        ("frequency_penalty", 2.1),
+        ("presence_penalty", -2.1),
+        ("repetition_penalty", 0),
+        ("top_logprobs", 3),
+        ("logit_bias", {"-1": 2}),
+        ("tool_choice", "required"),
+        ("tool_choice", {"type": "function", "function": {"name": "f"}}),
         ("seed", 2**63),
         ("stop", ["x"] * 17),
         ("stream", "perhaps"),
@@ -125,7 +129,9 @@ def test_values_out_of_range_are_refused_with_their_place(api: Api, field: str, 
         ([{"role": "user", "content": " \n"}], 422, "/messages/0/content"),
         ([{"role": "user", "content": 5}], 422, "/messages/0/content"),
         ([{"role": "robot", "content": "x"}], 422, "/messages/0/role"),
-        ([{"role": "assistant", "tool_calls": [{"id": "x"}]}, USER], 400, "/messages/0/tool_calls"),
+        ([{"role": "assistant", "tool_calls": [{"id": "x"}]}, USER], 422, "/messages/0/tool_calls/0/function"),
+        ([{"role": "assistant", "tool_calls": [CALL]}, USER], 400, "/messages/0/tool_calls"),
+        ([{"role": "user", "content": "x", "tool_calls": [CALL]}], 422, "/messages/0/tool_calls"),
         ([USER, {"role": "assistant", "content": "x"}], 422, "/messages/1"),
         ([{"role": "system", "content": "x"}], 422, "/messages/0"),
         ([USER, {"role": "developer", "content": "x"}, USER], 400, "/messages/1/role"),

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from ...errors import PerdureError
-from . import chat, ingest, memory, meta, parametric, sessions
+from . import chat, completions, conversations, embeddings, ingest, memory, meta, parametric, responses, sessions
 from .boundary import Boundary
 from .hub import Hub
 from .idle import Idle
@@ -44,8 +44,8 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     app = FastAPI(title="Perdure", lifespan=lifespan, docs_url=None, redoc_url=None, responses={"default": errors})
     app.state.hub = hub
-    for router in (chat.router, sessions.router, memory.router, parametric.router, ingest.router, meta.router):
-        app.include_router(router)
+    for part in (chat, responses, conversations, completions, embeddings, sessions, memory, parametric, ingest, meta):
+        app.include_router(part.router)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -16,12 +16,13 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from ...runtime.records import Receipt
+from ...runtime.calls import Call
+from ...runtime.records import Receipt, Score
 from .hub import Answers, Hub, hub
 from .problems import error_object
 from .schemas import ChatRequest
 from .seat import target
-from .turns import Attached, Event, Finished, Piece, Turn
+from .turns import Attached, Called, Finished, Piece, Spoken, Turn
 
 router = APIRouter(tags=["chat"])
 
@@ -30,9 +31,10 @@ router = APIRouter(tags=["chat"])
 async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depends(hub)]) -> Response:
     """Answer the last message. With a session named, the answer is remembered and its state kept."""
     suffix = hub.split_model(body.model)
+    asked = await asyncio.to_thread(body.asked, hub.runtime.calls)
     wanted = target(body, request.headers, hub.settings, suffix)
     await hub.make_way(wanted.name)
-    turn = hub.turns.start(body, wanted)
+    turn = hub.turns.start(body, wanted, asked)
     shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint, hub.answers)
     with cancelled_on_error(turn):
         async with cancelled_on_disconnect(request, turn):
@@ -53,12 +55,28 @@ class Shape:
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
         self._head["system_fingerprint"] = fingerprint[:16]
 
-    def whole(self, attached: Attached, finished: Finished) -> dict[str, Any]:
-        receipt = finished.receipt
-        message = {"role": "assistant", "content": finished.text, "refusal": None}
-        choice = {"index": 0, "message": message, "finish_reason": finish_reason(receipt), "logprobs": None}
+    def whole(self, attached: Attached, receipt: Receipt, said: Sequence[Piece | Called]) -> dict[str, Any]:
+        calls = [each.call for each in said if isinstance(each, Called)]
+        text = "".join(each.text for each in said if isinstance(each, Piece))
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if calls:
+            message["content"] = text.strip() or None
+            message["tool_calls"] = [self.call(number, call) for number, call in enumerate(calls)]
+        scores = [each.score for each in said if isinstance(each, Piece) and each.score is not None]
+        ending = {"finish_reason": finish_reason(receipt, called=bool(calls)), "logprobs": logprobs(scores)}
+        choice = {"index": 0, "message": message, **ending}
         body = {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage(receipt)}
         return {**body, "memory": self.memory(attached, receipt)}
+
+    def call(self, number: int, call: Call) -> dict[str, Any]:
+        function = {"name": call.name, "arguments": call.arguments}
+        return {"id": f"call_{str(self._head['id'])[9:29]}{number:04}", "type": "function", "function": function}
+
+    def deltas(self, number: int, call: Call) -> Iterator[dict[str, Any]]:
+        """A call as a stream tells it: whose arguments come, then the arguments."""
+        whole = self.call(number, call)
+        yield {"tool_calls": [{"index": number, **whole, "function": {"name": call.name, "arguments": ""}}]}
+        yield {"tool_calls": [{"index": number, "function": {"arguments": call.arguments}}]}
 
     def memory(self, attached: Attached, receipt: Receipt) -> dict[str, Any]:
         """What became of the conversation; from now on the answer's id leads to its commit."""
@@ -66,9 +84,11 @@ class Shape:
         self._answers.note(str(self._head["id"]), told["commit"])
         return told
 
-    def chunk(self, delta: Mapping[str, Any] | None, finish: str | None = None, **extra: Any) -> dict[str, Any]:
+    def chunk(
+        self, delta: Mapping[str, Any] | None, finish: str | None = None, scores: Sequence[Score] = (), **extra: Any
+    ) -> dict[str, Any]:
         """A streamed piece; without a delta it has no choices, as OpenAI's usage chunk."""
-        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs(scores)}
         choices = [] if delta is None else [choice]
         return {**self._head, "object": "chat.completion.chunk", "choices": choices, **extra}
 
@@ -86,9 +106,22 @@ class EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def finish_reason(receipt: Receipt) -> str:
-    """OpenAI's clients know "stop" and "length"; only a stopping server cuts an answer that somebody still reads."""
-    return "stop" if receipt.finish_reason == "stop" else "length"
+def logprobs(scores: Sequence[Score]) -> dict[str, Any] | None:
+    """Log probabilities in OpenAI's shape."""
+    if not scores:
+        return None
+    listed = [{**_scored(each), "top_logprobs": [_scored(other) for other in each.top]} for each in scores]
+    return {"content": listed, "refusal": None}
+
+
+def _scored(score: Score) -> dict[str, Any]:
+    text = score.data.decode(errors="replace")
+    return {"token": text, "logprob": score.logprob, "bytes": list(score.data)}
+
+
+def finish_reason(receipt: Receipt, *, called: bool = False) -> str:
+    """As OpenAI's clients know it; only a stopping server cuts an answer that somebody still reads."""
+    return ("tool_calls" if called else "stop") if receipt.finish_reason == "stop" else "length"
 
 
 def usage(receipt: Receipt) -> dict[str, Any]:
@@ -149,26 +182,32 @@ async def cancelled_on_disconnect(request: Request, turn: Turn) -> AsyncIterator
             await watcher
 
 
-async def _whole(shape: Shape, event: Event, turn: Turn) -> Response:
-    while isinstance(event, Piece):
+async def _whole(shape: Shape, event: Spoken, turn: Turn) -> Response:
+    said = []
+    while not isinstance(event, Finished):
+        said.append(event)
         event = await turn.next()
-    body = shape.whole(turn.attached, event)
+    body = shape.whole(turn.attached, event.receipt, said)
     return JSONResponse(body, headers=_headers(turn.attached.session, body["memory"]["commit"]))
 
 
-async def _frames(shape: Shape, event: Event, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
+async def _frames(shape: Shape, event: Spoken, turn: Turn, include_usage: bool) -> AsyncIterator[bytes]:
     attached = turn.attached
-    extra = {"usage": None} if include_usage else {}
+    calls = 0
+    extra: dict[str, Any] = {"usage": None} if include_usage else {}
     yield _frame(shape.chunk({"role": "assistant", "content": ""}, memory=memory(attached), **extra))
     try:
-        while isinstance(event, Piece):
-            yield _frame(shape.chunk({"content": event.text}, **extra))
+        while not isinstance(event, Finished):
+            for delta in shape.deltas(calls, event.call) if isinstance(event, Called) else [{"content": event.text}]:
+                scores = [event.score] if isinstance(event, Piece) and event.score is not None else []
+                yield _frame(shape.chunk(delta, scores=scores, **extra))
+            calls += isinstance(event, Called)
             event = await turn.next()
     except Exception as error:
         yield _frame({"error": error_object(error)})
         return
     receipt = event.receipt
-    yield _frame(shape.chunk({}, finish_reason(receipt), memory=shape.memory(attached, receipt), **extra))
+    yield _frame(shape.chunk({}, finish_reason(receipt, called=calls > 0), memory=shape.memory(attached, receipt), **extra))
     if include_usage:
         yield _frame(shape.chunk(None, usage=usage(receipt)))
     yield b"data: [DONE]\n\n"

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -14,6 +15,9 @@ from .jobs import Jobs
 from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
 from .turns import Turns
+
+if TYPE_CHECKING:
+    from .live import Live
 
 ANSWERS = 10_000
 
@@ -37,6 +41,7 @@ class Hub:
         self.turns = Turns(runtime, settings)
         self.jobs = Jobs(self.turns)
         self.answers = Answers()
+        self.live: dict[str, Live] = {}
         self.started = int(time.time())
 
     async def make_way(self, name: str | None) -> None:

@@ -13,6 +13,7 @@ from ...memory.amending import named
 from .. import recalling, reports, taught
 from .hub import Hub, hub
 from .problems import ContentChanged, PreconditionFailed
+from .response_log import find
 from .schemas import MemoryPatch, MemorySearch
 from .sessions import LongLimit, Order, must_exist, page
 
@@ -128,7 +129,7 @@ def forget_episode(name: str, hub: SharedHub, session: str | None = None, if_mat
 
 @router.get("/responses/{name}/trace")
 def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
-    """What an answer recalled and knew, and why; `name` is its commit, or the id that this server gave it."""
+    """What an answer recalled and knew, and why; `name` is its commit, a response's id, or the id of a chat's answer."""
     commit = _answered(hub, name)
     story = recalling.told(hub.runtime.repository, commit)
     return {
@@ -141,6 +142,8 @@ def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
 
 
 def _answered(hub: Hub, name: str) -> Commit:
+    if name.startswith("resp_"):
+        return find(hub, name).commit
     digits = hub.answers.get(name, name)
     missing = RevisionNotFound(
         f"There is no response {name[:80]}; give the commit of an answer, or an id that this server gave since it started."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
+from ...config import SamplingChanges
 from ...memory.inspecting import Memory
 from ...memory.records import Commit, Message, SessionInfo
+from ...runtime.calls import CallFormat
 from ...runtime.records import Chunk, ModelInfo, Receipt
 from ..recalling import History, Searched
 from ..taught import Ledgers
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from ...memory.episodes import Episode
     from ...memory.fastweights import Record
     from ...memory.remembering import Entry
+    from ...memory.sessionlog import UnfinishedTurn
+    from ...runtime.encoder import SentenceEncoder
     from ...runtime.session_memory import Added
     from ...stores.base import Digest
 
@@ -80,13 +84,14 @@ class SessionPort(Protocol):
         message: Sequence[Message],
         /,
         *,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        top_p: float | None = None,
-        top_k: int | None = None,
-        seed: int | None = None,
-        stop: Sequence[str] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        note: Mapping[str, Any] | None = None,
+        **changes: Unpack[SamplingChanges],
     ) -> StreamPort: ...
+
+    def complete(self, prompt: str, /, **changes: Unpack[SamplingChanges]) -> StreamPort:
+        """Go on with a plain text; only where nothing is kept."""
+        ...
 
     def teach(self, new: Sequence[Record], gone: Collection[Digest], title: str) -> Commit:
         """Change the session's ledger: new records, others (by their objects) gone."""
@@ -115,9 +120,20 @@ class RepositoryPort(History, Ledgers, Protocol):
 
     def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 
+    def request(self, commit: Commit) -> Mapping[str, Any]: ...
+
+    def unfinished(self, name: str) -> UnfinishedTurn | None: ...
+
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo: ...
 
     def remove(self, name: str) -> None: ...
+
+
+class Meaning(Searched, Protocol):
+    """What finds memories, and the encoder it finds them by, loaded when it is first asked for."""
+
+    @property
+    def encoder(self) -> SentenceEncoder: ...
 
 
 class RuntimePort(Protocol):
@@ -127,10 +143,13 @@ class RuntimePort(Protocol):
     def model(self) -> ModelInfo: ...
 
     @property
+    def calls(self) -> CallFormat | None: ...
+
+    @property
     def repository(self) -> RepositoryPort: ...
 
     @property
-    def memories(self) -> Searched: ...
+    def memories(self) -> Meaning: ...
 
     def session(self, name: str, *, create: bool = True) -> SessionPort: ...
 

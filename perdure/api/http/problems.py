@@ -38,6 +38,20 @@ class ParameterError(InvalidInput):
         self.param = param
 
 
+class Unsupported(ParameterError):
+    """Valid OpenAI, and not possible here."""
+
+    code = UNSUPPORTED
+    status = 400
+
+
+class SchemaRefused(ParameterError):
+    """A JSON schema, or a tool's, that no answer can be held to."""
+
+    code = "invalid_json_schema"
+    status = 400
+
+
 class ContentChanged(Conflict):
     """What the client means to change has changed since it was read."""
 

@@ -1,66 +1,48 @@
-"""Request bodies. What OpenAI's clients send to no effect is let through; what would change the answer is refused."""
+"""Request bodies. What clients send by habit is let through; what would change the answer, or is not known, is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from ...config import SamplingChanges
 from ...memory.records import Message
+from ...runtime.calls import CallFormat
 from ...runtime.reconcile import InputMode
-from .problems import UNSUPPORTED, ParameterError
+from .calling import Asked, Offering, ToolCall, asked, written
+from .fields import (
+    Drawing,
+    Harmless,
+    ResponseFormat,
+    Text,
+    Tolerant,
+    absent,
+    invalid,
+    one_of,
+    refuse,
+    require_known,
+    schema_grammar,
+)
 
 OnDivergence = Literal["fork", "rewind", "error"]
 
 
-def refuse(sentence: str, suffix: str = "") -> PydanticCustomError:
-    """An error for something that is valid OpenAI and not possible here; `suffix` points below the present field."""
-    return _error(UNSUPPORTED, sentence, suffix)
-
-
-def invalid(sentence: str, suffix: str = "") -> PydanticCustomError:
-    """An error for something that makes no sense anywhere."""
-    return _error(ParameterError.code, sentence, suffix)
-
-
-def _error(code: Any, sentence: str, suffix: str) -> PydanticCustomError:
-    return PydanticCustomError(code, "{sentence}", {"sentence": sentence, "suffix": suffix})
-
-
-def _absent(value: Any) -> bool:
-    return not value
-
-
-def _one_of(*harmless: Any) -> Callable[[Any], bool]:
-    return lambda value: value is None or value in harmless
-
-
-REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "n": (_one_of(1), "One answer is given per request; leave n out or send 1."),
-    "tools": (_absent, "Tools are not supported; leave tools out."),
-    "functions": (_absent, "Functions are not supported; leave functions out."),
-    "tool_choice": (_one_of("none", "auto"), "Tools are not supported; leave tool_choice out."),
-    "function_call": (_one_of("none", "auto"), "Functions are not supported; leave function_call out."),
-    "logprobs": (_absent, "Log probabilities are not given; leave logprobs out."),
-    "top_logprobs": (_absent, "Log probabilities are not given; leave top_logprobs out."),
-    "logit_bias": (_absent, "Token biases are not supported; leave logit_bias out."),
-    "frequency_penalty": (_one_of(0), "Penalties are not supported; leave frequency_penalty out or send 0."),
-    "presence_penalty": (_one_of(0), "Penalties are not supported; leave presence_penalty out or send 0."),
-    "repetition_penalty": (_one_of(1), "Penalties are not supported; leave repetition_penalty out or send 1."),
-    "min_p": (_one_of(0), "min_p is not supported; leave it out or use top_p."),
-    "response_format": (_one_of({"type": "text"}), "Answers are plain text; leave response_format out."),
-    "modalities": (_one_of(["text"]), "Answers are plain text; leave modalities out."),
-    "audio": (_absent, "Audio is not supported; leave audio out."),
-    "web_search_options": (_absent, "This server does not search the web; leave web_search_options out."),
+REFUSED: Mapping[str, tuple[Harmless, str]] = {
+    "n": (one_of(1), "One answer is given per request; leave n out or send 1."),
+    "functions": (absent, "This is an old form of tools; send tools."),
+    "function_call": (one_of("none", "auto"), "This is an old form of tool_choice; send that."),
+    "modalities": (one_of(["text"]), "Answers are plain text; leave modalities out."),
+    "audio": (absent, "Audio is not supported; leave audio out."),
+    "web_search_options": (absent, "This server does not search the web; leave web_search_options out."),
 }
 """Extra fields that would change the answer: how to tell that a value is harmless, and what to say if not."""
 
-MEMORY_HARMLESS: Mapping[str, Callable[[Any], bool]] = {
-    "commit": _one_of(True),
-    "learn": _one_of(False),
-    "trace": _one_of(False),
+MEMORY_HARMLESS: Mapping[str, Harmless] = {
+    "commit": one_of(True),
+    "learn": one_of(False),
+    "trace": one_of(False),
     "keep_alive": lambda _: True,
 }
 
@@ -83,46 +65,30 @@ def _content(value: Any) -> Any:
     return "\n".join(texts)
 
 
-def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise invalid("This text holds half of a surrogate pair and is no Unicode; send whole characters.") from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_encodable)]
-
-
-def _texts(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value or ()
-
-
-def _identifier(value: Any) -> Any:
+def identifier(value: Any) -> Any:
     """`conversation` is "id" or {"id": "id"}."""
     return value["id"] if isinstance(value, dict) and isinstance(value.get("id"), str) else value
-
-
-class Tolerant(BaseModel):
-    """Unknown fields are kept aside instead of being errors."""
-
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
 
 
 class ChatMessage(Tolerant):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[Text, BeforeValidator(_content)]
+    tool_calls: list[ToolCall] | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _no_calls(cls, data: Any) -> Any:
-        for name in ("tool_calls", "function_call", "audio"):
+    def _calls_may_have_no_text(cls, data: Any) -> Any:
+        for name in ("function_call", "audio"):
             if isinstance(data, dict) and data.get(name):
                 raise refuse(f"Messages with {name} are not supported; send text only.", f"/{name}")
-        return data
+        if isinstance(data, dict) and data.get("tool_calls") and data.get("role") != "assistant":
+            raise invalid("Only an answer of the assistant has tool_calls.", "/tool_calls")
+        bare = isinstance(data, dict) and data.get("tool_calls") and data.get("content") is None
+        return {**data, "content": ""} if bare else data
 
-    def record(self) -> Message:
-        return Message("system" if self.role == "developer" else self.role, self.content)
+    def record(self, form: CallFormat | None, param: str) -> Message:
+        text = written(form, self.content, self.tool_calls or (), f"{param}/tool_calls")
+        return Message("system" if self.role == "developer" else self.role, text)
 
 
 class StreamOptions(Tolerant):
@@ -148,7 +114,7 @@ class MemoryOptions(Tolerant):
         return self
 
 
-class ChatRequest(Tolerant):
+class ChatRequest(Drawing, Offering):
     """The body of POST /v1/chat/completions."""
 
     model: Text | None = None
@@ -157,12 +123,10 @@ class ChatRequest(Tolerant):
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=5)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0)
-    seed: int | None = Field(None, ge=0, lt=2**63)
-    stop: Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)] = Field((), max_length=16)
-    conversation: Annotated[Text | None, BeforeValidator(_identifier)] = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+    response_format: ResponseFormat | None = None
+    conversation: Annotated[Text | None, BeforeValidator(identifier)] = None
     memory: MemoryOptions | None = None
 
     @field_validator("messages")
@@ -171,7 +135,7 @@ class ChatRequest(Tolerant):
         last = len(messages) - 1
         if messages[last].role not in ("user", "tool"):
             raise invalid("The last message must come from the user or a tool, so that it can be answered.", f"/{last}")
-        if not messages[last].content.strip():
+        if messages[last].role == "user" and not messages[last].content.strip():
             raise invalid("The message to answer is empty; say something.", f"/{last}/content")
         for number, message in enumerate(messages[1:], 1):
             if message.role == "developer":
@@ -180,28 +144,40 @@ class ChatRequest(Tolerant):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        for name, (harmless, sentence) in REFUSED.items():
-            if not harmless((self.model_extra or {}).get(name)):
-                raise refuse(sentence, f"/{name}")
+        require_known(self.model_extra, REFUSED)
+        return self
+
+    @model_validator(mode="after")
+    def _scores_are_asked_for(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise invalid("top_logprobs needs logprobs to be true.", "/top_logprobs")
         return self
 
     @property
     def options(self) -> MemoryOptions:
         return self.memory or MemoryOptions()
 
-    def records(self) -> list[Message]:
-        """The messages in Perdure's form; a developer message is a system message."""
-        return [message.record() for message in self.messages]
+    def records(self, form: CallFormat | None) -> list[Message]:
+        """The messages in Perdure's form; a developer message is a system message, calls are text in the model's form."""
+        return [message.record(form, f"/messages/{number}") for number, message in enumerate(self.messages)]
 
-    def sampling(self) -> dict[str, Any]:
-        """Keyword arguments for Session.stream; None leaves the server's default."""
+    @property
+    def schema_of_answer(self) -> Mapping[str, Any] | None:
+        """The schema that the answer has to follow; None for plain text."""
+        return None if self.response_format is None else self.response_format.schema_of_answer
+
+    def asked(self, form: CallFormat | None) -> Asked:
+        """What the request asks of the runtime. Raises SchemaRefused or Unsupported."""
+        return asked(self.sampling(), self, form, self.schema_of_answer)
+
+    def sampling(self) -> SamplingChanges:
+        """Keyword arguments for Session.stream; None leaves the server's default. Raises SchemaRefused."""
+        schema = self.schema_of_answer
         return {
+            **self.drawing(),
             "max_tokens": self.max_completion_tokens or self.max_tokens,
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "top_k": self.top_k,
-            "seed": self.seed,
-            "stop": self.stop or None,
+            "logprobs": (self.top_logprobs or 0) if self.logprobs else None,
+            "grammar": None if schema is None else schema_grammar(schema, "/response_format/json_schema/schema"),
         }
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ...errors import HistoryDiverged, RefChanged, SessionBusy, SessionExists
 from ...memory.records import Commit, Message
+from ...runtime.calls import CallFormat
 from ...runtime.reconcile import Plan, boundary, closest, reconcile
 from .ports import RuntimePort, SessionPort
 from .problems import ParameterError
-from .schemas import ChatRequest, OnDivergence
+from .schemas import ChatRequest, MemoryOptions, OnDivergence
 from .settings import HttpSettings
 from .warm import WarmSessions
 
@@ -26,13 +27,26 @@ class Target(NamedTuple):
 
 
 class Seat(NamedTuple):
-    """A session ready to be written to, and the messages it gets. `name` is None where nothing is remembered."""
+    """A session ready to be written to, and the messages it gets. `name` is None where nothing is remembered.
+
+    `note` is kept with the commit.
+    """
 
     session: SessionPort
     name: str | None
     messages: tuple[Message, ...]
     reconciled: str
     notes: tuple[str, ...] = ()
+    note: Mapping[str, Any] | None = None
+
+
+class Conversing(Protocol):
+    """What a request says of where it goes, and says there."""
+
+    @property
+    def options(self) -> MemoryOptions: ...
+
+    def records(self, form: CallFormat | None) -> list[Message]: ...
 
 
 def target(body: ChatRequest, headers: Mapping[str, str], settings: HttpSettings, suffix: str | None) -> Target:
@@ -59,14 +73,19 @@ def stem(name: str) -> str:
 class Seating:
     """Finds the seat of one request. The target's name must be reserved already; the seat frees what it holds."""
 
-    def __init__(self, runtime: RuntimePort, warm: WarmSessions, body: ChatRequest, target: Target) -> None:
+    def __init__(self, runtime: RuntimePort, warm: WarmSessions, body: Conversing | None, target: Target) -> None:
         self._runtime = runtime
         self._warm = warm
-        self._incoming = body.records()
-        self._options = body.options
+        self._incoming = [] if body is None else body.records(runtime.calls)
+        self._options = MemoryOptions() if body is None else body.options
         self._target = target
         self._name = target.name
         self._held: SessionPort | None = None
+
+    def reserve(self) -> None:
+        """Take the target's name, or raise SessionBusy at once."""
+        if self._name is not None:
+            self._warm.reserve(self._name)
 
     @contextmanager
     def taken(self) -> Iterator[Seat]:
@@ -153,8 +172,8 @@ class Seating:
         note = f"This history belongs to session {fork}, a fork of {base}; the answer went there."
         return Seat(session, fork, plan.remainder(len(stored)), "extended", (*plan.notes, note))
 
-    def _fork(self, session: SessionPort, base: str, source: str, commit: Commit | None) -> SessionPort:
-        """Create the next free fork and sit in it; nothing in common means a session that starts empty."""
+    def _fork(self, session: SessionPort | None, base: str, source: str, commit: Commit | None) -> SessionPort:
+        """Leave the session for the next free fork, which is made; nothing in common means one that starts empty."""
         number = 1
         while True:
             name = f"{stem(base)}-fork-{number}"
@@ -164,24 +183,23 @@ class Seating:
             except SessionBusy:
                 continue
             try:
-                fork = self._create(session, base, source, name, commit)
+                fork = self._create(source, name, commit)
             except SessionExists:
                 self._warm.discard(name)
                 continue
             except BaseException:
                 self._warm.discard(name)
                 raise
-            self._leave(session)
+            if session is not None:
+                self._leave(session)
             self._name, self._held = name, fork
             return fork
 
-    def _create(self, session: SessionPort, base: str, source: str, name: str, commit: Commit | None) -> SessionPort:
+    def _create(self, source: str, name: str, commit: Commit | None) -> SessionPort:
         if self._runtime.repository.exists(name):
             raise SessionExists(f"Session {name} exists already.")
         if commit is None:
             return self._warm.make(name, self._options.mounts)
-        if source == base:
-            return session.fork(name, at=commit.hex)
         self._runtime.repository.fork(source, name, commit.hex)
         return self._runtime.session(name, create=False)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ...runtime.records import Receipt
+from ...runtime.calls import Call, Part
+from ...runtime.records import Receipt, Score
+from .calling import Asked, parts
 from .ports import RuntimePort, SessionPort, StreamPort
 from .problems import Unavailable
 from .schemas import ChatRequest
-from .seat import Seating, Target
+from .seat import Seat, Seating, Target
 from .settings import HttpSettings
 from .warm import WarmSessions
 
@@ -24,10 +26,18 @@ class Attached(NamedTuple):
     session: str | None = None
     reconciled: str = "stateless"
     notes: tuple[str, ...] = ()
+    note: Mapping[str, Any] | None = None
+
+
+class Begun(NamedTuple):
+    """The turn has a place, and its messages are on disk."""
 
 
 class Piece(NamedTuple):
+    """A piece of the answer's text, with the score of its token where scores were asked for."""
+
     text: str
+    score: Score | None = None
 
 
 class Finished(NamedTuple):
@@ -35,31 +45,43 @@ class Finished(NamedTuple):
     receipt: Receipt
 
 
-Event = Piece | Finished
+class Called(NamedTuple):
+    """A function that the model calls."""
+
+    call: Call
+
+
+Spoken = Piece | Called | Finished
+Event = Begun | Spoken
 
 
 class Turn:
     """One request on its way through a worker thread.
 
-    `next` gives Pieces and at last Finished, or raises what the thread raised; by then the session is committed,
+    `next` gives Pieces and Called and at last Finished, or raises what the thread raised; by then the session is committed,
     released and free for the next request. `attached` is known once `next` has returned. `cancel` ends the turn soon;
     what was handed out is committed.
     """
 
-    def __init__(self, seating: Seating, body: ChatRequest) -> None:
+    def __init__(self, seating: Seating, asked: Asked) -> None:
         self._seating = seating
-        self._body = body
+        self._asked = asked
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self.attached = Attached()
         self._cancelled = threading.Event()
         self._stream: StreamPort | None = None
 
-    async def next(self) -> Event:
+    async def begun(self) -> None:
+        """Wait until the turn has a place; refusals are raised here. Before the first `next`, if at all."""
+        if isinstance(event := await self._events.get(), Exception):
+            raise event
+
+    async def next(self) -> Spoken:
         event = await self._events.get()
         if isinstance(event, Exception):
             raise event
-        return event
+        return await self.next() if isinstance(event, Begun) else event
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -79,16 +101,36 @@ class Turn:
             self._seating.abandon()
             raise Unavailable("The request was cancelled before it began; send it again.")
         with self._seating.taken() as seat:
-            self.attached = Attached(seat.name, seat.reconciled, seat.notes)
-            with seat.session.stream(seat.messages, **self._body.sampling()) as stream:
+            self.attached = Attached(seat.name, seat.reconciled, seat.notes, seat.note)
+            with self._opened(seat) as stream:
                 self._stream = stream
+                self._tell(Begun())
                 if self._cancelled.is_set():
                     stream.cancel()
-                for chunk in stream:
-                    if chunk.text:
-                        self._tell(Piece(chunk.text))
+                self._pass_on(stream)
                 self._stream = None
             return Finished(stream.text, stream.receipt)
+
+    def _opened(self, seat: Seat) -> StreamPort:
+        asked = self._asked
+        if asked.prompt is not None:
+            return seat.session.complete(asked.prompt, **asked.sampling)
+        return seat.session.stream(seat.messages, tools=asked.tools, note=seat.note, **asked.sampling)
+
+    def _pass_on(self, stream: StreamPort) -> None:
+        reader = self._asked.reader()
+        for chunk in stream:
+            told = list(parts(reader, chunk.text))
+            if chunk.score is not None:
+                said = "".join(part for part in told if isinstance(part, str))
+                self._tell(Piece(said, chunk.score))
+                told = [part for part in told if isinstance(part, Call)]
+            self._tell_parts(told)
+        self._tell_parts(parts(reader, "", last=True))
+
+    def _tell_parts(self, told: Iterable[Part]) -> None:
+        for part in told:
+            self._tell(Called(part) if isinstance(part, Call) else Piece(part))
 
     def _tell(self, event: Event | Exception) -> None:
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)
@@ -106,13 +148,16 @@ class Turns:
         self.closing = False
         self.spoken: Callable[[str], None] = lambda name: None
 
-    def start(self, body: ChatRequest, target: Target) -> Turn:
-        """Begin a turn, or raise SessionBusy at once if the session is answering another request."""
+    def start(self, body: ChatRequest, target: Target, asked: Asked) -> Turn:
+        """Begin a turn of a chat, or raise SessionBusy at once if the session is answering another request."""
+        return self.begin(Seating(self._runtime, self.warm, body, target), asked)
+
+    def begin(self, seating: Seating, asked: Asked) -> Turn:
+        """Begin a turn, or raise SessionBusy at once if its session is answering another request."""
         if self.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
-        if target.name is not None:
-            self.warm.reserve(target.name)
-        turn = Turn(Seating(self._runtime, self.warm, body, target), body)
+        seating.reserve()
+        turn = Turn(seating, asked)
         with self._lock:
             self._running.add(turn)
         self._workers.submit(self._run, turn)
