@@ -213,6 +213,11 @@ class WorkingCopy:
             self._log.settle()
         return self._log.bytes_written - before
 
+    def require_at(self, expected: Digest | None) -> None:
+        """Raises RefChanged where the branch is not at the `expected` commit; None: wherever it is."""
+        if expected is not None and self.head.digest != expected:
+            raise RefChanged(f"Session {self.name!r} is at {self.head.short} by now; look at it again and repeat this.")
+
     def mark_removed(self) -> None:
         """Say in the journal that the session is gone, so that no rebuild brings it back."""
         self._log.append({"t": "removed"})

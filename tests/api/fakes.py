@@ -63,6 +63,9 @@ class FakeRepository:
             commits.append(self.commits[commits[-1].parents[0].hex()])
         return commits[:limit]
 
+    def ancestry(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]:
+        return self.log(rev, session=session, limit=limit)
+
     def sessions(self) -> list[SessionInfo]:
         return [self.info(name) for name in list(self.branches)]
 

@@ -10,13 +10,15 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from ... import __version__
 from ...errors import PerdureError
-from . import chat, ingest, memory, meta, parametric, sessions
+from . import bundles, chat, commits, ingest, memory, meta, parametric, refs, sessions, upkeep
 from .boundary import Boundary
 from .hub import Hub
 from .idle import Idle
+from .openapi import ANY_ERROR, Application
 from .ports import RuntimePort
-from .problems import MEDIA_TYPE, Problem, on_http_exception, on_perdure_error, on_validation_error
+from .problems import on_http_exception, on_perdure_error, on_validation_error
 from .settings import HttpSettings
 
 
@@ -41,11 +43,12 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
             await asyncio.to_thread(idle.close)
         await asyncio.to_thread(hub.close)
 
-    errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    app = FastAPI(title="Perdure", lifespan=lifespan, docs_url=None, redoc_url=None, responses={"default": errors})
+    app = Application(
+        title="Perdure", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, responses=ANY_ERROR
+    )
     app.state.hub = hub
-    for router in (chat.router, sessions.router, memory.router, parametric.router, ingest.router, meta.router):
-        app.include_router(router)
+    for module in (chat, sessions, commits, refs, bundles, memory, parametric, ingest, upkeep, meta):
+        app.include_router(module.router)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)

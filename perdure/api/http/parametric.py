@@ -16,8 +16,9 @@ from .. import lessons, reports, taught, wiring
 from ..origins import origins
 from .hub import Hub, hub
 from .jobs import Cancelled, Done, Job, Progress
-from .memory import IfMatch, commit_at, head, matches
+from .memory import commit_at, head
 from .mounting import require
+from .preconditions import IfMatch, matches
 from .problems import PreconditionFailed
 from .schemas import ConsolidateRequest, MountsRequest
 from .sessions import LongLimit, Order, must_exist, page

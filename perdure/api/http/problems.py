@@ -101,6 +101,15 @@ class ProblemResponse(JSONResponse):
         return json.dumps(content).encode()
 
 
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of an endpoint, as OpenAPI describes them."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
 def error_object(error: Exception) -> dict[str, Any]:
     """OpenAI's error object for any exception; an unexpected one keeps its details to the server's log."""
     if isinstance(error, PerdureError):
