@@ -26,6 +26,7 @@ from .draft import (
     write_state,
 )
 from .fastweights import Record, Refusal
+from .merging import Plan, merge_commit
 from .records import Commit, Message
 from .remembering import NewEpisode
 
@@ -190,6 +191,10 @@ class WorkingCopy:
     def mount(self, mounts: Sequence[str], *, title: str, author: str) -> Committed:
         """Commit which other branches' ledgers count here. Raises as `commit` does."""
         return self._revise(lambda recorder, journal: mounting_commit(recorder, self.head, journal, mounts), title, author)
+
+    def merge(self, plan: Plan, *, title: str, author: str) -> Committed:
+        """Commit what two branches come to, this one and another. Raises as `commit` does, or ObjectMissing."""
+        return self._revise(lambda recorder, journal: merge_commit(recorder, plan, journal), title, author)
 
     def _revise(self, build: Callable[[Recorder, tuple[str, int]], Commit], title: str, author: str) -> Committed:
         """Commit what `build` makes of the head: a change that is no turn."""

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from ...errors import Conflict, InvalidInput, PerdureError, StoreError
+from ...errors import Conflict, InvalidInput, MergeConflict, PerdureError, StoreError
+from .. import reports
 
 MEDIA_TYPE = "application/problem+json"
 UNSUPPORTED = "unsupported_parameter"
@@ -79,6 +80,15 @@ class FieldError(BaseModel):
     detail: str
 
 
+class ClashObject(BaseModel):
+    """A memory or record that both sides of a merge changed."""
+
+    tier: str
+    name: str
+    ours: str | None
+    theirs: str | None
+
+
 class Problem(BaseModel):
     """The body of every error."""
 
@@ -90,6 +100,7 @@ class Problem(BaseModel):
     code: str
     error: ErrorObject
     errors: list[FieldError] | None = None
+    conflicts: list[ClashObject] | None = None
 
 
 class ProblemResponse(JSONResponse):
@@ -125,6 +136,7 @@ def problem(
     *,
     param: str | None = None,
     errors: Sequence[Mapping[str, str]] = (),
+    conflicts: Sequence[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The response for an error."""
@@ -139,6 +151,8 @@ def problem(
     }
     if errors:
         body["errors"] = [dict(each) for each in errors]
+    if conflicts:
+        body["conflicts"] = [dict(each) for each in conflicts]
     return ProblemResponse(body, status, {**_retry_headers(status, code), **(headers or {})})
 
 
@@ -150,7 +164,8 @@ def unexpected(path: str) -> JSONResponse:
 def on_perdure_error(request: Request, error: Exception) -> JSONResponse:
     found = error_object(error)
     status = error.status if isinstance(error, PerdureError) else 500
-    return problem(request.url.path, status, found["code"], found["message"], param=found["param"])
+    clashes = [reports.clash(each) for each in error.clashes] if isinstance(error, MergeConflict) else []
+    return problem(request.url.path, status, found["code"], found["message"], param=found["param"], conflicts=clashes)
 
 
 def on_validation_error(request: Request, error: Exception) -> JSONResponse:
