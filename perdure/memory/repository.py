@@ -14,7 +14,7 @@ from ..stores.lease import StoreLock
 from ..stores.lmdb import LmdbStore
 from ..stores.presence import Presence
 from ..stores.tables import TableWrite
-from . import branching, bundle, catchup, commits, fsck, gc, names, opening, rebuild, revisions, sessionlog, tagging
+from . import branching, bundle, catchup, commits, fsck, gc, names, opening, rebuild, revisions, sessionlog, tagging, usage
 from .reading import Reader
 from .recipe import Recipe
 from .records import Commit, FsckReport, GcReport, Problem, SessionInfo, Tag
@@ -214,9 +214,17 @@ class Repository(Reader):
                 size = txn.size(digest)
                 kinds["objects"] += 1
                 kinds["object_bytes"] += size
-        kinds["disk_bytes"] = self.store.bytes_on_disk()
-        kinds["journal_bytes"] = sum(path.stat().st_size for path in (self.path / "journals").iterdir())
-        return kinds
+        return kinds | {f"{kind}_bytes": size for kind, size in self.disk().items()}
+
+    def disk(self) -> dict[str, int]:
+        """Bytes of the files: "disk", the database, and "journal"."""
+        journals = sum(path.stat().st_size for path in (self.path / "journals").iterdir())
+        return {"disk": self.store.bytes_on_disk(), "journal": journals}
+
+    def usage(self) -> Mapping[str, usage.Held]:
+        """What the sessions hold, tier by tier; those that cannot be read are left out."""
+        with self.store.read() as txn:
+            return usage.usage(txn, [info.head for info in self.sessions()])
 
     def compact(self) -> int:
         """Give freed pages back to the file system by a compacting copy; returns the bytes that the file shrank.

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 
 from ... import __version__
 from ...errors import PerdureError
-from . import bundles, chat, commits, ingest, memory, merging, meta, parametric, refs, sessions, upkeep
+from . import bundles, chat, commits, ingest, memory, merging, meta, metrics, parametric, refs, running, sessions, upkeep
 from .boundary import Boundary
+from .counting import Counted
 from .hub import Hub
 from .idle import Idle
 from .openapi import ANY_ERROR, Application
@@ -47,10 +48,25 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         title="Perdure", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, responses=ANY_ERROR
     )
     app.state.hub = hub
-    for module in (chat, sessions, commits, refs, merging, bundles, memory, parametric, ingest, upkeep, meta):
+    for module in (
+        chat,
+        sessions,
+        commits,
+        refs,
+        merging,
+        bundles,
+        memory,
+        parametric,
+        ingest,
+        running,
+        upkeep,
+        metrics,
+        meta,
+    ):
         app.include_router(module.router)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_middleware(Boundary, settings=settings)
+    app.add_middleware(Counted, counts=hub.counts)
     return app

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from fastapi import Request
 
 from ...errors import ModelNotFound
+from .counting import Counts
 from .jobs import Jobs
 from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
@@ -36,6 +37,9 @@ class Hub:
         self.settings = settings
         self.turns = Turns(runtime, settings)
         self.jobs = Jobs(self.turns)
+        self.counts = Counts()
+        self.turns.ended = lambda turn: self.counts.turn(turn.clock)
+        self.jobs.ended = lambda job: self.counts.job(job.kind, job.status)
         self.answers = Answers()
         self.started = int(time.time())
 

@@ -73,6 +73,11 @@ class Job:
     def cancel(self) -> None:
         self._cancelled.set()
 
+    @property
+    def status(self) -> str:
+        """ "queued", "running", "completed", "cancelled" or "failed"."""
+        return self._status
+
     def run(self, turns: Turns) -> None:
         """The worker thread's part. The session's name must be reserved; it is free again at the end."""
         try:
@@ -120,13 +125,20 @@ class Chore(Job):
 
 
 class Jobs:
-    """The jobs of one application, in threads of their own so that answers need not wait for them."""
+    """The jobs of one application, in threads of their own so that answers need not wait. `ended` is told of each."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="perdure-job")
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
+        self.ended: Callable[[Job], None] = lambda job: None
+
+    @property
+    def running(self) -> int:
+        """How many jobs have not ended."""
+        with self._lock:
+            return sum(not job.ended.is_set() for job in self._jobs.values())
 
     def start(self, job: Job) -> Job:
         """Begin a job, or raise SessionBusy at once if a session that it needs is in use."""
@@ -170,6 +182,7 @@ class Jobs:
         finally:
             for name in job.names[1:]:
                 self._turns.warm.discard(name)
+            self.ended(job)
             job.ended.set()
 
     def make_way(self, name: str | None) -> None:

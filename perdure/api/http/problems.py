@@ -13,11 +13,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from ...errors import Conflict, InvalidInput, MergeConflict, PerdureError, StoreError
 from .. import reports
 
 MEDIA_TYPE = "application/problem+json"
+CODE = "perdure.problem"
 UNSUPPORTED = "unsupported_parameter"
 RETRYABLE = {"session_busy", "ref_changed", "unavailable"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -107,6 +109,12 @@ class ProblemResponse(JSONResponse):
     """Escapes everything beyond ASCII, since an error may quote text that cannot be encoded."""
 
     media_type = MEDIA_TYPE
+    code = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Leaves its code in the scope for whoever counts."""
+        scope[CODE] = self.code
+        await super().__call__(scope, receive, send)
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content).encode()
@@ -153,7 +161,9 @@ def problem(
         body["errors"] = [dict(each) for each in errors]
     if conflicts:
         body["conflicts"] = [dict(each) for each in conflicts]
-    return ProblemResponse(body, status, {**_retry_headers(status, code), **(headers or {})})
+    response = ProblemResponse(body, status, {**_retry_headers(status, code), **(headers or {})})
+    response.code = code
+    return response
 
 
 def unexpected(path: str) -> JSONResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
@@ -64,6 +64,27 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
         )
 
     return started(hub.jobs.start(Chore("gc", work)))
+
+
+@router.get("/stats")
+def get_stats(store: Store) -> dict[str, Any]:
+    """What the store holds: by tier, once for each session that holds it (`logical`) and as it is stored (`unique`)."""
+    counts, tiers = store.stats(), store.usage()
+    logical, unique = (sum(getattr(held, kind) for held in tiers.values()) for kind in ("logical", "unique"))
+    return {
+        "object": "stats",
+        "sessions": counts["sessions"],
+        "objects": counts["objects"],
+        "bytes": {
+            "logical": logical,
+            "unique": unique,
+            "objects": counts["object_bytes"],
+            "disk": counts["disk_bytes"],
+            "journals": counts["journal_bytes"],
+        },
+        "dedup_ratio": round(logical / unique, 3) if unique else 1.0,
+        "tiers": {tier: held._asdict() for tier, held in tiers.items()},
+    }
 
 
 def rehashing(store: Repository, name: str) -> Chore:
