@@ -12,7 +12,22 @@ from starlette.exceptions import HTTPException
 
 from ... import __version__
 from ...errors import PerdureError
-from . import bundles, chat, commits, ingest, memory, merging, meta, metrics, parametric, refs, running, sessions, upkeep
+from . import (
+    bundles,
+    chat,
+    commits,
+    events,
+    ingest,
+    memory,
+    merging,
+    meta,
+    metrics,
+    parametric,
+    refs,
+    running,
+    sessions,
+    upkeep,
+)
 from .boundary import Boundary
 from .counting import Counted
 from .hub import Hub
@@ -38,6 +53,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if idle is not None:
             idle.start()
+        hub.watcher.start()
         yield
         hub.cancel()
         if idle is not None:
@@ -60,6 +76,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         ingest,
         running,
         upkeep,
+        events,
         metrics,
         meta,
     ):

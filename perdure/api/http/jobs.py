@@ -125,13 +125,16 @@ class Chore(Job):
 
 
 class Jobs:
-    """The jobs of one application, in threads of their own so that answers need not wait. `ended` is told of each."""
+    """The jobs of one application, in threads of their own so that answers need not wait. `begun` and `ended` are told of
+    each.
+    """
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="perdure-job")
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
+        self.begun: Callable[[Job], None] = lambda job: None
         self.ended: Callable[[Job], None] = lambda job: None
 
     @property
@@ -177,6 +180,7 @@ class Jobs:
     def _run(self, job: Job) -> None:
         if self._turns.closing:
             job.cancel()
+        self.begun(job)
         try:
             job.run(self._turns)
         finally:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...memory.fastweights import Record
     from ...memory.remembering import Entry
     from ...runtime.session_memory import Added
-    from ...stores.base import Digest
+    from ...stores.base import Digest, RefLogEntry
 
 
 class StreamPort(Protocol):
@@ -114,6 +114,10 @@ class RepositoryPort(History, Ledgers, Protocol):
     def beginning(self, commit: Commit, digits: str) -> list[Entry]: ...
 
     def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
+
+    def heads(self) -> dict[str, Digest]: ...
+
+    def reflog(self, name: str) -> list[RefLogEntry]: ...
 
     def ancestry(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 
