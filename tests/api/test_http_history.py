@@ -166,6 +166,12 @@ def test_delete_only_what_was_seen(api: Api) -> None:
     assert ok(api.delete("/v1/sessions/alice", headers={"If-Match": f'"{commits(api)[0]}"'}))["deleted"]
 
 
+def test_mounts_only_of_what_was_seen(api: Api) -> None:
+    stale = api.put("/v1/sessions/alice/mounts", json={"names": []}, headers={"If-Match": '"00"'})
+    refused(stale, 412, "precondition_failed")
+    ok(api.put("/v1/sessions/alice/mounts", json={"names": []}, headers={"If-Match": f'"{commits(api)[0]}"'}))
+
+
 def test_a_session_travels_as_a_bundle(api: Api) -> None:
     response = api.get("/v1/sessions/alice/export")
     assert response.status_code == 200

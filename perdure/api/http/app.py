@@ -31,6 +31,7 @@ from . import (
 from .boundary import Boundary
 from .counting import Counted
 from .hub import Hub
+from .idempotency import Idempotent
 from .idle import Idle
 from .openapi import ANY_ERROR, Application
 from .ports import RuntimePort
@@ -84,6 +85,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_middleware(Idempotent)
     app.add_middleware(Boundary, settings=settings)
     app.add_middleware(Counted, counts=hub.counts)
     return app

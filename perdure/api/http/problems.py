@@ -21,7 +21,7 @@ from .. import reports
 MEDIA_TYPE = "application/problem+json"
 CODE = "perdure.problem"
 UNSUPPORTED = "unsupported_parameter"
-RETRYABLE = {"session_busy", "ref_changed", "unavailable"}
+RETRYABLE = {"session_busy", "ref_changed", "unavailable", "request_in_progress"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ROUTING_SENTENCES = {
     400: ("invalid_body", "The body could not be read; send UTF-8 JSON."),
