@@ -226,6 +226,14 @@ def test_verify_names_what_is_damaged(api: Api) -> None:
     assert digest.hex()[:12] in job["result"]["problems"][0]["sentence"]
 
 
+@pytest.mark.parametrize(
+    "path", ["import", "alice/verify", "alice/load", "alice/unload", "../gc"], ids=lambda path: path.rpartition("/")[2]
+)
+def test_pages_of_other_sites_start_nothing(api: Api, path: str) -> None:
+    response = api.post(f"/v1/sessions/{path}", headers={"Origin": "https://example.org"})
+    refused(response, 403, "cross_origin", "https://example.org")
+
+
 def test_gc(api: Api) -> None:
     ok(api.post("/v1/sessions/alice/reset", json={"to": "@turn:1"}))
     dry = ended(api, api.post("/v1/gc", json={"dry_run": True, "expire_days": 0}))

@@ -20,6 +20,7 @@ from .hub import Hub
 from .preconditions import tagged
 from .problems import refusals
 from .sessions import must_exist, session_body
+from .sites import OWN_SITE
 from .store import SharedHub, Store
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def export_session(
     "/import",
     status_code=201,
     response_class=JSONResponse,
-    responses=refusals(409, 413, 422, 507),
+    responses=refusals(403, 409, 413, 422, 507),
+    dependencies=OWN_SITE,
     openapi_extra={"requestBody": {**BODY, "required": True}},
 )
 async def import_session(

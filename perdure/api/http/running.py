@@ -12,6 +12,7 @@ from ...memory.repository import Repository
 from .hub import Hub
 from .problems import refusals
 from .sessions import must_exist
+from .sites import OWN_SITE
 from .store import SharedHub, Store, alone
 from .warm import Kept
 
@@ -29,7 +30,7 @@ def list_running(hub: SharedHub, store: Store) -> dict[str, Any]:
     }
 
 
-@router.post("/sessions/{name}/load", responses=refusals(404, 409))
+@router.post("/sessions/{name}/load", responses=refusals(403, 404, 409), dependencies=OWN_SITE)
 def load_session(name: str, hub: SharedHub, store: Store) -> dict[str, Any]:
     """Restore a session into memory, so that its next answer need not; it stays until others push it out."""
     must_exist(hub, name)
@@ -39,7 +40,7 @@ def load_session(name: str, hub: SharedHub, store: Store) -> dict[str, Any]:
     return running_body(hub, store, kept)
 
 
-@router.post("/sessions/{name}/unload", responses=refusals(404, 409))
+@router.post("/sessions/{name}/unload", responses=refusals(403, 404, 409), dependencies=OWN_SITE)
 def unload_session(name: str, hub: SharedHub, store: Store) -> dict[str, Any]:
     """Let go of a session's memory; nothing is lost, since all of it is stored."""
     must_exist(hub, name)

@@ -13,6 +13,7 @@ from ...memory.records import Problem
 from .jobs import Cancelled, Chore, Done, Job, Progress
 from .problems import refusals
 from .sessions import must_exist
+from .sites import OWN_SITE
 from .store import SharedHub, Store
 
 if TYPE_CHECKING:
@@ -40,7 +41,13 @@ class GcRequest(BaseModel):
     expire_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
 
 
-@router.post("/sessions/{name}/verify", status_code=202, response_class=JSONResponse, responses=refusals(404, 409))
+@router.post(
+    "/sessions/{name}/verify",
+    status_code=202,
+    response_class=JSONResponse,
+    responses=refusals(403, 404, 409),
+    dependencies=OWN_SITE,
+)
 def verify_session(name: str, hub: SharedHub, store: Store, body: VerifyRequest | None = None) -> Response:
     """Re-hash a session, replay it from its tokens and compare KV and logits bit by bit, as a job.
 
@@ -52,7 +59,7 @@ def verify_session(name: str, hub: SharedHub, store: Store, body: VerifyRequest 
     return started(hub.jobs.start(job))
 
 
-@router.post("/gc", status_code=202, response_class=JSONResponse, responses=refusals(422))
+@router.post("/gc", status_code=202, response_class=JSONResponse, responses=refusals(403, 422), dependencies=OWN_SITE)
 def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None) -> Response:
     """Delete what no session, tag or recent reflog entry leads to, as a job; it is one transaction, so writers wait."""
     wanted = body or GcRequest()
