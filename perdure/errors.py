@@ -15,7 +15,8 @@
     │   ├── AmbiguousRevision             a hash prefix that names several commits
     │   ├── RefChanged                    a compare-and-swap lost its race
     │   ├── RecipeMismatch                the state was computed by another model, dtype, tokenizer or build
-    │   └── HistoryDiverged               the client's history contradicts the session's
+    │   ├── HistoryDiverged               the client's history contradicts the session's
+    │   └── MergeConflict                 two branches changed the same memory or record
     └── StoreError (OSError)              the disk, or what is on it
         ├── StoreFull                     no space left, or the quota is reached
         ├── StoreUnreadable               no permission, not a store, or not a directory
@@ -30,7 +31,7 @@ is the HTTP status and `exit_code` the process status that fit.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class PerdureError(Exception):
@@ -142,6 +143,16 @@ class HistoryDiverged(Conflict):
     """The client's history contradicts the session's."""
 
     code = "history_diverged"
+
+
+class MergeConflict(Conflict):
+    """Two branches changed the same thing; each of `clashes` has `tier`, `name`, `ours` and `theirs`."""
+
+    code = "merge_conflict"
+
+    def __init__(self, message: str, clashes: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.clashes = clashes
 
 
 class StoreError(PerdureError, OSError):

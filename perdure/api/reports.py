@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from .recalling import Chosen, Considered, Found, Judged, Told
 
 if TYPE_CHECKING:
+    from ..memory.amending import Merged
     from ..memory.episodes import Episode
     from ..memory.fastweights import Comparison, Conflict, Record, Refusal, Said
     from ..memory.inspecting import Episodic, Memory, Summary, Working
     from ..memory.native import Native
+    from ..memory.records import Clash
     from ..runtime.consolidation import Consolidated
     from ..runtime.teaching import Outcome
     from .origins import Origins
@@ -166,6 +168,26 @@ def comparison(found: Comparison, left: Origins) -> Shape:
         "both": [record(each, left) for each in found.both],
         "conflicts": [_conflict(each) for each in found.conflicts],
     }
+
+
+def merged(found: Merged) -> Shape:
+    """What became of a merge; without `base` both had no common commit, without `merged` there was nothing to do."""
+    plan = found.plan
+    return {
+        "merged": plan is not None,
+        "commit": found.commit.hex,
+        "previous": found.before.hex,
+        "base": None if plan is None or plan.base is None else plan.base.hex,
+        "gained": {} if plan is None else dict(plan.gained),
+        "lost": {} if plan is None else dict(plan.lost),
+        "settled": [] if plan is None else [clash(each) for each in plan.clashes],
+        "notes": [] if plan is None else list(plan.notes),
+    }
+
+
+def clash(found: Clash) -> Shape:
+    """What both sides of a merge changed; null: forgotten there."""
+    return dict(found._asdict())
 
 
 def later(found: Conflict) -> Record:

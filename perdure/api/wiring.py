@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..config import CheckpointOptions, MemoryOptions
 from ..places import default_cache, default_store, user
 
 if TYPE_CHECKING:
-    from ..memory import Repository
+    from ..memory import Repository, merging
+    from ..memory.amending import Merged
     from ..memory.episodes import Episode
     from ..memory.fastweights import Comparison, Record
     from ..runtime import Runtime, Session
@@ -94,6 +95,23 @@ def merge(repository: Repository, into: str, other: str) -> Comparison:
     from ..memory import amending
 
     return amending.merge(repository, into, other, author=user())
+
+
+def merge_branch(
+    repository: Repository,
+    into: str,
+    rev: str,
+    *,
+    theirs: bool = False,
+    prefer: str | None = None,
+    dry_run: bool = False,
+    expected: bytes | None = None,
+) -> Merged:
+    """Merge a revision into a branch, without a model."""
+    from ..memory import amending, merging
+
+    choice = merging.Choice("theirs" if theirs else "ours", cast("merging.Side | None", prefer))
+    return amending.merge_branch(repository, into, rev, choice, dry_run=dry_run, expected=expected, author=user())
 
 
 def unteach(repository: Repository, name: str, record: str) -> Record:

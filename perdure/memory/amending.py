@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 from ..errors import Conflict, RevisionNotFound
 from ..stores.base import Digest
 from .episodes import Episode
 from .fastweights import Comparison, Held, Record, Refusal, compare, union
+from .merging import Choice, Plan, planned
 from .recall import FOLDER, sweep
 from .records import Commit
 from .remembering import Entry, NewEpisode
@@ -21,6 +23,14 @@ from .workingcopy import WorkingCopy
 
 SHORTEST = 4
 """Digits that name a memory at least."""
+
+
+class Merged(NamedTuple):
+    """Where a branch was before a merge and is now, and what was merged; None where there was nothing to merge."""
+
+    before: Commit
+    commit: Commit
+    plan: Plan | None
 
 
 def named(entries: Sequence[Entry], name: str, where: str) -> Entry:
@@ -37,7 +47,7 @@ def named(entries: Sequence[Entry], name: str, where: str) -> Entry:
 
 def pin(repository: Repository, session: str, name: str, pinned: bool = True, *, author: str = "") -> Episode:
     """Have an episode recalled in every turn, or no longer. Raises RevisionNotFound or SessionBusy."""
-    with _writing(repository, session) as copy:
+    with writing(repository, session) as copy:
         old = _episode(repository, copy, name)
         changed = replace(old, pinned=pinned)
         copy.remember((), {old.digest: NewEpisode(changed)}, title=f"{'pin' if pinned else 'unpin'} {old.id}", author=author)
@@ -49,7 +59,7 @@ def forget(repository: Repository, session: str, name: str, *, author: str = "")
 
     Raises RevisionNotFound or SessionBusy.
     """
-    with _writing(repository, session) as copy:
+    with writing(repository, session) as copy:
         old = _episode(repository, copy, name)
         copy.remember((), {old.digest: None}, title=f"forget {old.id}", author=author)
     sweep(repository.path / FOLDER, repository.held())
@@ -67,7 +77,7 @@ def teach(
     author: str = "",
 ) -> Commit:
     """Change a ledger: new records, others (by their objects) gone, facts refused. Raises SessionBusy or Conflict."""
-    with _writing(repository, session) as copy:
+    with writing(repository, session) as copy:
         return copy.teach(new, gone, refused, title=title, author=author).commit
 
 
@@ -77,7 +87,7 @@ def merge(repository: Repository, into: str, other: str, *, author: str = "") ->
     Gives what set both apart before. Raises SessionNotFound, SessionBusy or Conflict.
     """
     theirs = repository.records(held.digest for held in repository.ledger(repository.info(other).head))
-    with _writing(repository, into) as copy:
+    with writing(repository, into) as copy:
         ours = repository.records(held.digest for held in repository.ledger(copy.head))
         found = compare(ours, theirs)
         if found.theirs:
@@ -86,12 +96,40 @@ def merge(repository: Repository, into: str, other: str, *, author: str = "") ->
         return found
 
 
+def merge_branch(
+    repository: Repository,
+    into: str,
+    rev: str,
+    choice: Choice | None = None,
+    *,
+    dry_run: bool = False,
+    expected: Digest | None = None,
+    author: str = "",
+) -> Merged:
+    """Merge a revision into a branch: one commit with two parents (`memory.merging`), or nothing where it has it all.
+
+    Raises SessionNotFound, RevisionNotFound, SessionBusy, RecipeMismatch, MergeConflict or, where the branch is not at the
+    `expected` commit, RefChanged; nothing has changed then.
+    """
+    repository.info(into)
+    theirs = repository.resolve(rev)
+    with writing(repository, into) as copy:
+        copy.require_at(expected)
+        before = copy.head
+        if repository.leads_to(theirs, before):
+            return Merged(before, before, None)
+        with repository.store.read() as txn:
+            plan = planned(txn, before, theirs, into, choice or Choice())
+        done = before if dry_run else copy.merge(plan, title=f"merge {rev}"[:72], author=author).commit
+        return Merged(before, done, plan)
+
+
 def unteach(repository: Repository, session: str, name: str, *, author: str = "") -> Record:
     """Take a record out of a branch's ledger: from then on it is as if it had never been written.
 
     Raises RevisionNotFound, SessionBusy or Conflict.
     """
-    with _writing(repository, session) as copy:
+    with writing(repository, session) as copy:
         held = recorded(repository.ledger(copy.head), name, f"the ledger of {session!r}")
         record = repository.records([held.digest])[0]
         copy.teach((), [held.digest], title=f"unteach {record.statement}"[:72], author=author)
@@ -102,7 +140,7 @@ def mount(repository: Repository, session: str, mounts: Sequence[str], *, author
     """Have the ledgers of other branches count in a session. Raises SessionNotFound, SessionBusy or Conflict."""
     for name in mounts:
         repository.info(name)
-    with _writing(repository, session) as copy:
+    with writing(repository, session) as copy:
         title = f"mount {', '.join(mounts)}"[:72] if mounts else "mount nothing"
         return copy.mount(mounts, title=title, author=author).commit
 
@@ -125,7 +163,7 @@ def _episode(repository: Repository, copy: WorkingCopy, name: str) -> Episode:
 
 
 @contextmanager
-def _writing(repository: Repository, session: str) -> Iterator[WorkingCopy]:
+def writing(repository: Repository, session: str) -> Iterator[WorkingCopy]:
     """The session under the writer's lease, brought up to its journal."""
     copy = repository.working_copy(session)
     copy.acquire()

@@ -13,6 +13,7 @@ from ..stores.journal import Journal
 from . import bundle, commits, draft, names, revisions, sessionlog
 from .reading import head_ref
 from .recipe import Recipe
+from .records import Commit
 
 if TYPE_CHECKING:
     from .repository import Repository
@@ -52,8 +53,14 @@ def fork(repository: Repository, src: str, new: str, at: str | None) -> None:
         raise _taken(new) from error
 
 
-def unpack(repository: Repository, file: Path, name: str | None, progress: Callable[[int, int], None] | None) -> str:
-    """A new session out of a bundle; returns its name. Raises MalformedBundle with nothing stored."""
+def unpack(
+    repository: Repository,
+    file: Path,
+    name: str | None,
+    progress: Callable[[int, int], None] | None,
+    accept: Callable[[Commit, Recipe], None] | None,
+) -> str:
+    """A new session out of a bundle; returns its name. Raises MalformedBundle, or as `accept` does, with nothing stored."""
     with bundle.opened(file) as source:
         chosen = names.checked(name or source.name)
         if repository.exists(chosen):
@@ -61,7 +68,9 @@ def unpack(repository: Repository, file: Path, name: str | None, progress: Calla
         uid = secrets.token_hex(8)
         with repository.store.write() as txn:
             small = source.store(txn, progress)
-            commits.read(txn, source.head)
+            head = commits.read(txn, source.head)
+            if accept is not None:
+                accept(head, Recipe.from_meta(txn.get(head.recipe).meta))
             meta = _ref_meta(uid, None, source.manifest.model)
             _start_journal(repository, meta, chosen, source.head, None, small)
             txn.set_ref(names.head(chosen), None, source.head, meta=meta, reason="import")

@@ -303,12 +303,12 @@ def remembering_commit(
     changes: Mapping[Digest, NewEpisode | None],
 ) -> Commit:
     """A commit on `base` that differs from it in its episodes only; it is not written yet."""
-    state = _state(base)
+    state = state_of(base)
     found = remembering.Remembered(state.episodes, state.episode_kv)
     if changes:
         found = remembering.changed(recorder, state.episodes, changes)
     found = remembering.append(recorder, found.episodes, found.kv, new)
-    return _revised(base, "memory", replace(state, episodes=found.episodes, episode_kv=found.kv, journal=journal))
+    return revised(base, "memory", replace(state, episodes=found.episodes, episode_kv=found.kv, journal=journal))
 
 
 def ledger_commit(
@@ -323,26 +323,26 @@ def ledger_commit(
 
     `refused` are facts that were not worth a record.
     """
-    state = _state(base)
+    state = state_of(base)
     kept = fastweights.without(recorder, state.ledger, gone) if gone else state.ledger
     ledger = fastweights.append(recorder, kept, new)
     settled = fastweights.settled(recorder, state.refused, refused, {record.key for record in new})
     kind = "teach" if new else REFUSE if refused else "unteach"
-    return _revised(base, kind, replace(state, ledger=ledger, refused=settled, journal=journal))
+    return revised(base, kind, replace(state, ledger=ledger, refused=settled, journal=journal))
 
 
 def mounting_commit(recorder: Recorder, base: Commit, journal: tuple[str, int], mounts: Sequence[str]) -> Commit:
     """A commit on `base` that differs from it in what it mounts only."""
-    return _revised(base, "mount", replace(_state(base), mounts=tuple(mounts), journal=journal))
+    return revised(base, "mount", replace(state_of(base), mounts=tuple(mounts), journal=journal))
 
 
-def _revised(base: Commit, kind: str, state: StateRefs) -> Commit:
+def revised(base: Commit, kind: str, state: StateRefs) -> Commit:
     """A commit that follows `base` without any turn; it is not written yet."""
     state = replace(state, trace=None)
     return replace(base, digest=b"", parents=(base.digest,), kind=kind, reason="", time_ms=now_ms(), metrics={}, state=state)
 
 
-def _state(commit: Commit) -> StateRefs:
+def state_of(commit: Commit) -> StateRefs:
     if commit.state is None:
         raise ObjectCorrupt(f"Commit {commit.short} carries no state.", digest=commit.digest)
     return commit.state

@@ -180,16 +180,18 @@ def _computed(txn: ReadTxn) -> set[Digest]:
 def _commits(txn: ReadTxn) -> Iterator[Commit]:
     """The commits that branches and tags go back to, each once; a history ends where it cannot be read."""
     seen: set[Digest] = set()
-    for root in _roots(txn):
-        digest: Digest | None = root
-        while digest is not None and digest not in seen:
-            seen.add(digest)
-            try:
-                commit = commits.read(txn, digest)
-            except (ObjectMissing, ObjectCorrupt):
-                break
-            yield commit
-            digest = commit.parents[0] if commit.parents else None
+    waiting = _roots(txn)
+    while waiting:
+        digest = waiting.pop()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        try:
+            commit = commits.read(txn, digest)
+        except (ObjectMissing, ObjectCorrupt):
+            continue
+        yield commit
+        waiting.extend(commit.parents)
 
 
 def _block_lists(commit: Commit) -> tuple[Digest | None, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Digest, ReadTxn, WriteTxn
 from ..stores.journal import Journal, read_journal
-from . import commits, names, reach, recall, sessionlog
+from . import ancestry, commits, names, reach, recall, sessionlog
 from .records import Commit, GcReport
 
 if TYPE_CHECKING:
@@ -99,14 +99,11 @@ def _orphans(repository: Repository) -> list[str]:
 
 
 def _living(txn: ReadTxn) -> set[Digest]:
-    """Every commit that a branch or a tag stands on."""
+    """Every commit that a branch or a tag goes back to."""
     living: set[Digest] = set()
-    for prefix in (names.HEADS, names.TAGS):
-        for _, ref in txn.refs(prefix):
-            for commit in commits.history(txn, commits.read(txn, ref.target)):
-                if commit.digest in living:
-                    break
-                living.add(commit.digest)
+    heads = [ref.target for prefix in (names.HEADS, names.TAGS) for _, ref in txn.refs(prefix)]
+    for _ in ancestry.ancestors(txn, (commits.read(txn, head) for head in heads), living):
+        pass
     return living
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
-from . import commits, episodes, fastweights, inspecting, names, native, prefix, remembering, revisions, tokenlog
+from . import ancestry, commits, episodes, fastweights, inspecting, names, native, prefix, remembering, revisions, tokenlog
 from .episodes import Episode
 from .events import Event
 from .fastweights import Held, Record, Refusal
@@ -72,6 +73,22 @@ class Reader:
         with self.store.read() as txn:
             start = revisions.resolve(txn, rev, session)
             return [commit for _, commit in zip(range(limit or 1 << 62), commits.history(txn, start), strict=False)]
+
+    def ancestry(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]:
+        """The commit and all that it goes back to, what was merged into it among that, newest first."""
+        with self.store.read() as txn:
+            start = revisions.resolve(txn, rev, session)
+            return list(itertools.islice(ancestry.ancestors(txn, [start]), limit))
+
+    def leads_to(self, earlier: Commit, later: Commit) -> bool:
+        """Whether a commit is another one, or that goes back to it."""
+        with self.store.read() as txn:
+            return ancestry.leads_to(txn, earlier.digest, later)
+
+    def heads(self) -> dict[str, Digest]:
+        """Where every session stands."""
+        with self.store.read() as txn:
+            return {name.removeprefix(names.HEADS): ref.target for name, ref in txn.refs(names.HEADS)}
 
     def reflog(self, name: str) -> list[RefLogEntry]:
         """Where the session's branch has stood, oldest first."""
@@ -318,8 +335,7 @@ def _diff(txn: ReadTxn, base: Commit, head: Commit) -> Diff:
     common_tokens = _common(a, b)
     x, y = commits.messages(txn, base), commits.messages(txn, head)
     common_messages = _common([(m.role, m.content) for m in x], [(m.role, m.content) for m in y])
-    known = {commit.digest for commit in commits.history(txn, base)}
-    ancestor = next((commit for commit in commits.history(txn, head) if commit.digest in known), None)
+    ancestor = ancestry.common(txn, base, head)
     p, q = ({digest for _, _, digest in commits.block_list(txn, side)} for side in (base, head))
     return Diff(
         base,

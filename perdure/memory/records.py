@@ -82,8 +82,9 @@ class Commit:
     """A snapshot of a session.
 
     `digest` names it; `tokens`, `messages` count what it holds and `turn` how many answers have been given up to it.
-    `kind` is "root", "turn", "recover", "fork", "reset" or "import"; `reason` says why the turn ended ("stop", "length",
-    "cancelled", "interrupted"). `metrics` are the turn's receipt as plain numbers.
+    `kind` is "root", "turn", "recover", "memory", "teach", "unteach", "refuse", "mount" or "merge", which has two parents:
+    the first is the one whose conversation it goes on with. `reason` says why the turn ended ("stop", "length",
+    "cancelled", "interrupted"). `metrics` are the turn's receipt as plain numbers, or counts of what was merged.
     """
 
     digest: Digest
@@ -167,6 +168,15 @@ class Diff(NamedTuple):
     shared_blocks: int
     base_blocks: int
     head_blocks: int
+
+
+class Clash(NamedTuple):
+    """A memory (by its id) or a record (by its key) that two branches changed, and what it is to each (None: forgotten)."""
+
+    tier: str
+    name: str
+    ours: str | None
+    theirs: str | None
 
 
 class Problem(NamedTuple):

@@ -1,7 +1,8 @@
 """The list of episodes that a commit remembers: added to, cut, edited.
 
-An entry is [id, end, pinned, digest of the KV], where `end` is the last token of the conversation that the episode is of
-(0 for a document), and refers to the episode; a second list refers to the KV, which is reached without opening them so.
+An entry is [id, end, pinned, digest of the KV] and refers to the episode; `end` is the last token of the conversation that
+the episode is of, 0 for a document and for what was merged in from another conversation. A second list refers to the KV,
+which is reached without opening them so.
 """
 
 from __future__ import annotations
@@ -65,10 +66,17 @@ def changed(txn: Writes, root: Digest | None, changes: Mapping[Digest, NewEpisod
     for entry in read(txn, root):
         change = changes.get(entry.digest, entry)
         if isinstance(change, NewEpisode):
-            entries.append(_stored(txn, change))
+            # Its place stays: that of one that was merged in is not where it was said.
+            entries.append(_stored(txn, change)._replace(end=entry.end))
         elif change is not None:
             entries.append(entry)
     return rebuilt(txn, entries)
+
+
+def bare(txn: tree.Puts, entry: Entry) -> Entry:
+    """The entry of the same episode without its KV, which is encoded again whenever it is recalled."""
+    without = replace(episodes.get(txn, entry.digest), kv=None, lineage=b"")
+    return entry._replace(digest=episodes.put(txn, without), kv=None)
 
 
 def rebuilt(txn: tree.Puts, entries: Sequence[Entry]) -> Remembered:

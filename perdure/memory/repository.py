@@ -14,10 +14,10 @@ from ..stores.lease import StoreLock
 from ..stores.lmdb import LmdbStore
 from ..stores.presence import Presence
 from ..stores.tables import TableWrite
-from . import branching, bundle, catchup, commits, fsck, gc, names, opening, rebuild, revisions, sessionlog, tagging
+from . import branching, bundle, catchup, commits, fsck, gc, names, opening, rebuild, revisions, sessionlog, tagging, usage
 from .reading import Reader
 from .recipe import Recipe
-from .records import FsckReport, GcReport, Problem, SessionInfo, Tag
+from .records import Commit, FsckReport, GcReport, Problem, SessionInfo, Tag
 from .scratch import Scratch
 from .workingcopy import WorkingCopy
 
@@ -128,13 +128,17 @@ class Repository(Reader):
         """What an ephemeral session writes to: no branch, no journal, only shareable KV blocks that gc may drop."""
         return Scratch(self.store, recipe.to_meta())
 
-    def reset(self, name: str, rev: str) -> SessionInfo:
-        """Move a session's branch to a revision. The reflog remembers where it was. Raises SessionBusy."""
+    def reset(self, name: str, rev: str, *, expected: Digest | None = None) -> SessionInfo:
+        """Move a session's branch to a revision. The reflog remembers where it was.
+
+        Raises SessionBusy, and RefChanged where the branch is not at the `expected` commit.
+        """
         target = self.resolve(rev, name)
         copy = self.working_copy(name)
         copy.acquire()
         try:
             copy.apply(copy.tail())
+            copy.require_at(expected)
             copy.reset(target, f"reset to {rev}")
         finally:
             copy.release()
@@ -173,9 +177,18 @@ class Repository(Reader):
             model = str(ref.meta["model"]) if ref else ""
             return bundle.write(txn, target, Path(file), session if ref else target.short, model, progress)
 
-    def import_bundle(self, file: Path | str, name: str | None = None, progress: Progress | None = None) -> SessionInfo:
-        """Bring a bundle's session in. Everything is checked before anything is stored. Raises MalformedBundle."""
-        return self.info(branching.unpack(self, Path(file), name, progress))
+    def import_bundle(
+        self,
+        file: Path | str,
+        name: str | None = None,
+        progress: Progress | None = None,
+        accept: Callable[[Commit, Recipe], None] | None = None,
+    ) -> SessionInfo:
+        """Bring a bundle's session in. Everything is checked before anything is stored.
+
+        `accept` may raise, given the bundle's head and the recipe of that. Raises MalformedBundle or SessionExists.
+        """
+        return self.info(branching.unpack(self, Path(file), name, progress, accept))
 
     def verify(self, name: str, progress: Progress | None = None) -> list[Problem]:
         """Re-hash every object that a session's head and history refer to."""
@@ -201,9 +214,17 @@ class Repository(Reader):
                 size = txn.size(digest)
                 kinds["objects"] += 1
                 kinds["object_bytes"] += size
-        kinds["disk_bytes"] = self.store.bytes_on_disk()
-        kinds["journal_bytes"] = sum(path.stat().st_size for path in (self.path / "journals").iterdir())
-        return kinds
+        return kinds | {f"{kind}_bytes": size for kind, size in self.disk().items()}
+
+    def disk(self) -> dict[str, int]:
+        """Bytes of the files: "disk", the database, and "journal"."""
+        journals = sum(path.stat().st_size for path in (self.path / "journals").iterdir())
+        return {"disk": self.store.bytes_on_disk(), "journal": journals}
+
+    def usage(self) -> Mapping[str, usage.Held]:
+        """What the sessions hold, tier by tier; those that cannot be read are left out."""
+        with self.store.read() as txn:
+            return usage.usage(txn, [info.head for info in self.sessions()])
 
     def compact(self) -> int:
         """Give freed pages back to the file system by a compacting copy; returns the bytes that the file shrank.

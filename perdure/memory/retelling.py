@@ -104,9 +104,10 @@ class _Teller:
         self._told: set[Digest] = set()
 
     def history(self, name: str, ref: Ref, base: Sequence[Any] | None) -> Iterator[dict[str, Any]]:
-        """The branch's commits, oldest first."""
+        """The branch's commits along first parents, oldest first; what was merged in stands before its merge."""
         chain = list(commits.history(self._txn, commits.read(self._txn, ref.target)))
         for index, commit in enumerate(reversed(chain)):
+            yield from _keeping(self._small(commit.parents[1:]))
             records = list(self._small([commit.digest]))
             if index == 0:
                 yield {**sessionlog.opening(ref.meta, name, commit.digest, None, records), "base": base}
@@ -118,14 +119,7 @@ class _Teller:
         self._told |= elsewhere
         roots = [ref.target for name, ref in self._txn.refs() if not name.startswith(names.CACHE)]
         found = [*self._small(roots), *(record for digest, record in self._archive.items() if digest not in self._told)]
-        batch: list[bytes] = []
-        for record in found:
-            batch.append(record)
-            if sum(map(len, batch)) > _CHUNK:
-                yield {"t": "keep", "records": batch}
-                batch = []
-        if batch:
-            yield {"t": "keep", "records": batch}
+        yield from _keeping(found)
 
     def _small(self, roots: Iterable[Digest]) -> Iterator[bytes]:
         stack = list(roots)
@@ -148,3 +142,15 @@ class _Teller:
         if item.kind in commits.BULK:
             return None
         return bytes(codec.encode(item.kind, item.refs, item.meta, item.payload)[1])
+
+
+def _keeping(records: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Bodies that hold objects for others' sake, none of them much larger than a chunk."""
+    batch: list[bytes] = []
+    for record in records:
+        batch.append(record)
+        if sum(map(len, batch)) > _CHUNK:
+            yield {"t": "keep", "records": batch}
+            batch = []
+    if batch:
+        yield {"t": "keep", "records": batch}

@@ -26,6 +26,7 @@ from .draft import (
     write_state,
 )
 from .fastweights import Record, Refusal
+from .merging import Plan, merge_commit
 from .records import Commit, Message
 from .remembering import NewEpisode
 
@@ -193,6 +194,10 @@ class WorkingCopy:
         """Commit which other branches' ledgers count here. Raises as `commit` does."""
         return self._revise(lambda recorder, journal: mounting_commit(recorder, self.head, journal, mounts), title, author)
 
+    def merge(self, plan: Plan, *, title: str, author: str) -> Committed:
+        """Commit what two branches come to, this one and another. Raises as `commit` does, or ObjectMissing."""
+        return self._revise(lambda recorder, journal: merge_commit(recorder, plan, journal), title, author)
+
     def _revise(self, build: Callable[[Recorder, tuple[str, int]], Commit], title: str, author: str) -> Committed:
         """Commit what `build` makes of the head: a change that is no turn."""
         covers, seal = self._log.next_seq - 1, self._log.seal()
@@ -214,6 +219,11 @@ class WorkingCopy:
             self._log.append({"t": "commit", "commit": written.digest, "covers": covers, "records": records}, durable=False)
             self._log.settle()
         return self._log.bytes_written - before
+
+    def require_at(self, expected: Digest | None) -> None:
+        """Raises RefChanged where the branch is not at the `expected` commit; None: wherever it is."""
+        if expected is not None and self.head.digest != expected:
+            raise RefChanged(f"Session {self.name!r} is at {self.head.short} by now; look at it again and repeat this.")
 
     def mark_removed(self) -> None:
         """Say in the journal that the session is gone, so that no rebuild brings it back."""

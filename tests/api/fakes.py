@@ -25,6 +25,7 @@ from perdure.runtime.calls import CallFormat
 from perdure.runtime.memories import Match, View
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
 from perdure.runtime.session_memory import Added
+from perdure.stores.base import RefLogEntry
 from perdure.testing.encoder import HashedWords
 
 MODEL = ModelInfo("tiny", "/models/tiny", "llama", "float32", 200, 1000, "ab" * 32)
@@ -64,6 +65,15 @@ class FakeRepository:
         while commits[-1].parents:
             commits.append(self.commits[commits[-1].parents[0].hex()])
         return commits[:limit]
+
+    def heads(self) -> dict[str, bytes]:
+        return {name: branch.head.digest for name, branch in list(self.branches.items())}
+
+    def reflog(self, name: str) -> list[RefLogEntry]:
+        return []
+
+    def ancestry(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]:
+        return self.log(rev, session=session, limit=limit)
 
     def sessions(self) -> list[SessionInfo]:
         return [self.info(name) for name in list(self.branches)]

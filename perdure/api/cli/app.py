@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
-from . import calibrate, chat, consolidate, history, machine, memory, profile, upkeep
+from . import calibrate, chat, consolidate, history, machine, memory, merge, profile, upkeep
 from .boundary import EXIT_CODES, Commands
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -29,6 +29,7 @@ for function in (
     history.log,
     history.fork,
     history.diff,
+    merge.merge,
     history.reset,
     history.tag,
     history.rm,

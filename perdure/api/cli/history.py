@@ -103,6 +103,7 @@ def log(
     session: Annotated[str, typer.Argument(metavar="SESSION", help="A session, or any revision.")] = DEFAULT_SESSION,
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most N.")] = None,
     reflog: Annotated[bool, typer.Option("--reflog", help="Show where the session has pointed instead.")] = False,
+    merged: Annotated[bool, typer.Option("--merged", help="List the commits too that were merged in.")] = False,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
@@ -114,7 +115,7 @@ def log(
             moves = [shapes.move(entry) for entry in entries]
             print_json({"session": session, "moves": moves}) if json else print_table(reflog_table(entries))
             return
-        commits = history.log(session, limit=limit)
+        commits = history.ancestry(session, limit=limit) if merged else history.log(session, limit=limit)
         marks = decorations(history)
     if json:
         print_json({"revision": session, "commits": [shapes.commit(commit) for commit in commits]})

@@ -42,7 +42,7 @@ def commit_line(commit: Commit, marks: Marks, *, name: str = "") -> Text:
     line.append(f"  turn {commit.turn}")
     line.append(f"  {commit.tokens} tokens  {age(commit.time_ms)}", "dim")
     if commit.kind != "turn":
-        line.append(f"  [{commit.kind}]", "magenta")
+        line.append(f"  [{' '.join([commit.kind, *(parent.hex()[:10] for parent in commit.parents[1:])])}]", "magenta")
     if commit.reason not in ("", "stop", commit.kind):
         line.append(f"  [{visible(commit.reason)}]", "dim")
     line.append(f"  {_one_line(commit.title)}")

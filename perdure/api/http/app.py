@@ -10,13 +10,36 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from ... import __version__
 from ...errors import PerdureError
-from . import chat, completions, conversations, embeddings, ingest, memory, meta, parametric, responses, sessions
+from . import (
+    bundles,
+    chat,
+    commits,
+    completions,
+    conversations,
+    embeddings,
+    events,
+    ingest,
+    memory,
+    merging,
+    meta,
+    metrics,
+    parametric,
+    refs,
+    responses,
+    running,
+    sessions,
+    upkeep,
+)
 from .boundary import Boundary
+from .counting import Counted
 from .hub import Hub
+from .idempotency import Idempotent
 from .idle import Idle
+from .openapi import ANY_ERROR, Application
 from .ports import RuntimePort
-from .problems import MEDIA_TYPE, Problem, on_http_exception, on_perdure_error, on_validation_error
+from .problems import on_http_exception, on_perdure_error, on_validation_error
 from .settings import HttpSettings
 
 
@@ -35,19 +58,42 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if idle is not None:
             idle.start()
+        hub.watcher.start()
         yield
         hub.cancel()
         if idle is not None:
             await asyncio.to_thread(idle.close)
         await asyncio.to_thread(hub.close)
 
-    errors = {"description": "What went wrong", "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    app = FastAPI(title="Perdure", lifespan=lifespan, docs_url=None, redoc_url=None, responses={"default": errors})
+    app = Application(
+        title="Perdure", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, responses=ANY_ERROR
+    )
     app.state.hub = hub
-    for part in (chat, responses, conversations, completions, embeddings, sessions, memory, parametric, ingest, meta):
+    for part in (
+        chat,
+        responses,
+        conversations,
+        completions,
+        embeddings,
+        sessions,
+        commits,
+        refs,
+        merging,
+        bundles,
+        memory,
+        parametric,
+        ingest,
+        running,
+        upkeep,
+        events,
+        metrics,
+        meta,
+    ):
         app.include_router(part.router)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_middleware(Idempotent)
     app.add_middleware(Boundary, settings=settings)
+    app.add_middleware(Counted, counts=hub.counts)
     return app

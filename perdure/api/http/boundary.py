@@ -54,7 +54,8 @@ class Boundary:
         return None
 
     def _limit(self, scope: Scope) -> int:
-        return self._settings.ingest_limit if scope["path"].endswith("/ingest") else self._settings.body_limit
+        limits = {"/ingest": self._settings.ingest_limit, "/v1/sessions/import": self._settings.bundle_limit}
+        return next((limit for end, limit in limits.items() if scope["path"].endswith(end)), self._settings.body_limit)
 
 
 class _Answer:

@@ -61,6 +61,7 @@ def create_conversation(hub: SharedHub, body: ConversationRequest | None = None)
 
 @router.get("/{name}")
 def get_conversation(name: str, hub: SharedHub) -> dict[str, Any]:
+    """One session as a conversation."""
     must_exist(hub, name)
     return _body(hub, name)
 
@@ -82,6 +83,7 @@ def list_items(
 
 @router.get("/{name}/items/{item}")
 def get_item(name: str, item: str, hub: SharedHub) -> dict[str, Any]:
+    """One message of a conversation."""
     must_exist(hub, name)
     found = next((each for each in _items(hub, name) if each["id"] == item), None)
     if found is None:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from ...errors import ModelNotFound
-from .jobs import Jobs
+from .counting import Counts
+from .feed import Feed
+from .jobs import Job, Jobs
 from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
-from .turns import Turns
+from .turns import Turn, Turns
+from .watching import Watcher
 
 if TYPE_CHECKING:
     from .live import Live
@@ -40,9 +43,25 @@ class Hub:
         self.settings = settings
         self.turns = Turns(runtime, settings)
         self.jobs = Jobs(self.turns)
+        self.counts = Counts()
+        self.feed = Feed()
+        self.watcher = Watcher(runtime.repository, self.turns.warm, self.feed)
+        self.turns.ended = self._turn_ended
+        self.jobs.begun = lambda job: self.feed.tell("job.started", job.session, job=job.id, kind=job.kind)
+        self.jobs.ended = self._job_ended
         self.answers = Answers()
         self.live: dict[str, Live] = {}
         self.started = int(time.time())
+
+    def _turn_ended(self, turn: Turn) -> None:
+        self.counts.turn(turn.clock)
+        self.watcher.look()
+
+    def _job_ended(self, job: Job) -> None:
+        """What it did is told before its end."""
+        self.counts.job(job.kind, job.status)
+        self.watcher.look()
+        self.feed.tell(f"job.{job.status}", job.session, job=job.id, kind=job.kind)
 
     async def make_way(self, name: str | None) -> None:
         """Have a job that yields this session give way."""
@@ -62,8 +81,10 @@ class Hub:
     def close(self) -> None:
         """End everything under way and close the sessions opened here. Safe to repeat."""
         self.cancel()
+        self.feed.close()
         self.jobs.close()
         self.turns.close()
+        self.watcher.close()
 
     def split_model(self, model: str | None) -> str | None:
         """The session in "model@session", None for a bare model name or none at all. Raises ModelNotFound."""

@@ -8,7 +8,6 @@ from email.message import Message
 from email.parser import HeaderParser
 from pathlib import PurePath
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,9 +18,10 @@ from .. import wiring
 from .hub import Hub, hub
 from .jobs import Cancelled, Done, Job, Progress
 from .ports import SessionPort
-from .problems import CrossOrigin, ParameterError
+from .problems import ParameterError
 from .schemas import IngestRequest
 from .sessions import must_exist
+from .sites import OWN_SITE
 
 router = APIRouter(prefix="/v1", tags=["memory"])
 
@@ -30,14 +30,13 @@ SharedHub = Annotated[Hub, Depends(hub)]
 Parts = list[tuple[str, str]]
 
 
-@router.post("/sessions/{name}/ingest", response_class=JSONResponse)
+@router.post("/sessions/{name}/ingest", response_class=JSONResponse, dependencies=OWN_SITE)
 async def ingest(name: str, request: Request, hub: SharedHub, create: bool = False) -> Response:
     """Have a session remember documents. Small ones at once (200); larger ones become a job (202).
 
     The body is JSON ({"text", "name"} or {"messages", "name"}) or a form with files. With `create` the session may be new.
     While it lasts the session answers nothing else; what was remembered when a job is cancelled stays.
     """
-    _refuse_other_sites(request)
     data, kind = await request.body(), request.headers.get("content-type", "")
     parts = await asyncio.to_thread(documents, data, kind)
     if not create:
@@ -74,13 +73,6 @@ def cancel_job(name: str, hub: SharedHub) -> dict[str, Any]:
     job = hub.jobs.get(name)
     job.cancel()
     return job.body()
-
-
-def _refuse_other_sites(request: Request) -> None:
-    """Forms are the one thing that a page of any site may send here unasked, and nobody is to be told lies that way."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise CrossOrigin(f"Documents are not taken from pages of {origin[:80]}; send them from a program on this machine.")
 
 
 def documents(data: bytes, kind: str) -> Parts:

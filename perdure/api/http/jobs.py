@@ -45,18 +45,25 @@ class Job:
     """
 
     def __init__(
-        self, kind: str, session: str, work: Work, *, create: bool = False, beside: str | None = None, yields: bool = False
+        self,
+        kind: str,
+        session: str,
+        work: Work | None,
+        *,
+        create: bool = False,
+        beside: str | None = None,
+        yields: bool = False,
     ) -> None:
         self.id = f"job_{uuid.uuid4().hex}"
-        self.session = session
-        self.names = tuple(dict.fromkeys((session, beside or session)))
+        self.kind = kind
+        self.session: str | None = session
+        self.names: tuple[str, ...] = tuple(dict.fromkeys((session, beside or session)))
         self.yields = yields
         self.gave_way = False
         self.ended = threading.Event()
         self.error: Exception | None = None
-        self._kind = kind
         self._create = create
-        self._work: Work | None = work
+        self._work = work
         self._cancelled = threading.Event()
         self._status = "queued"
         self._created = int(time.time())
@@ -66,18 +73,26 @@ class Job:
     def cancel(self) -> None:
         self._cancelled.set()
 
+    @property
+    def status(self) -> str:
+        """ "queued", "running", "completed", "cancelled" or "failed"."""
+        return self._status
+
     def run(self, turns: Turns) -> None:
         """The worker thread's part. The session's name must be reserved; it is free again at the end."""
-        work, self._work = self._work, None
         try:
             self._status = "running"
-            with turns.reserved(self.session, create=self._create) as session:
-                done = work(session, self._progress, self._cancelled.is_set) if work is not None else Done({}, True)
+            done = self._do(turns)
             self._result = done.result
             self._status = "completed" if done.whole else "cancelled"
         except Exception as error:
             self.error = error
             self._status = "failed"
+
+    def _do(self, turns: Turns) -> Done:
+        work, self._work = self._work, None
+        with turns.reserved(str(self.session), create=self._create) as session:
+            return work(session, self._progress, self._cancelled.is_set) if work is not None else Done({}, True)
 
     def _progress(self, done: int, total: int) -> None:
         self._done, self._total = done, total
@@ -86,7 +101,7 @@ class Job:
         return {
             "id": self.id,
             "object": "job",
-            "kind": self._kind,
+            "kind": self.kind,
             "created_at": self._created,
             "session": self.session,
             "status": self._status,
@@ -96,14 +111,37 @@ class Job:
         }
 
 
+class Chore(Job):
+    """Work that needs no session's lease, be it `about` one or about the whole store."""
+
+    def __init__(self, kind: str, chore: Callable[[Progress, Cancelled], Done], *, about: str | None = None) -> None:
+        super().__init__(kind, about or "", None)
+        self.session = about
+        self.names = ()
+        self._chore = chore
+
+    def _do(self, turns: Turns) -> Done:
+        return self._chore(self._progress, self._cancelled.is_set)
+
+
 class Jobs:
-    """The jobs of one application, in threads of their own so that answers need not wait for them."""
+    """The jobs of one application, in threads of their own so that answers need not wait. `begun` and `ended` are told of
+    each.
+    """
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="perdure-job")
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.Lock()
+        self.begun: Callable[[Job], None] = lambda job: None
+        self.ended: Callable[[Job], None] = lambda job: None
+
+    @property
+    def running(self) -> int:
+        """How many jobs have not ended."""
+        with self._lock:
+            return sum(not job.ended.is_set() for job in self._jobs.values())
 
     def start(self, job: Job) -> Job:
         """Begin a job, or raise SessionBusy at once if a session that it needs is in use."""
@@ -142,11 +180,13 @@ class Jobs:
     def _run(self, job: Job) -> None:
         if self._turns.closing:
             job.cancel()
+        self.begun(job)
         try:
             job.run(self._turns)
         finally:
             for name in job.names[1:]:
                 self._turns.warm.discard(name)
+            self.ended(job)
             job.ended.set()
 
     def make_way(self, name: str | None) -> None:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Response
 
 from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import named
 from .. import recalling, reports, taught
 from .hub import Hub, hub
+from .preconditions import IfMatch, matches
 from .problems import ContentChanged, PreconditionFailed
 from .response_log import find
 from .schemas import MemoryPatch, MemorySearch
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1", tags=["memory"])
 
 SharedHub = Annotated[Hub, Depends(hub)]
-IfMatch = Annotated[str | None, Header()]
 
 COMMIT = re.compile(r"[0-9a-f]{8,64}")
 
@@ -212,9 +212,3 @@ def _require_same(episode: Episode, wanted: str | None, if_match: str | None) ->
         raise PreconditionFailed(f"Memory {episode.id} has another text by now, {present}; read it again.")
     if wanted is not None and wanted != present:
         raise ContentChanged(f"Memory {episode.id} has another text by now, {present}; read it again.")
-
-
-def matches(if_match: str | None, present: str) -> bool:
-    """Whether a header If-Match, where there is one, names what is present."""
-    tags = [] if if_match is None else [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
-    return not tags or "*" in tags or present in tags

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 
+from ... import __version__
 from .hub import Hub, hub
 from .problems import Unavailable
 
@@ -26,6 +27,12 @@ def get_model(name: str, hub: SharedHub) -> dict[str, Any]:
     """The model, by its name or as model@session."""
     hub.split_model(name)
     return {**model_body(hub), "id": name}
+
+
+@router.get("/version")
+async def version() -> dict[str, str]:
+    """Which Perdure this is."""
+    return {"version": __version__}
 
 
 @router.get("/health")

@@ -16,8 +16,9 @@ from .. import lessons, reports, taught, wiring
 from ..origins import origins
 from .hub import Hub, hub
 from .jobs import Cancelled, Done, Job, Progress
-from .memory import IfMatch, commit_at, head, matches
+from .memory import commit_at, head
 from .mounting import require
+from .preconditions import IfMatch, matches, require_at
 from .problems import PreconditionFailed
 from .schemas import ConsolidateRequest, MountsRequest
 from .sessions import LongLimit, Order, must_exist, page
@@ -125,11 +126,12 @@ def get_mounts(name: str, hub: SharedHub) -> dict[str, Any]:
 
 
 @router.put("/mounts")
-def set_mounts(name: str, body: MountsRequest, hub: SharedHub) -> dict[str, Any]:
+def set_mounts(name: str, body: MountsRequest, hub: SharedHub, if_match: IfMatch = None) -> dict[str, Any]:
     """Have the session know what these profiles know, and no others."""
     must_exist(hub, name)
     require(hub.runtime.repository, name, body.names)
     with hub.writing(name) as writer:
+        require_at(writer.head, if_match, name)
         return _mounts(hub, name, writer.mount(list(dict.fromkeys(body.names))))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ...memory.sessionlog import UnfinishedTurn
     from ...runtime.encoder import SentenceEncoder
     from ...runtime.session_memory import Added
-    from ...stores.base import Digest
+    from ...stores.base import Digest, RefLogEntry
 
 
 class StreamPort(Protocol):
@@ -123,6 +123,12 @@ class RepositoryPort(History, Ledgers, Protocol):
     def request(self, commit: Commit) -> Mapping[str, Any]: ...
 
     def unfinished(self, name: str) -> UnfinishedTurn | None: ...
+
+    def heads(self) -> dict[str, Digest]: ...
+
+    def reflog(self, name: str) -> list[RefLogEntry]: ...
+
+    def ancestry(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo: ...
 

@@ -13,12 +13,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
-from ...errors import Conflict, InvalidInput, PerdureError, StoreError
+from ...errors import Conflict, InvalidInput, MergeConflict, PerdureError, StoreError
+from .. import reports
 
 MEDIA_TYPE = "application/problem+json"
+CODE = "perdure.problem"
 UNSUPPORTED = "unsupported_parameter"
-RETRYABLE = {"session_busy", "ref_changed", "unavailable"}
+RETRYABLE = {"session_busy", "ref_changed", "unavailable", "request_in_progress"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ROUTING_SENTENCES = {
     400: ("invalid_body", "The body could not be read; send UTF-8 JSON."),
@@ -93,6 +96,15 @@ class FieldError(BaseModel):
     detail: str
 
 
+class ClashObject(BaseModel):
+    """A memory or record that both sides of a merge changed."""
+
+    tier: str
+    name: str
+    ours: str | None
+    theirs: str | None
+
+
 class Problem(BaseModel):
     """The body of every error."""
 
@@ -104,15 +116,31 @@ class Problem(BaseModel):
     code: str
     error: ErrorObject
     errors: list[FieldError] | None = None
+    conflicts: list[ClashObject] | None = None
 
 
 class ProblemResponse(JSONResponse):
     """Escapes everything beyond ASCII, since an error may quote text that cannot be encoded."""
 
     media_type = MEDIA_TYPE
+    code = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Leaves its code in the scope for whoever counts."""
+        scope[CODE] = self.code
+        await super().__call__(scope, receive, send)
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content).encode()
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of an endpoint, as OpenAPI describes them."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
 
 
 def error_object(error: Exception) -> dict[str, Any]:
@@ -130,6 +158,7 @@ def problem(
     *,
     param: str | None = None,
     errors: Sequence[Mapping[str, str]] = (),
+    conflicts: Sequence[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """The response for an error."""
@@ -144,7 +173,11 @@ def problem(
     }
     if errors:
         body["errors"] = [dict(each) for each in errors]
-    return ProblemResponse(body, status, {**_retry_headers(status, code), **(headers or {})})
+    if conflicts:
+        body["conflicts"] = [dict(each) for each in conflicts]
+    response = ProblemResponse(body, status, {**_retry_headers(status, code), **(headers or {})})
+    response.code = code
+    return response
 
 
 def unexpected(path: str) -> JSONResponse:
@@ -155,7 +188,8 @@ def unexpected(path: str) -> JSONResponse:
 def on_perdure_error(request: Request, error: Exception) -> JSONResponse:
     found = error_object(error)
     status = error.status if isinstance(error, PerdureError) else 500
-    return problem(request.url.path, status, found["code"], found["message"], param=found["param"])
+    clashes = [reports.clash(each) for each in error.clashes] if isinstance(error, MergeConflict) else []
+    return problem(request.url.path, status, found["code"], found["message"], param=found["param"], conflicts=clashes)
 
 
 def on_validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from ...errors import SessionNotFound
 from ...memory.records import Commit, Message, SessionInfo
 from .hub import Hub, hub
-from .problems import ParameterError
+from .preconditions import IfMatch, require_at, tagged
+from .problems import ParameterError, refusals
 from .schemas import ForkRequest
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -30,8 +31,11 @@ def list_sessions(hub: SharedHub, limit: Limit = 20, after: str | None = None, o
 
 
 @router.get("/{name}")
-def get_session(name: str, hub: SharedHub) -> dict[str, Any]:
-    return session_body(hub.runtime.repository.info(name))
+def get_session(name: str, hub: SharedHub, response: Response) -> dict[str, Any]:
+    """One session; its ETag is the commit that it is at."""
+    info = hub.runtime.repository.info(name)
+    tagged(response, info.head)
+    return session_body(info)
 
 
 @router.get("/{name}/messages")
@@ -46,11 +50,18 @@ def list_messages(
 
 @router.get("/{name}/commits")
 def list_commits(
-    name: str, hub: SharedHub, limit: LongLimit = 100, after: str | None = None, order: Order = "desc"
+    name: str,
+    hub: SharedHub,
+    limit: LongLimit = 100,
+    after: str | None = None,
+    order: Order = "desc",
+    merged: Annotated[bool, Query(description="Those too that were merged in.")] = False,
 ) -> dict[str, Any]:
     """The snapshots that led to the session's head, the newest first."""
     must_exist(hub, name)
-    return page([commit_body(each) for each in reversed(hub.runtime.repository.log(name))], limit, after, order)
+    history = hub.runtime.repository
+    found = history.ancestry(name) if merged else history.log(name)
+    return page([commit_body(each) for each in reversed(found)], limit, after, order)
 
 
 @router.post("/{name}/fork", status_code=201)
@@ -61,10 +72,11 @@ def fork_session(name: str, body: ForkRequest, hub: SharedHub, response: Respons
     return {**session_body(info), "bytes_copied": 0}
 
 
-@router.delete("/{name}")
-def delete_session(name: str, hub: SharedHub) -> dict[str, Any]:
+@router.delete("/{name}", responses=refusals(404, 409, 412))
+def delete_session(name: str, hub: SharedHub, if_match: IfMatch = None) -> dict[str, Any]:
     """Remove the session; `perdure gc` frees what no other session shares with it."""
     must_exist(hub, name)
+    require_at(hub.runtime.repository.info(name).head, if_match, name)
     hub.jobs.make_way(name)
     hub.turns.remove(name)
     return {"id": name, "object": "session.deleted", "deleted": True}

@@ -14,8 +14,8 @@ class HttpSettings:
     `alias_headers` name a session like X-Session-ID does, for clients that resend their whole history. `allowed_hosts`
     are the Host names that are answered; empty answers all. A stopping server gives its answers `grace_seconds`.
 
-    Bodies have at most `body_limit` bytes, documents that are to be remembered `ingest_limit`; those of more than
-    `ingest_at_once` characters become a job.
+    Bodies have at most `body_limit` bytes, documents that are to be remembered `ingest_limit`, bundles `bundle_limit`;
+    documents of more than `ingest_at_once` characters become a job.
 
     A session that was spoken to and then left alone for `consolidate_idle` seconds is consolidated; None: none is.
 
@@ -30,12 +30,13 @@ class HttpSettings:
     grace_seconds: int = 5
     ingest_limit: int = 64 << 20
     ingest_at_once: int = 32_000
+    bundle_limit: int = 64 << 30
     consolidate_idle: float | None = None
     profiles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if min(self.body_limit, self.ingest_limit, self.workers) < 1:
-            raise InvalidInput("body_limit, ingest_limit and workers must be at least 1.")
+        if min(self.body_limit, self.ingest_limit, self.bundle_limit, self.workers) < 1:
+            raise InvalidInput("body_limit, ingest_limit, bundle_limit and workers must be at least 1.")
         if min(self.warm_sessions, self.grace_seconds, self.ingest_at_once) < 0:
             raise InvalidInput("warm_sessions, grace_seconds and ingest_at_once must be at least 0.")
         if self.consolidate_idle is not None and not 0 <= self.consolidate_idle < float("inf"):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ...runtime.calls import Call, Part
 from ...runtime.records import Receipt, Score
 from .calling import Asked, parts
+from .counting import Clock
 from .ports import RuntimePort, SessionPort, StreamPort
 from .problems import Unavailable
 from .schemas import ChatRequest
@@ -69,6 +70,7 @@ class Turn:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self.attached = Attached()
+        self.clock = Clock()
         self._cancelled = threading.Event()
         self._stream: StreamPort | None = None
 
@@ -133,11 +135,14 @@ class Turn:
             self._tell(Called(part) if isinstance(part, Call) else Piece(part))
 
     def _tell(self, event: Event | Exception) -> None:
+        if not isinstance(event, Exception):
+            self.clock.told(event.receipt if isinstance(event, Finished) else None)
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
 
 class Turns:
-    """The worker threads of a server and the turns that are under way. `spoken` is told the session of each that ended."""
+    """The worker threads of a server and the turns that are under way. `ended` is told of each that has
+    ended, `spoken` its session."""
 
     def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
         self.warm = WarmSessions(runtime, settings.warm_sessions, settings.profiles)
@@ -147,6 +152,7 @@ class Turns:
         self._lock = threading.Lock()
         self.closing = False
         self.spoken: Callable[[str], None] = lambda name: None
+        self.ended: Callable[[Turn], None] = lambda turn: None
 
     def start(self, body: ChatRequest, target: Target, asked: Asked) -> Turn:
         """Begin a turn of a chat, or raise SessionBusy at once if the session is answering another request."""
@@ -170,6 +176,12 @@ class Turns:
             running = list(self._running)
         for turn in running:
             turn.cancel()
+
+    @property
+    def under_way(self) -> int:
+        """How many turns have not ended, those among them that wait for a worker."""
+        with self._lock:
+            return len(self._running)
 
     def close(self) -> None:
         """End everything under way and close the sessions opened here. Safe to repeat."""
@@ -214,5 +226,6 @@ class Turns:
         finally:
             with self._lock:
                 self._running.discard(turn)
+            self.ended(turn)
             if turn.attached.session is not None:
                 self.spoken(turn.attached.session)

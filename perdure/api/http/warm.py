@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ...errors import SessionBusy, SessionNotFound
 from ...memory.names import checked
+from ...memory.records import Commit
 from .mounting import at_first
 from .ports import RuntimePort, SessionPort
+
+
+class Kept(NamedTuple):
+    """A session in memory `since` a time (None: it is not); one that is `busy` is in use, and its head may be moving."""
+
+    name: str
+    since: float | None
+    busy: bool
+    head: Commit | None
 
 
 class WarmSessions:
@@ -26,6 +38,7 @@ class WarmSessions:
         self._lock = threading.Lock()
         self._reserved: set[str] = set()
         self._warm: OrderedDict[str, SessionPort] = OrderedDict()
+        self._since: dict[str, float] = {}
 
     def reserve(self, name: str) -> None:
         """Take the name, or raise SessionBusy at once."""
@@ -69,15 +82,19 @@ class WarmSessions:
             raise
         with self._lock:
             self._warm[name] = session
+            self._since.setdefault(name, time.time())
             self._reserved.discard(name)
-            coldest = [self._warm.popitem(last=False)[1] for _ in range(len(self._warm) - self._capacity)]
-        for each in coldest:
+            coldest = [self._warm.popitem(last=False) for _ in range(len(self._warm) - self._capacity)]
+            for gone, _ in coldest:
+                del self._since[gone]
+        for _, each in coldest:
             each.close()
 
     def cool(self, name: str) -> None:
         """Close the session of a reserved name if it is warm."""
         with self._lock:
             session = self._warm.pop(name, None)
+            self._since.pop(name, None)
         if session is not None:
             session.close()
 
@@ -89,6 +106,15 @@ class WarmSessions:
         finally:
             with self._lock:
                 self._reserved.discard(name)
+                if name not in self._warm:
+                    self._since.pop(name, None)
+
+    def kept(self) -> list[Kept]:
+        """The sessions in memory, the coldest first, those in use last."""
+        with self._lock:
+            warm = [Kept(name, self._since[name], False, session.head) for name, session in self._warm.items()]
+            busy = self._reserved - self._warm.keys()
+            return warm + [Kept(name, self._since.get(name), True, None) for name in sorted(busy)]
 
     def names(self) -> list[str]:
         """The warm sessions, coldest first."""
@@ -100,5 +126,6 @@ class WarmSessions:
         with self._lock:
             sessions = list(self._warm.values())
             self._warm.clear()
+            self._since.clear()
         for session in sessions:
             session.close()
