@@ -114,7 +114,7 @@ def forced(session: Session, question: Question) -> bool:
     """Whether, after each forced beginning, every token of the answer is the likeliest."""
     session.acquire()
     said = [Message("user", question.text)]
-    turn = Turn(session, planned(session, said), said, GREEDY, Cost(), {})
+    turn = Turn(session, planned(session, said), said, GREEDY, Cost())
     turn.prefill()
     chat, engine, state = session.loaded.chat, session.engine, session.warm.state
     for prefix, answer in question.parts:

@@ -113,7 +113,7 @@ def perplexity(session: Session, turns: Sequence[Said]) -> tuple[float, float]:
             made = planned(fork, message)
             opened += made.opening is not None
             fork.copy.begin_turn(message, made.feed, made.keep, {}, made.recall_record(), made.opening_record())
-            turn = Turn(fork, made, message, WHOLE, Cost(), {})
+            turn = Turn(fork, made, message, WHOLE, Cost())
             turn.prefill()
             lost += _lost(fork, turn, fork.loaded.chat.text(said.assistant))
             turn.finish("turn")

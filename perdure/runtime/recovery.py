@@ -9,7 +9,7 @@ from ..memory.sessionlog import UnfinishedTurn
 from .gating import Opening
 from .planning import Plan, moved_spans, plan
 from .recollection import Recollection
-from .turn import Cost, Turn, settings_from
+from .turn import PLAINLY, Cost, Turn, settings_from
 
 if TYPE_CHECKING:
     from .session import Session
@@ -23,7 +23,7 @@ def recover(session: Session, unfinished: UnfinishedTurn) -> None:
     messages = [Message(role, content, time_ms=time_ms) for role, content, time_ms in unfinished.messages]
     # Where what the turn was begun on is lost, its words and tokens are not.
     intact = unfinished.parent == session.head.digest
-    request = unfinished.request or {"tools": [], "note": {}}
+    request = unfinished.request or PLAINLY
     session.offer(request["tools"])
     made = _plan_again(session, unfinished, messages) if intact else plan(session, messages)
     turn = Turn(session, made, messages, settings_from(unfinished.sampling), Cost(), request)

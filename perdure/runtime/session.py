@@ -27,7 +27,7 @@ from .recovery import recover
 from .sampling import check
 from .session_memory import SessionMemory
 from .stream import Stream
-from .turn import Cost, Turn, settings_dict
+from .turn import PLAINLY, Cost, Turn, settings_dict
 from .verify import verify
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ class Session(Checkout):
         if self.name is not None or self.warm.messages:
             raise InvalidInput("A plain text is gone on with in an empty ephemeral session only; use stream for a chat.")
         said = _messages(prompt)
-        request: dict[str, Any] = {"tools": [], "note": {}}
-        return self._begin(said, changed(self._runtime.sampling, changes), request, lambda _: plain(self, prompt))
+        return self._begin(said, changed(self._runtime.sampling, changes), PLAINLY, lambda _: plain(self, prompt))
 
     def _begin(
         self, said: list[Message], settings: Sampling, request: Mapping[str, Any], plan: Callable[[list[Message]], Plan]

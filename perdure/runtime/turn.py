@@ -48,6 +48,10 @@ class Cost:
     bytes_written: int = 0
 
 
+PLAINLY: Mapping[str, Any] = {"tools": [], "note": {}}
+"""How a turn is asked for that offers no functions and leaves no note."""
+
+
 class Turn:
     """A turn in progress. `run` yields what the client may see; `finish` commits whatever has been streamed."""
 
@@ -58,7 +62,7 @@ class Turn:
         messages: Sequence[Message],
         settings: Sampling,
         cost: Cost,
-        asked: Mapping[str, Any],
+        asked: Mapping[str, Any] = PLAINLY,
     ) -> None:
         self._session = session
         self._asked = asked
