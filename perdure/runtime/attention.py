@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 from transformers import AttentionInterface, AutoConfig
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -16,6 +19,9 @@ NAME = "perdure"
 KEYWORD = "perdure_ear"
 """Under this name a forward hands its listener to every layer's attention."""
 
+COMPANY = "perdure_company"
+"""Under this name a forward of several sessions tells every layer's attention what its rows attend to."""
+
 
 class Listener(Protocol):
     """What attends in the place of a layer that memory concerns (`state.ear.Ear`)."""
@@ -25,6 +31,42 @@ class Listener(Protocol):
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor: ...
 
 
+class Held(NamedTuple):
+    """What one row attends to: its session's keys and values [1, H, N, D], and the listener that it would have alone."""
+
+    key: Tensor
+    value: Tensor
+    ear: Listener | None
+
+
+class Company(Protocol):
+    """Several sessions in one forward (`state.together.Together`)."""
+
+    def rows(self, layer: int) -> Sequence[Held]: ...
+
+
+Attending = Callable[..., tuple[Tensor, None]]
+
+
+def by_rows(attend: Attending) -> Attending:
+    """Have sessions that share a forward go through an attention function one by one, as each of them would alone."""
+
+    @wraps(attend)
+    def chosen(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **kwargs: Any) -> Any:
+        company: Company | None = kwargs.pop(COMPANY, None)
+        if company is None:
+            return attend(module, query, key, value, mask, **kwargs)
+        found = [
+            attend(module, query[row : row + 1], held.key, held.value, None, **kwargs, **{KEYWORD: held.ear})[0]
+            for row, held in enumerate(company.rows(module.layer_idx))
+        ]
+        blank = found[0].new_zeros(len(query) - len(found), *found[0].shape[1:])
+        return torch.cat([*found, blank]), None
+
+    return chosen
+
+
+@by_rows
 def attention_forward(
     module: Any,
     query: Tensor,
@@ -45,6 +87,7 @@ def attention_forward(
     return out.transpose(1, 2).contiguous(), None
 
 
+@by_rows
 def listening_sdpa(
     module: Any,
     query: Tensor,

@@ -63,10 +63,12 @@ def packed(tensors: Sequence[Tensor]) -> tuple[bytes, tuple[tuple[int, ...], ...
 
 
 @contextmanager
-def acting(model: Module, records: Opened | None) -> Iterator[None]:
-    """Have records act on every forward of a base model within; without any nothing is touched."""
-    places = {} if records is None else records.factors
-    handles = [model.get_submodule(place).register_forward_hook(_Beside(pair)) for place, pair in places.items()]
+def acting(model: Module, rows: Sequence[Opened | None]) -> Iterator[None]:
+    """Have records act on every forward of a base model within, each row's own; without any nothing is touched."""
+    factors = [{} if records is None else records.factors for records in rows]
+    places = dict.fromkeys(place for row in factors for place in row)
+    acts = {place: _Beside([[row[place]] if place in row else [] for row in factors]) for place in places}
+    handles = [model.get_submodule(place).register_forward_hook(act) for place, act in acts.items()]
     try:
         yield
     finally:
@@ -75,11 +77,11 @@ def acting(model: Module, records: Opened | None) -> Iterator[None]:
 
 
 class _Beside:
-    def __init__(self, pair: Pair) -> None:
-        self._pair = pair
+    def __init__(self, rows: Sequence[Sequence[Pair]]) -> None:
+        self._rows = rows
 
     def __call__(self, module: Module, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
-        return lowrank(args[0], out, [[self._pair]] * len(out))
+        return lowrank(args[0], out, self._rows)
 
 
 def _require_fits(record: Record, model: Any, place: str, pair: Pair) -> None:

@@ -1,25 +1,32 @@
-"""The engine: forwards over a session's state, on the canonical grid, one at a time."""
+"""The engine: forwards over sessions' states, on the canonical grid, one at a time."""
 
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from blake3 import blake3
 from torch import Tensor
+from torch.nn import Module
 
 from ..memory.events import CLOSE, CLOSING, OPEN, Event
 from ..memory.tokenlog import DECODE, PREFILL, Span, grid, steps
+from .batching import Batcher, FairLock, Work
+from .company import Company, apart, company
 from .composing import Opened, acting
 from .state.base import Chunk, State, StateAdapter
-from .state.cache import inputs_of
+from .state.cache import inputs_of, rows_of
+
+if TYPE_CHECKING:
+    from .state.together import Together
 
 Brought = Sequence[Chunk] | Opened
+Item = tuple[State, int]
+"""A session's state, and the token that it is to absorb."""
 
 
 class Boundary(NamedTuple):
@@ -50,16 +57,25 @@ class Script(NamedTuple):
 
 
 class Engine:
-    """Runs one model for all sessions of a process. Thread safe: a lock makes forwards take turns."""
+    """Runs one model for all sessions of a process. Thread safe: forwards take turns, and sessions that decode at the same
+    time share one where that gives each the bits that it has alone.
 
-    def __init__(self, model: Any, adapter: StateAdapter, threads: int) -> None:
+    `notes` are what a user should know of it.
+    """
+
+    def __init__(self, model: Any, adapter: StateAdapter, threads: int, *, batches: bool = True) -> None:
         self._model = model
         self._head = model.get_output_embeddings()
-        self._lock = threading.Lock()
+        self._lock = FairLock()
         self._threads = threads
+        self._batches = batches
+        self.notes: list[str] = []
         self._keeps_one = "logits_to_keep" in inspect.signature(model.forward).parameters
         self.adapter = adapter
         self._projects = self._head_is_plain()
+        self._batchers: dict[int, Batcher[Item, Boundary]] = {}
+        self._companies: dict[int, Company] = {}
+        self._batcher = self._batcher_of(threads)
 
     def prefill(self, state: State, tokens: Sequence[int], stop: Callable[[], bool] = lambda: False) -> Boundary | None:
         """Absorb tokens in this engine's forwards; None when `stop` said so between two (or nothing was given)."""
@@ -73,8 +89,21 @@ class Engine:
         return boundary
 
     def decode(self, state: State, token: int) -> Boundary:
-        """Absorb one sampled token."""
-        return self.feed(state, [token])
+        """Absorb one sampled token, together with those of other sessions that are there at the same time."""
+        return self._batcher.do(id(state), (state, token))
+
+    def decode_together(self, items: Sequence[Item], layers: Sequence[Module] = ()) -> list[Boundary]:
+        """Absorb one token each of several states in one forward, whose `layers` take them one by one.
+
+        After an exception no state has absorbed its token.
+        """
+        with self._working():
+            return self._joint(items, layers)
+
+    @property
+    def together(self) -> int:
+        """How many sessions may share a forward; the first call finds it out, in a few short forwards."""
+        return self._batcher.limit
 
     def absorb(self, state: State, tokens: Sequence[int]) -> None:
         """Absorb tokens in one forward, and spare the output head."""
@@ -93,8 +122,7 @@ class Engine:
             state.opened = brought if isinstance(brought, Opened) else None
             state.happened += 1
             return
-        with self._lock, torch.inference_mode():
-            torch.set_num_threads(self._threads)
+        with self._working():
             state.unpark()
             state.apply(event, () if isinstance(brought, Opened) else brought)
 
@@ -130,9 +158,8 @@ class Engine:
 
     def project(self, hidden: Tensor) -> Boundary:
         """The boundary that belongs to a stored hidden state: one projection, no forward pass."""
-        with self._lock, torch.inference_mode():
-            torch.set_num_threads(self._threads)
-            return Boundary(hidden, self._logits(hidden))
+        with self._working():
+            return Boundary(hidden, self._logits(hidden)[0])
 
     def forwards(self, start: int, end: int) -> Iterator[Span]:
         """The forwards in which tokens [start, end) of a prompt are absorbed."""
@@ -154,6 +181,7 @@ class Engine:
         """The same model and lock with another number of threads, for a session that was computed with it."""
         twin = copy(self)
         twin._threads = threads
+        twin._batcher = twin._batcher_of(threads)
         return twin
 
     @property
@@ -177,39 +205,103 @@ class Engine:
     def dtype(self) -> torch.dtype:
         return self.adapter.dtype
 
-    def _forward(self, state: State, tokens: Sequence[int], *, wants_logits: bool) -> Boundary | None:
-        end = state.seen + len(tokens)
+    @contextmanager
+    def _working(self) -> Iterator[None]:
         with self._lock, torch.inference_mode():
             torch.set_num_threads(self._threads)
-            state.unpark()
-            state.reserve(end)
-            out = self._run(state, tokens, state.position)
-            state.seen = end
-            if not wants_logits:
-                return None
-            if not self._projects:
-                return Boundary(None, out.logits[0, -1].float().cpu())
-            # Strides that still tell of the other tokens would send the head the slow way: 75 ms instead of 4.
-            hidden = out.last_hidden_state[:, -1:].clone(memory_format=torch.contiguous_format)
-            return Boundary(hidden, self._logits(hidden))
+            yield
 
-    def _run(self, state: State, tokens: Sequence[int], start: int) -> Any:
-        with acting(self._model.base_model, state.opened):
-            if self._projects:
-                return state.run(self._model.base_model, inputs_of(self._model.base_model, tokens, start))
-            inputs = inputs_of(self._model, tokens, start)
-            return state.run(self._model, {**inputs, "logits_to_keep": 1} if self._keeps_one else inputs)
+    def _forward(self, state: State, tokens: Sequence[int], *, wants_logits: bool) -> Boundary | None:
+        with self._working():
+            return self._single(state, tokens, wants_logits=wants_logits)
+
+    def _single(self, state: State, tokens: Sequence[int], *, wants_logits: bool) -> Boundary | None:
+        end = state.seen + len(tokens)
+        self._ready(state, len(tokens))
+        out = self._run(state, [state.opened], inputs_of(self._target, tokens, state.position))
+        state.seen = end
+        return self._boundaries(out)[0] if wants_logits else None
+
+    def _joint(self, items: Sequence[Item], layers: Sequence[Module]) -> list[Boundary]:
+        states, tokens = [state for state, _ in items], [[token] for _, token in items]
+        for state in states:
+            self._ready(state, 1)
+        forward = self.adapter.together(states)
+        try:
+            inputs = rows_of(self._target, tokens, [state.position for state in states])
+            with apart(layers):
+                found = self._boundaries(self._run(forward, [state.opened for state in states], inputs))
+        except BaseException:
+            forward.undo()
+            raise
+        for state in states:
+            state.seen += 1
+        return found
+
+    def _batch(self, items: Sequence[Item]) -> list[Boundary | Exception]:
+        """What each of several tokens gives, in one forward where all of them can. The engine is taken."""
+        with torch.inference_mode():
+            torch.set_num_threads(self._threads)
+            if len(items) > 1:
+                with suppress(Exception):
+                    return [*self._joint(items, self._companies[self._threads].apart)]
+            return [self._outcome(*item) for item in items]
+
+    def _outcome(self, state: State, token: int) -> Boundary | Exception:
+        try:
+            found = self._single(state, [token], wants_logits=True)
+        except Exception as error:
+            return error
+        return found or RuntimeError("a forward that was asked for logits gave none")
+
+    @staticmethod
+    def _ready(state: State, more: int) -> None:
+        state.unpark()
+        state.reserve(state.seen + more)
+
+    def _run(self, forward: State | Together, opened: Sequence[Opened | None], inputs: dict[str, Any]) -> Any:
+        spared = {"logits_to_keep": 1} if self._keeps_one and not self._projects else {}
+        with acting(self._model.base_model, opened):
+            return forward.run(self._target, {**inputs, **spared})
+
+    @property
+    def _target(self) -> Any:
+        """What is run: without its head where that is a plain function of the last hidden state."""
+        return self._model.base_model if self._projects else self._model
+
+    def _boundaries(self, out: Any) -> list[Boundary]:
+        """What the model says after the last token of each row."""
+        if not self._projects:
+            return [Boundary(None, logits) for logits in out.logits[:, -1].float().cpu()]
+        # Strides that still tell of the other tokens would send the head the slow way: 75 ms instead of 4.
+        hidden = out.last_hidden_state[:, -1:].clone(memory_format=torch.contiguous_format)
+        return [Boundary(row[None], logits) for row, logits in zip(hidden, self._logits(hidden), strict=True)]
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        """The head, and the scaling or capping that some families put behind it (Granite, Gemma 2, Griffin, xLSTM)."""
+        """The head, and the scaling or capping that some families put behind it (Granite, Gemma 2, Griffin, xLSTM).
+
+        hidden [B, 1, hidden] -> float32 [B, vocab], on the host.
+        """
         config = self._model.config.get_text_config(decoder=True)
         logits = self._head(hidden.to(self._head.weight))
         if scaling := getattr(config, "logits_scaling", None):
             logits = logits / scaling
         if cap := _soft_cap(config):
             logits = torch.tanh(logits / cap) * cap
-        last: Tensor = logits[0, -1].float().cpu()
+        last: Tensor = logits[:, -1].float().cpu()
         return last
+
+    def _batcher_of(self, threads: int) -> Batcher[Item, Boundary]:
+        """Sessions of so many threads share forwards with each other."""
+        return self._batchers.setdefault(threads, Batcher(self._lock, Work(self._batch, self._companions)))
+
+    def _companions(self) -> int:
+        """How many sessions of this number of threads may share a forward, and in the notes if it is one alone."""
+        found = self._companies[self._threads] = company(self) if self._batches else Company(1)
+        note = f"Sessions of models of type {self.family!r} share no forwards: they are answered in turns, token by token."
+        if self._batches and found.most == 1 and note not in self.notes:
+            self.notes.append(note)
+        return found.most
 
     def _head_is_plain(self) -> bool:
         """Compare the whole model's logits with `_logits` of the base model's last hidden state, bit by bit."""

@@ -223,9 +223,9 @@ def make_engine(loaded: LoadedModel) -> tuple[Engine, list[str]]:
         repaired = repair(loaded.model)
         adapter = adapter_for(loaded.model)
         engine = Engine(loaded.model, adapter, torch.get_num_threads())
-        notes = self_test(engine, repaired)
+        engine.notes.extend(self_test(engine, repaired))
     adapter.warm(loaded.info.context_length)
-    return engine, notes
+    return engine, engine.notes
 
 
 def model_name(asked: str, folder: Path) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..composing import Opened
     from .banks import Bank
     from .paging import Staging
+    from .together import Together
 
 FULL = "full"
 WINDOW = "window"
@@ -265,6 +266,8 @@ class StateAdapter(ABC):
     """Whether keys can be moved to other positions, so that blocks can be evicted and recalled."""
     hears: bool = False
     """Whether attention can be listened to: its mass counted, scores added to recalled keys."""
+    joins: bool = False
+    """Whether the next tokens of several states may go through the model in one forward (`together`)."""
     dtype: torch.dtype
     staging: Staging
     """Between the device that its states lie on and the host."""
@@ -288,6 +291,10 @@ class StateAdapter(ABC):
     def warm(self, tokens: int) -> None:
         """Have memory ready for one session of up to `tokens` tokens, where that helps."""
         return
+
+    def together(self, states: Sequence[Any]) -> Together:
+        """One forward for several of its states, for families that join."""
+        raise RuntimeError(f"states of {self.name} share no forward")
 
     @property
     def supports(self) -> Supports:

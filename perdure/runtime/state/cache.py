@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from .fixed import require_fit
 from .paging import Staging
 from .plan import Row, name_of, plan_layers
 from .slabs import ROOM, BufferPool
+from .together import Together
 
 TRIAL_TOKENS = (1, 2, 3)
 
@@ -54,6 +55,8 @@ class CacheAdapter(StateAdapter):
         self._learn_to_move(model)
         self.heard = self._listen(model) if self.movable else {}
         self.hears = bool(self.heard)
+        windows = any(plan.window is not None for plan in self.plans)
+        self.joins = self.hears and not self.fixed and not windows and not stretches(model)
 
     _keeps_extra = False
     """Whether states keep something outside the layers of their cache (`CacheState._extra`)."""
@@ -73,6 +76,9 @@ class CacheAdapter(StateAdapter):
 
     def new(self, capacity: int = 0, *, whole: bool = False) -> CacheState:
         return self.state_class(self, capacity, whole=whole)
+
+    def together(self, states: Sequence[CacheState]) -> Together:
+        return Together(self, states)
 
     def warm(self, tokens: int) -> None:
         """Have buffers ready for one session of up to `tokens` tokens; a window's is twice what it holds."""
@@ -158,6 +164,13 @@ class CacheAdapter(StateAdapter):
         return places if heard == places.keys() else {}
 
 
+def stretches(model: Any) -> bool:
+    """Whether the longest sequence of a batch decides how all of it is rotated (dynamic NTK, LongRoPE)."""
+    kinds = [getattr(module, "rope_type", "") for module in model.modules()]
+    names = [name for kind in kinds for name in (kind.values() if isinstance(kind, Mapping) else [kind])]
+    return any("dynamic" in str(name) or name == "longrope" for name in names)
+
+
 def keyword_of(model: Any) -> str:
     """The name under which a model takes its cache."""
     names = inspect.signature(model.forward).parameters
@@ -166,7 +179,13 @@ def keyword_of(model: Any) -> str:
 
 def inputs_of(model: Any, tokens: Sequence[int], start: int) -> dict[str, Any]:
     """Token ids, and explicit positions for models that take them: some families guess wrongly without."""
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([list(tokens)], device=model.device)}
+    return rows_of(model, [tokens], [start])
+
+
+def rows_of(model: Any, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> dict[str, Any]:
+    """The same for several rows of equally many tokens, each with its own position."""
+    inputs: dict[str, Any] = {"input_ids": torch.tensor([list(row) for row in rows], device=model.device)}
     if "position_ids" in inspect.signature(model.forward).parameters:
-        inputs["position_ids"] = torch.arange(start, start + len(tokens), device=model.device)[None]
+        places = torch.tensor(list(starts), device=model.device)[:, None]
+        inputs["position_ids"] = places + torch.arange(len(rows[0]), device=model.device)
     return inputs

@@ -124,12 +124,25 @@ class CacheState(State):
         return native if plan.keys is None else HybridLayer(self, plan, native.number_of_states)
 
     def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
-        extra: dict[str, Any] = {}
-        self._ear = None
-        beside = {} if self.opened is None else self.opened.keys
-        if self._adapter.heard and (beside or self._set.speaks(self.seen)):
-            self._ear = extra[KEYWORD] = Ear(self._set, self._adapter, self.seen, beside)
+        ear = self.listen()
+        extra = {} if ear is None else {KEYWORD: ear}
         return model(**inputs, **extra, **{self._adapter.keyword: self.container}, use_cache=True)
+
+    def listen(self) -> Ear | None:
+        """What listens to the next forward, where its attention is more than that of a plain cache."""
+        beside = {} if self.opened is None else self.opened.keys
+        speaks = self._adapter.heard and (beside or self._set.speaks(self.seen))
+        self._ear = Ear(self._set, self._adapter, self.seen, beside) if speaks else None
+        return self._ear
+
+    @property
+    def mass(self) -> list[Tensor]:
+        """A copy of the attention that was counted so far, by bank."""
+        return [mass.clone() for mass in self._set.mass]
+
+    @mass.setter
+    def mass(self, counted: list[Tensor]) -> None:
+        self._set.mass = counted
 
     def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:
         """Write new values [1, H, T, D] after `seen`; gives all that a layer with this window reads, [1, H, N, D]."""

@@ -1,0 +1,68 @@
+"""One forward of several sessions: each row is the next token of another one, over that one's own state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+from transformers.cache_utils import Cache
+
+from ..attention import COMPANY, Held
+from .layers import KVLayer
+from .plan import LayerPlan, Row
+
+if TYPE_CHECKING:
+    from .cache import CacheAdapter
+    from .cache_state import CacheState
+
+
+class Together:
+    """The cache of such a forward, and for its attention what each row attends to, with which listener.
+
+    The states are those of one adapter that `joins`, with room for a token more. Nothing is copied but the new keys and
+    values, into the slabs of the state that they belong to. Rows beyond the states are of no meaning.
+    """
+
+    def __init__(self, adapter: CacheAdapter, states: Sequence[CacheState]) -> None:
+        self._adapter, self._states = adapter, states
+        self._mass = [state.mass for state in states]
+        self._ears = [state.listen() for state in states]
+        self._held: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self.seen = max(state.seen for state in states)
+        self.length = max(state.length for state in states)
+
+    def run(self, model: Any, inputs: Mapping[str, Any]) -> Any:
+        """The forward: a token for each row. Does not move `seen` of the states."""
+        cache = Cache(layers=[_Layer(self, index, plan) for index, plan in enumerate(self._adapter.plans)])
+        return model(**inputs, **{COMPANY: self, self._adapter.keyword: cache}, use_cache=True)
+
+    def keep(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Hand each state its row of a layer's new keys and values [B, H, 1, D]."""
+        self._held[layer] = [
+            state.container.layers[layer].update(keys[row : row + 1], values[row : row + 1])
+            for row, state in enumerate(self._states)
+        ]
+
+    def rows(self, layer: int) -> list[Held]:
+        return [Held(*held, ear) for held, ear in zip(self._held[layer], self._ears, strict=True)]
+
+    def undo(self) -> None:
+        """Forget what a forward that failed has counted; what it wrote lies where the next one writes."""
+        for state, mass in zip(self._states, self._mass, strict=True):
+            state.mass = mass
+
+    def append(self, row: Row, values: Tensor, window: int | None) -> Tensor:
+        raise RuntimeError("a row's keys and values go to its own state")
+
+
+class _Layer(KVLayer):
+    """What a layer's attention is given back is of no meaning: it asks for each row's own."""
+
+    def __init__(self, together: Together, index: int, plan: LayerPlan) -> None:
+        super().__init__(together, plan)
+        self._together, self._index = together, index
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        self._together.keep(self._index, key_states, value_states)
+        return key_states, value_states
