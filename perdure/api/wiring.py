@@ -206,6 +206,7 @@ def serve(
     from .http import HttpSettings
     from .http import serve as serve_http
 
+    runtime.prepare()
     settings = HttpSettings(consolidate_idle=consolidate_idle, profiles=profiles)
     serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)
 

@@ -58,6 +58,7 @@ class Runtime:
         paging: PagingOptions | None = None,
         encoder: Callable[[], SentenceEncoder] = no_encoder,
         cache: Path | None = None,
+        batching: bool = True,
     ) -> None:
         self.loaded = loaded
         self.repository = repository
@@ -67,7 +68,7 @@ class Runtime:
         self.memories = Memories(repository, encoder)
         self.gates = Gates(repository)
         self.threads_are_free = threads is None
-        self.engine, self.notes = make_engine(loaded)
+        self.engine, self.notes = make_engine(loaded, batching=batching)
         self.residence = Residence(bound(paging or PagingOptions(), self.engine.device))
         self.recipe = self._recipe(loaded)
         self.layout = {"adapter": self.engine.adapter.identity, "layers": [list(k) for k in self.engine.adapter.layers()]}
@@ -139,6 +140,10 @@ class Runtime:
         """A session that leaves nothing a user sees; prompts share stored prefixes all the same."""
         return Session(self, self.repository.scratch(self.recipe), system=system)
 
+    def prepare(self) -> None:
+        """Find out now how many sessions may share a forward, for which the first two at once would wait otherwise."""
+        _ = self.engine.together
+
     def sessions(self) -> list[SessionInfo]:
         return self.repository.sessions()
 
@@ -181,6 +186,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     paging: PagingOptions | None = None,
     encoder: SentenceEncoder | None = None,
     cache: Path | None = None,
+    batching: bool = True,
     progress: Progress | None = None,
 ) -> Runtime:
     """Load a model and open a store.
@@ -189,7 +195,8 @@ def open(  # noqa: A001 - the public name is perdure.open
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
     computed with; `checkpoints` says how many snapshots of recurrent states are kept, `memory` what happens when a
     conversation outgrows its window, `paging` how much of a GPU warm sessions take, and `encoder` (None: the one that was
-    pulled) finds what is recalled then. Raises ModelNotFound, InvalidInput or a StoreError.
+    pulled) finds what is recalled then. With `batching` sessions that answer at the same time share forwards, which changes
+    no bit of any of them. Raises ModelNotFound, InvalidInput or a StoreError.
     """
     place = cache or default_cache()
     folder = resolve(str(model), place)
@@ -208,13 +215,14 @@ def open(  # noqa: A001 - the public name is perdure.open
             paging=paging,
             encoder=(lambda: load_encoder(place)) if encoder is None else (lambda: encoder),
             cache=place,
+            batching=batching,
         )
     except BaseException:
         repository.close()
         raise
 
 
-def make_engine(loaded: LoadedModel) -> tuple[Engine, list[str]]:
+def make_engine(loaded: LoadedModel, *, batching: bool = True) -> tuple[Engine, list[str]]:
     """The engine of a loaded model, its family mended and tested, and what a user should know about it.
 
     Raises InvalidInput, naming the family, for a model that cannot go on from a stored state.
@@ -222,7 +230,7 @@ def make_engine(loaded: LoadedModel) -> tuple[Engine, list[str]]:
     with quiet():
         repaired = repair(loaded.model)
         adapter = adapter_for(loaded.model)
-        engine = Engine(loaded.model, adapter, torch.get_num_threads())
+        engine = Engine(loaded.model, adapter, torch.get_num_threads(), batches=batching)
         engine.notes.extend(self_test(engine, repaired))
     adapter.warm(loaded.info.context_length)
     return engine, engine.notes

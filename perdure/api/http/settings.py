@@ -23,7 +23,7 @@ class HttpSettings:
     """
 
     body_limit: int = 32 << 20
-    workers: int = 8
+    workers: int = 16
     warm_sessions: int = 8
     alias_headers: tuple[str, ...] = ("X-OpenWebUI-Chat-Id", "ChatUI-Conversation-ID")
     allowed_hosts: tuple[str, ...] = ()
