@@ -8,6 +8,7 @@ import json
 import statistics
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +25,7 @@ from ._targets import Target, judge
 
 COUNTS = (1, 2, 4, 8)
 SHARED, ALONE = "perdure", "one at a time"
-SHOWN = ("tokens_per_s", "gap_ms", "gap_max_ms", "chunk_ms")
+SHOWN = ("tokens_per_s", "cpu_ms", "gap_ms", "gap_max_ms", "chunk_ms")
 PROMPT = 2048
 CHUNKS = PROMPT // 128
 ASKED = "Tell me a very long story about the sea, with many ships and many captains. It begins so: "
@@ -34,6 +35,7 @@ TARGETS: dict[str, Target] = {
     "aggregate_4_over_1": Target(None, True, "x", "the same of 4"),
     "aggregate_2_over_1": Target(None, True, "x", "the same of 2"),
     "aggregate_8_over_unshared": Target(None, True, "x", "8 sessions in shared forwards / the same 8 one at a time"),
+    "cpu_8_over_1": Target(None, True, "x", "processor time of a token of one session / of 8 at once, whatever the load"),
     "gap_over_chunk": Target(
         2, False, "x", "median time between two tokens while a prompt of 2,048 comes / one of its forwards"
     ),
@@ -70,14 +72,14 @@ class Run:
         streams = [session.stream(self.prompt(n), **settings) for n, session in enumerate(sessions)]
         for stream in streams:
             next(stream)
-        clock = Clock()
+        clock, cpu = Clock(), time.process_time()
         tokens = sum(_at_once([partial(_read, stream, self.args.tokens - 1) for stream in streams]))
-        took = clock.ms
+        took, worked = clock.ms, 1e3 * (time.process_time() - cpu)
         for number, (session, stream) in enumerate(zip(sessions, streams, strict=True)):
             stream.close()
             self._said.setdefault((system, number), []).append((stream.tokens, session.logits()))
             session.close()
-        return {"tokens_per_s": 1e3 * tokens / took}
+        return {"tokens_per_s": 1e3 * tokens / took, "cpu_ms": worked / tokens}
 
     def aggregate(self) -> None:
         variants = {
@@ -88,6 +90,8 @@ class Run:
         found = {key.system: statistics.median(s["tokens_per_s"] for s in samples) for key, samples in results.items()}
         for count in COUNTS[1:]:
             self.metrics[f"aggregate_{count}_over_1"] = found[f"{SHARED} x{count}"] / found[f"{SHARED} x1"]
+        cpu = {key.system: statistics.median(s["cpu_ms"] for s in samples) for key, samples in results.items()}
+        self.metrics["cpu_8_over_1"] = cpu[f"{SHARED} x1"] / cpu[f"{SHARED} x8"]
         self.metrics["aggregate_8_over_unshared"] = found[f"{SHARED} x8"] / found[f"{ALONE} x8"]
 
     def exact(self) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from perdure.config import Sampling, SamplingChanges, changed
 from perdure.errors import InvalidInput
 from perdure.memory.records import Message
-from perdure.runtime import Runtime
+from perdure.runtime import Runtime, sampling
 from perdure.runtime.grammar import json_grammar
 from perdure.runtime.sampling import penalised, sample
 from perdure.runtime.text import token_bytes
@@ -71,6 +71,19 @@ def test_no_forbidden_token_is_ever_drawn(top_p: float, top_k: int, min_p: float
     open_to = torch.zeros(50, dtype=torch.bool)
     open_to[[4, 11, 40]] = True
     assert sample(LOGITS.masked_fill(~open_to, float("-inf")), settings, 3, position) in (4, 11, 40)
+
+
+@pytest.mark.parametrize("size", [5, 300, 1024, 1025, 20_000])
+@pytest.mark.parametrize("spread", [0.01, 1.0, 8.0])
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_nucleus_is_that_of_all_tokens_in_order(size: int, spread: float, tied: bool) -> None:
+    logits = spread * torch.randn(size, generator=torch.Generator().manual_seed(size))
+    probabilities = ((2 * logits).round() / 2 if tied else logits).softmax(-1)
+    ordered, order = probabilities.sort(descending=True, stable=True)
+    for top_p in (1e-9, 0.1, 0.5, 0.95, 0.999):
+        wanted = probabilities.clone()
+        wanted[order[ordered.cumsum(-1) - ordered >= top_p]] = 0.0
+        assert torch.equal(sampling._keep_nucleus(probabilities, top_p), wanted)
 
 
 @pytest.mark.parametrize(
