@@ -65,6 +65,10 @@ class Run:
     def prompt(self, number: int) -> str:
         return ASKED + self.corpus.message(60 + 37 * number, seed=number + 1)
 
+    def new_prompt(self) -> str:
+        """A long one of other words than any before: what is stored of a prompt is not computed again."""
+        return self.corpus.message(PROMPT, seed=next(self._names) + 100)
+
     def answers(self, system: str, count: int) -> Sample:
         """`count` sessions answer at once; the clock runs once each has its first token, and ends before the commits."""
         sessions = [self.session(system, number) for number in range(count)]
@@ -108,9 +112,9 @@ class Run:
         self.metrics["gap_over_chunk"] = gap / chunk
 
     def _stalled(self) -> Sample:
-        newcomer = self.session(SHARED, 9)
+        newcomer, prompt = self.session(SHARED, 9), self.new_prompt()
         alone = Clock()
-        with newcomer.stream(self.corpus.message(PROMPT, seed=90), max_tokens=1) as stream:
+        with newcomer.stream(prompt, max_tokens=1) as stream:
             next(stream)
         chunk = alone.ms / CHUNKS
         newcomer.close()
@@ -131,10 +135,9 @@ class Run:
             return 0
 
         def absorb() -> int:
-            session = self.session(SHARED, 9)
+            session, prompt = self.session(SHARED, 9), self.new_prompt()
             ready.wait()
-            # Other words than before: what is stored of a prompt is not computed again.
-            with session.stream(self.corpus.message(PROMPT, seed=next(self._names) + 100), max_tokens=1) as stream:
+            with session.stream(prompt, max_tokens=1) as stream:
                 next(stream)
                 done.set()
             session.close()

@@ -49,7 +49,7 @@ def company(engine: Engine, most: int = MOST) -> Company:
         return Company(1)
     until = time.monotonic() + LONGEST_S
     with engine.alone(), torch.inference_mode():
-        if not all(_averages_alike(width, most) for width in _widths(engine.model)):
+        if not all(_averages_alike(width, most, engine.device) for width in _widths(engine.model)):
             return Company(1)
         apart = tuple(_apart(engine.model, most))
     states = [_state(engine, number) for number in range(most)]
@@ -87,9 +87,9 @@ def _widths(model: Module) -> set[int]:
     return {len(parameter) for parameter in model.parameters() if parameter.ndim == 1}
 
 
-def _averages_alike(width: int, most: int) -> bool:
+def _averages_alike(width: int, most: int, device: torch.device) -> bool:
     """Whether the mean of a row, which norms take in float32, is the same in company."""
-    x = torch.randn(most, 1, width, generator=torch.Generator().manual_seed(width)).pow(2)
+    x = torch.randn(most, 1, width, generator=torch.Generator().manual_seed(width)).to(device).pow(2)
     wanted = [row[None].clone().mean(-1) for row in x]
     return all(torch.equal(x[:size].mean(-1), torch.cat(wanted[:size])) for size in range(2, most + 1))
 

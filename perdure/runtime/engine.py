@@ -92,11 +92,12 @@ class Engine:
         """Absorb one sampled token, together with those of other sessions that are there at the same time."""
         return self._batcher.do(id(state), (state, token))
 
-    def decode_together(self, items: Sequence[Item], layers: Sequence[Module] = ()) -> list[Boundary]:
-        """Absorb one token each of several states in one forward, whose `layers` take them one by one.
-
-        After an exception no state has absorbed its token.
+    def decode_together(self, items: Sequence[Item], layers: Sequence[Module] | None = None) -> list[Boundary]:
+        """Absorb one token each of up to `together` states in one forward, whose `layers` take them one by one (None: those
+        that must, or bits would differ). After an exception no state has absorbed its token.
         """
+        if layers is None:
+            layers = self._companies[self._threads].apart if self.together > 1 else ()
         with self._working():
             return self._joint(items, layers)
 

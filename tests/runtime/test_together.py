@@ -56,14 +56,13 @@ def _random(count: int, seed: int) -> list[int]:
 def changing(engine: Engine, states: Sequence[State], steps: int) -> list[list[Boundary]]:
     """Each state's boundaries when it decodes `steps` tokens in company that changes: some join late, some leave early."""
     found: list[list[Boundary]] = [[] for _ in states]
-    layers = engine._companies[engine.threads].apart
     for step in range(steps + len(states)):
         order = [(n * 5 + step) % len(states) for n in range(len(states))]
         there = [n for n in order if n <= step and len(found[n]) < steps and (step + n) % 4]
         if not there:
             continue
         items = [(states[n], 7 * n + 11 + len(found[n])) for n in there]
-        for n, boundary in zip(there, engine.decode_together(items, layers), strict=True):
+        for n, boundary in zip(there, engine.decode_together(items), strict=True):
             found[n].append(boundary)
     return found
 
@@ -344,7 +343,6 @@ def test_a_session_that_fails_fails_alone(opens: Opens, monkeypatch: pytest.Monk
             engine.happen(state, Event(state.seen, "track", {"stride": 1, "window": 0, "block": 16}))
         engine.prefill(states[3], _random(30, 9))
         twins = [state.fork() for state in states]
-        layers = engine._companies[engine.threads].apart
 
         def no_room(tokens: int) -> None:
             raise MemoryError("no room")
@@ -372,7 +370,6 @@ def test_a_session_that_fails_fails_alone(opens: Opens, monkeypatch: pytest.Monk
                     assert isinstance(ours, Boundary)
                     assert torch.equal(ours.logits, wanted.logits)
                     assert all(torch.equal(a, b) for a, b in zip(states[n].mass, twin.mass, strict=True))
-        assert layers == engine._companies[engine.threads].apart
         assert not any("forward" in vars(module) for module in engine.model.modules())
 
 
