@@ -43,8 +43,8 @@ TARGETS: dict[str, Target] = {
 }
 REASONS: dict[str, str] = {
     "aggregate_8_over_1": (
-        "The run was LOADED, and its wall clock says little: answers of the same 8 sessions came at 28 to 42 tokens a second. "
-        "In processor time 8 take 3.2 times less a token; the rest is eight attentions a layer and the layers that take rows "
+        "The run was LOADED, and its wall clock says little: the same 8 sessions came at 28 to 42 tokens a second. "
+        "In processor time 8 take 3.2 times less a token; the rest is eight attentions a layer and the layers taking rows "
         "one by one (docs/decisions/0020)."
     ),
 }
