@@ -53,6 +53,9 @@ class Resent:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def offering(self, _: Any) -> Resent:
+        return self
+
     def delta(self, *_: Any, **__: Any) -> list[int]:
         raise TemplateRewrites(self._tokens)
 

@@ -52,10 +52,10 @@ def by_rows(attend: Attending) -> Attending:
     """Have sessions that share a forward go through an attention function one by one, as each of them would alone."""
 
     @wraps(attend)
-    def chosen(module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **kwargs: Any) -> Any:
+    def chosen(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any = None, **kwargs: Any) -> Any:
         company: Company | None = kwargs.pop(COMPANY, None)
         if company is None:
-            return attend(module, query, key, value, mask, **kwargs)
+            return attend(module, query, key, value, attention_mask, **kwargs)
         found = [
             attend(module, query[row : row + 1], held.key, held.value, None, **kwargs, **{KEYWORD: held.ear})[0]
             for row, held in enumerate(company.rows(module.layer_idx))
