@@ -201,12 +201,18 @@ def test_what_is_clear_is_asked_of_nobody(relation: str, score: float, opened: b
 
 def test_only_the_best_few_are_asked_about_and_no_superseded_one() -> None:
     asked = Asked(2.0)
-    old, *others = (record(f"N{i}", [0], key=str(i)) for i in range(ASKED + 3))
-    everybody = gate(old, *others, record("N99", [1], key="0"))
-    found = everybody.decide([" ".join(f"N{i}" for i in (*range(ASKED + 3), 99))], at(0.45), asked)
+    old, *others, new = (replace(record(f"N{i}", [0], key=str(i)), subject="Ann") for i in range(ASKED + 4))
+    found = gate(old, *others, replace(new, key=old.key)).decide(["And Ann?"], at(0.45), asked)
     assert len(asked.doubts) == ASKED
-    assert old.statement not in {each.statement for each in asked.doubts}
     assert sum(d.gain is not None for d in found) == ASKED
+    assert [d.gain for d in found if d.why == "superseded"] == [None]
+
+
+def test_a_question_about_several_subjects_is_asked_of_nobody() -> None:
+    asked = Asked(-9.0)
+    found = gate(record("Ann", [0]), record("Bob", [0])).decide(["And Ann, and Bob?"], at((THRESHOLD + SURE) / 2), asked)
+    assert asked.doubts == []
+    assert all(d.opened for d in found)
 
 
 def test_superseded_records_stay_closed_and_come_back_when_the_newer_is_gone() -> None:

@@ -95,7 +95,7 @@ class Gate:
     ) -> list[Decision]:
         """The records judged whose subject one of the texts names, best first.
 
-        `encode` makes sentence vectors; `gains` is asked where they leave a doubt.
+        `encode` makes sentence vectors; `gains` is asked where they leave a doubt about the only subject.
         """
         asked = {subject: self._asked(subject, texts) for subject in {record.subject for record in self._records}}
         wordings = list(dict.fromkeys(text for found in asked.values() for text in found))
@@ -105,7 +105,8 @@ class Gate:
         found = [
             self._judged(i, asked[record.subject], rows) for i, record in enumerate(self._records) if asked[record.subject]
         ]
-        found = found if gains is None else _reconsidered(found, gains)
+        # Of a text that asks about several subjects the whole tells little of each part.
+        found = found if gains is None or len({d.record.subject for d in found}) > 1 else _reconsidered(found, gains)
         found.sort(key=lambda decision: (bool(decision.why), -decision.score))
         return _limited(_led(found))
 
