@@ -35,7 +35,7 @@ serve: $(BASE)
 
 test: $(TEST)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	@$(BIN)/ruff check .
