@@ -41,13 +41,7 @@ TARGETS: dict[str, Target] = {
     ),
     "exact_sessions": Target(1, True, "", "share of sessions with the tokens and last logits that they have alone"),
 }
-REASONS: dict[str, str] = {
-    "aggregate_8_over_1": (
-        "The run was LOADED, and its wall clock says little: the same 8 sessions came at 28 to 42 tokens a second. "
-        "In processor time 8 take 3.2 times less a token; the rest is eight attentions a layer and the layers taking rows "
-        "one by one (docs/decisions/0020)."
-    ),
-}
+REASONS: dict[str, str] = {}
 """Metric name -> why its target is missed, written by hand after looking into it."""
 
 
