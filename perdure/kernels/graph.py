@@ -10,11 +10,12 @@ from functools import lru_cache, wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import torch
+from torch import library
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_LIBRARY = torch.library.Library("perdure", "DEF")  # type: ignore[no-untyped-call]
+_LIBRARY = library.Library("perdure", "DEF")  # type: ignore[no-untyped-call]
 
 
 def traced(direct: Callable[P, R], node: Callable[P, R]) -> Callable[P, R]:
@@ -47,11 +48,11 @@ def operator(name: str, run: Callable[..., Any], fake: Callable[..., Any], chang
     What `run` returns shares no memory with what it was given. There is no gradient: asking for one raises
     NotImplementedError.
     """
-    _LIBRARY.define(name + torch.library.infer_schema(run, mutates_args=changes))  # type: ignore[no-untyped-call]
+    _LIBRARY.define(name + library.infer_schema(run, mutates_args=changes))  # type: ignore[no-untyped-call]
     _LIBRARY.impl(name, run, "CompositeExplicitAutograd")  # type: ignore[no-untyped-call]
-    torch.library.register_fake(f"perdure::{name}", fake, lib=_LIBRARY)
+    library.register_fake(f"perdure::{name}", fake, lib=_LIBRARY)
     if not changes:
-        torch.library.register_autograd(f"perdure::{name}", _no_gradient(name), lib=_LIBRARY)
+        library.register_autograd(f"perdure::{name}", _no_gradient(name), lib=_LIBRARY)
     return getattr(torch.ops.perdure, name).default
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, library
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from perdure import kernels
@@ -136,7 +136,7 @@ def test_operators_are_what_their_schemas_say(name: str, monkeypatch: pytest.Mon
         patched.setattr(torch.compiler, "is_compiling", lambda: True)
         function(*args, **kwargs)
     ((operator, flat, named),) = recorded.calls
-    torch.library.opcheck(operator, flat, named)
+    library.opcheck(operator, flat, named)
 
 
 @pytest.mark.parametrize("name", CALLS)
