@@ -24,7 +24,8 @@ class Tenant(Protocol):
 class Residence:
     """Thread safe. The states of a tenant that is in never leave; those of one that is out may, least recently used first.
 
-    A tenant asks for nothing of its states while it is out.
+    A tenant asks for nothing of its states while it is out. Without a bound nobody is kept track of, so that a session that
+    is not closed goes when nobody has it any more.
     """
 
     def __init__(self, bound: int | None) -> None:
@@ -35,6 +36,8 @@ class Residence:
 
     def enter(self, tenant: Tenant) -> None:
         """The tenant's states come back to the device, to the bit; others leave for them."""
+        if self.bound is None:
+            return
         with self._lock:
             self._outside = [other for other in self._outside if other is not tenant]
             if not any(other is tenant for other in self._inside):
@@ -47,6 +50,8 @@ class Residence:
 
     def leave(self, tenant: Tenant) -> None:
         """The tenant's states may leave the device from now on."""
+        if self.bound is None:
+            return
         with self._lock:
             self._drop(tenant)
             self._outside.append(tenant)

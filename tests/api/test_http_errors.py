@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -185,6 +186,21 @@ def test_bodies_that_are_too_large(api: Api) -> None:
     pieces = (b" " * 1000 for _ in range(11))
     headers = {"Content-Type": "application/json"}
     assert_problem(api.post(URL, content=pieces, headers=headers), 413, "body_too_large")
+
+
+def test_who_still_sends_a_body_that_is_too_large_is_not_cut_off(api: Api) -> None:
+    size, piece = 1 << 24, b" " * (1 << 16)
+    with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=20) as connection:
+        connection.sendall(f"POST {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode())
+        answer = connection.recv(1 << 16)
+        for _ in range(size // len(piece)):
+            connection.sendall(piece)
+        while more := connection.recv(1 << 16):
+            answer += more
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b" 413 " in head
+    assert b"connection: close" in head.lower()
+    assert json.loads(body)["code"] == "body_too_large"
 
 
 def test_routes_and_methods_that_are_not(api: Api) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -255,6 +257,20 @@ def test_without_a_bound_nobody_leaves(rooms: list[Room]) -> None:
         residence.enter(room)
         residence.leave(room)
     assert away(rooms) == [False, False, False]
+
+
+def test_without_a_bound_nobody_is_kept_alive() -> None:
+    class Gone:
+        def states(self) -> Sequence[State]:
+            return []
+
+    residence, tenant = Residence(None), Gone()
+    seen = weakref.ref(tenant)
+    residence.enter(tenant)
+    residence.leave(tenant)
+    del tenant
+    gc.collect()
+    assert seen() is None
 
 
 def test_the_bound() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -14,6 +15,9 @@ from .problems import problem, unexpected
 from .settings import HttpSettings
 
 log = logging.getLogger("perdure.http")
+
+# As nginx does it (lingering_time): who reads an answer only after sending all of a body that is too large still finds it.
+LINGER = 30.0
 
 
 class Boundary:
@@ -30,7 +34,7 @@ class Boundary:
         answer = _Answer(send, request_id(Headers(scope=scope)))
         refusal = self._refusal(scope)
         if refusal is not None:
-            await refusal(scope, receive, answer)
+            await _answered_before_the_body(refusal, scope, receive, answer)
             return
         try:
             await self._app(scope, _limited(receive, self._limit(scope)), answer)
@@ -56,6 +60,22 @@ class Boundary:
     def _limit(self, scope: Scope) -> int:
         limits = {"/ingest": self._settings.ingest_limit, "/v1/sessions/import": self._settings.bundle_limit}
         return next((limit for end, limit in limits.items() if scope["path"].endswith(end)), self._settings.body_limit)
+
+
+async def _answered_before_the_body(refusal: Response, scope: Scope, receive: Receive, answer: Send) -> None:
+    """Closing a connection while its client still sends would reset it, and the client would lose the answer."""
+
+    async def lingering(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await answer(message)
+            return
+        await answer({**message, "more_body": True})
+        with anyio.move_on_after(LINGER):
+            while (await receive()).get("more_body", False):
+                pass
+        await answer({"type": "http.response.body", "body": b""})
+
+    await refusal(scope, receive, lingering)
 
 
 class _Answer:
