@@ -1,4 +1,4 @@
-"""What happened to a session between forwards: evictions, recalls and their withdrawal, fast weights opened and closed.
+"""What happened to a session between forwards: evictions, summaries joined, recalls and their end, fast weights opened.
 
 The token log says which tokens a session absorbed and through which forwards; the events say what else decided the bits.
 Both together replay a session exactly.
@@ -22,10 +22,13 @@ RECALL = "recall"
 WITHDRAW = "withdraw"
 OPEN = "open"
 CLOSE = "close"
-KINDS = frozenset({TRACK, EVICT, RECALL, WITHDRAW, OPEN, CLOSE})
+JOIN = "join"
+KINDS = frozenset({TRACK, EVICT, RECALL, WITHDRAW, OPEN, CLOSE, JOIN})
 ENDINGS = {RECALL: WITHDRAW, OPEN: CLOSE}
 """What begins within a turn, and how it ends with the turn."""
 CLOSING = frozenset(ENDINGS.values())
+LASTING = CLOSING | {JOIN}
+"""What happens between two turns, and so belongs to a session that ends with the first of them."""
 BOUNDING = frozenset({TRACK, EVICT})
 """What makes a state more than the KV of every token, so that only a snapshot brings it back."""
 
@@ -38,7 +41,8 @@ class Event(NamedTuple):
     "evict": tokens before `upto` left the window; `sinks` of the first and `entries` others are kept, and all keys were
     moved down by `shift` slots then. "recall": chunks were pasted, each [episode's object, tokens, additive score].
     "withdraw": they were taken out again. "open": from here on the fast weights `records` act, objects named by their
-    digests, in this order; "close": they act no longer.
+    digests, in this order; "close": they act no longer. "join": a merge added `summary`, an object with parts of another
+    conversation's summary, over `tokens` tokens.
     """
 
     position: int
@@ -48,7 +52,12 @@ class Event(NamedTuple):
 
 def entries(txn: Puts, events: Iterable[Event]) -> list[Entry]:
     """Store events as objects."""
-    return [Entry([event.position, event.kind], txn.put(KIND, meta=dict(event.detail))) for event in events]
+    return [Entry([event.position, event.kind], _put(txn, event)) for event in events]
+
+
+def _put(txn: Puts, event: Event) -> Digest:
+    refs = (event.detail["summary"],) if event.kind == JOIN else ()
+    return txn.put(KIND, refs=refs, meta=dict(event.detail))
 
 
 def acting(events: Iterable[Event]) -> list[Entry]:
@@ -73,7 +82,7 @@ def _read(txn: Gets, root: Digest) -> Iterator[Event]:
 
 def crop(events: Iterable[Event], end: int) -> list[Event]:
     """The events of the first `end` tokens: what a session that stopped there would have, with nothing left in force."""
-    kept = [event for event in events if event.position < end or (event.position == end and event.kind in CLOSING)]
+    kept = [event for event in events if event.position < end or (event.position == end and event.kind in LASTING)]
     return [*kept, *(Event(end, ENDINGS[event.kind], {}) for event in in_force(kept))]
 
 

@@ -1,8 +1,8 @@
 """What becomes of two commits in one: a three-way merge of what they remember and know, on top of one conversation.
 
-A conversation (working state, token log, messages, what was summarised of it) cannot be merged, so one of both goes on.
-Memories, records, refusals and mounts are merged against the last common commit: what one side alone added, changed or
-removed since then is taken over. (docs/decisions/0018)
+A conversation (working state, token log, messages) cannot be merged, so one of both goes on; a linear summary takes in the
+other's sums. Memories, records, refusals and mounts are merged against the last common commit: what one side alone added,
+changed or removed since then is taken over. (docs/decisions/0018)
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Literal, NamedTuple
 
 from ..errors import MergeConflict, RecipeMismatch
 from ..stores.base import Digest, ReadTxn
-from . import ancestry, commits, episodes, fastweights, remembering, tokenlog
+from . import ancestry, commits, episodes, events, fastweights, joining, remembering, tokenlog, tree
 from .draft import Recorder, revised, state_of
+from .events import JOIN, Event
 from .fastweights import Record, Refusal
 from .recipe import Recipe
 from .records import Clash, Commit
@@ -36,7 +37,8 @@ class Plan:
     """A merge that can be carried out. `parents` are in their order: the first is the commit whose conversation goes on.
 
     `bare` are the objects of episodes that lose their KV, which was computed behind another system prompt. `gained` and
-    `lost` count by tier what `ours` did not have, and what of its own is gone. `clashes` are settled.
+    `lost` count by tier what `ours` did not have, and what of its own is gone. `joined` are parts of the second summary
+    that the first takes in. `clashes` are settled.
     """
 
     parents: tuple[Commit, Commit]
@@ -48,6 +50,7 @@ class Plan:
     mounts: tuple[str, ...]
     gained: Mapping[str, int]
     lost: Mapping[str, int]
+    joined: joining.Parts | None
     clashes: tuple[Clash, ...]
     notes: tuple[str, ...]
 
@@ -82,6 +85,7 @@ def planned(txn: ReadTxn, ours: Commit, theirs: Commit, name: str, choice: Choic
     if clashes and choice.prefer is None:
         raise MergeConflict(_refusal(clashes), tuple(clashes))
     bare = _bare(txn, sides, remembered)
+    joined = _joined(txn, sides)
     before = {entry.digest for entry in _entries(txn, ours)}, {held.digest for held in _ledger(txn, ours)}
     after = {entry.digest for entry in remembered}, {record.digest for record in ledger}
     tiers = ("memories", "records")
@@ -95,8 +99,9 @@ def planned(txn: ReadTxn, ours: Commit, theirs: Commit, name: str, choice: Choic
         tuple(mount for mount in _mounts(sides) if mount != name),
         {tier: len(new - old) for tier, old, new in zip(tiers, before, after, strict=True)},
         {tier: len(old - new) for tier, old, new in zip(tiers, before, after, strict=True)},
+        joined,
         tuple(clashes),
-        tuple(_notes(txn, sides, bare)),
+        tuple(_notes(txn, sides, bare, joined)),
     )
 
 
@@ -119,6 +124,7 @@ def merge_commit(recorder: Recorder, plan: Plan, journal: tuple[str, int]) -> Co
         refused=refused,
         mounts=plan.mounts,
         journal=journal,
+        events=_with_parts(recorder, first, plan.joined),
     )
     metrics = {**{f"gained_{tier}": n for tier, n in plan.gained.items()}, **{f"lost_{t}": n for t, n in plan.lost.items()}}
     return replace(revised(first, "merge", merged), parents=(first.digest, second.digest), metrics=metrics)
@@ -225,6 +231,36 @@ def _mounts(sides: _Sides) -> list[str]:
     return kept + [mount for mount in second if mount not in first and mount not in base]
 
 
+# summaries
+
+
+def _joined(txn: ReadTxn, sides: _Sides) -> joining.Parts | None:
+    """The sums over tokens that the second side alone has summarised, where the first can take them in."""
+    first, second = (joining.summary_of(txn, side) for side in (sides.first, sides.second))
+    if second is None or not joining.add_up(first, second):
+        return None
+    met = _met(txn, sides)
+    known = max(_shared(txn, sides), 0 if met is None else joining.folded(joining.summary_of(txn, met)))
+    # After merges crosswise what the second has of others may be the first's own.
+    return joining.parts(second, known, borrowed=met is None or met == sides.base)
+
+
+def _met(txn: ReadTxn, sides: _Sides) -> Commit | None:
+    """The last commit of the second side's own conversation that the first has or took in."""
+    known = {commit.digest for commit in ancestry.ancestors(txn, [sides.first])}
+    return next((commit for commit in commits.history(txn, sides.second) if commit.digest in known), None)
+
+
+def _with_parts(recorder: Recorder, first: Commit, parts: joining.Parts | None) -> Digest | None:
+    """The first side's events, and that the summary took in these parts."""
+    root = state_of(first).events
+    if parts is None:
+        return root
+    summary = recorder.put(commits.SUMMARY, parts.payload, meta=parts.meta)
+    joined = Event(first.tokens, JOIN, {"summary": summary, "tokens": parts.tokens})
+    return tree.extended(recorder, root, events.entries(recorder, [joined]))
+
+
 # what can be said of it
 
 
@@ -250,10 +286,12 @@ def _refusal(clashes: Sequence[Clash]) -> str:
     ) + f" changed on both sides: {named}. Nothing was merged; say which side to prefer, ours or theirs."
 
 
-def _notes(txn: ReadTxn, sides: _Sides, bare: Collection[Digest]) -> Iterator[str]:
+def _notes(txn: ReadTxn, sides: _Sides, bare: Collection[Digest], joined: joining.Parts | None) -> Iterator[str]:
     if sides.base is None:
         yield "Both have no common commit, so all that was merged in counts as new."
-    if any(event.kind == "evict" for event in commits.events(txn, sides.second)):
+    if joined is not None:
+        yield f"The summary takes in {joined.tokens} tokens that the other side summarised of its past."
+    elif any(event.kind == "evict" for event in commits.events(txn, sides.second)):
         yield "What the other side summarised of its past stays behind; what it remembers of that came along."
     if bare:
         yield f"{len(bare)} memories were encoded behind another system prompt; they are encoded again when recalled."

@@ -177,6 +177,12 @@ class Reader:
         except (ObjectMissing, ObjectCorrupt):
             return None
 
+    def summary_parts(self, digest: Digest) -> tuple[Mapping[str, Any], bytes]:
+        """(meta, payload) of what a merge added to a summary. Raises ObjectMissing or ObjectCorrupt."""
+        with self.store.read() as txn:
+            item = txn.get(digest)
+            return dict(item.meta), bytes(item.payload)
+
     def events(self, commit: Commit) -> list[Event]:
         """What happened to a commit's working set between its forwards."""
         with self.store.read() as txn:

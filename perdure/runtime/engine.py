@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from ..memory.events import CLOSE, CLOSING, OPEN, Event
+from ..memory.summary import Memory
 from ..memory.tokenlog import DECODE, PREFILL, Span, grid, steps
 from .batching import Batcher, FairLock, Work
 from .company import Company, apart, company
@@ -24,7 +25,7 @@ from .state.cache import inputs_of, rows_of
 if TYPE_CHECKING:
     from .state.together import Together
 
-Brought = Sequence[Chunk] | Opened
+Brought = Sequence[Chunk] | Opened | Memory
 Item = tuple[State, int]
 """A session's state, and the token that it is to absorb."""
 
@@ -48,7 +49,7 @@ class Boundary(NamedTuple):
 class Script(NamedTuple):
     """What a session went through: its tokens, what happened between forwards, and what events brought with them.
 
-    That is the chunks of a recall and the opened fast weights of an "open".
+    That is the chunks of a recall, the opened fast weights of an "open" and the parts of a "join".
     """
 
     tokens: Sequence[int]
@@ -116,6 +117,10 @@ class Engine:
         if boundary is None:
             raise RuntimeError("a forward that was asked for logits gave none")
         return boundary
+
+    def settle(self, state: State, script: Script) -> None:
+        """Let what happened after a state's last token, and before any next one, happen to it."""
+        self._catch_up(state, script, state.seen, lambda _: None)
 
     def happen(self, state: State, event: Event, brought: Brought = ()) -> None:
         """Let an event happen to a state, between two forwards."""

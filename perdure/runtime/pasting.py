@@ -1,18 +1,21 @@
-"""What events bring with them: the KV of recalled episodes, from the store or encoded again, and opened fast weights."""
+"""What events bring with them: the KV of recalled episodes, from the store or encoded again, opened fast weights, sums."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import ObjectCorrupt
 from ..memory.commits import BLOCK
 from ..memory.episodes import Episode
-from ..memory.events import OPEN, RECALL, Event
+from ..memory.events import JOIN, OPEN, RECALL, Event
 from ..memory.remembering import Entry
 from ..memory.repository import Repository
+from ..memory.summary import Memory
 from ..memory.tokenlog import unpack
 from ..stores.base import Digest
 from .alone import Alone
 from .composing import opened
+from .encoding import unpack_summary
 from .engine import Brought, Engine
 from .state.base import Chunk
 
@@ -26,14 +29,22 @@ class Pastes:
         self._recipe = recipe
 
     def brought(self, event: Event) -> Brought:
-        """The chunks of a recall, the records of an opening; nothing for other events.
+        """The chunks of a recall, the records of an opening, the parts that join a summary; nothing for other events.
 
         Raises ObjectMissing for what is gone.
         """
         if event.kind == OPEN:
             found = self._repository.records(event.detail["records"])
             return opened(found, self._engine.model.base_model, self._engine.dtype)
+        if event.kind == JOIN:
+            return self._parts(event)
         return self._chunks(event) if event.kind == RECALL else ()
+
+    def _parts(self, event: Event) -> Memory:
+        found = unpack_summary(*self._repository.summary_parts(event.detail["summary"]), self._engine.device).memory
+        if found is None:
+            raise ObjectCorrupt(f"Summary {event.detail['summary'].hex()[:12]} has no sums, which a merge took from it.")
+        return found
 
     def _chunks(self, event: Event) -> Sequence[Chunk]:
         chosen = event.detail["chunks"]

@@ -61,10 +61,13 @@ class Restoration:
         if bad or self._has_holes(start):
             state.release()
             if self._events:
-                return self._warm(self._again())
+                state = self._again()
+                self._engine.settle(state, self._script)
+                return self._warm(state)
             state = self._whole(start, happened)
         self._enter(state, snapshot, start, happened)
         self._replay(state, start, self._end)
+        self._engine.settle(state, self._script)
         if start < self._end == self._commit.tokens:
             self.notes.append(
                 f"No snapshot of the state after {self._end} tokens was kept, or it was damaged; "

@@ -38,7 +38,7 @@ def merge(
     """Take what another branch remembers and knows into a session, in a commit with two parents.
 
     Memories and fast-weight records are united, as far as neither side has forgotten them since both parted. Of the two
-    conversations, with what was summarised of them, one goes on.
+    conversations one goes on; a linear summary of it takes in the other's sums.
     """
     if prefer not in (None, *SIDES):
         raise InvalidInput(f"--prefer is {prefer!r}; give ours (what {into} says) or theirs (what {from_} says).")

@@ -3,7 +3,7 @@
 from .base import Gone, Kept, Memory, Reader, SinksOnly, Summary
 from .calibration import RULES, Calibration
 from .heavy_hitters import HeavyHitters, choose
-from .infini import PARTS, Infini, MemoryReader, without
+from .infini import PARTS, Infini, MemoryReader, joined, without
 
 __all__ = [
     "PARTS",
@@ -19,5 +19,6 @@ __all__ = [
     "SinksOnly",
     "Summary",
     "choose",
+    "joined",
     "without",
 ]

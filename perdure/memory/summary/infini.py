@@ -97,10 +97,28 @@ def without(memory: Memory, start: int, end: int) -> Memory:
     return replace(memory, spans=spans, sums=tuple(s[kept] for s in memory.sums), norms=tuple(z[kept] for z in memory.norms))
 
 
+def joined(memory: Memory, more: Memory) -> Memory:
+    """A linear memory with the parts of another conversation's, made with the same numbers; they have empty spans here.
+
+    Raises InvalidInput where the parts do not add up.
+    """
+    if (memory.rule, memory.maker) != ("linear", more.maker) or more.rule != "linear":
+        raise InvalidInput("Only linear memories that were made with the same numbers can be added up.")
+    end = memory.spans[-1][1] if memory.spans else 0
+    parts = replace(more, spans=((end, end),) * len(more.spans))
+    if not memory.spans:
+        return _bounded(parts)
+    sums, norms = (
+        tuple(torch.cat(pair) for pair in zip(*both, strict=True))
+        for both in ((memory.sums, parts.sums), (memory.norms, parts.norms))
+    )
+    return _bounded(replace(memory, spans=(*memory.spans, *parts.spans), sums=sums, norms=norms))
+
+
 def _linear(made_with: Calibration, memory: Memory, gone: Gone) -> Memory:
     """One more part, which knows nothing of the others."""
     parts = [_updated(made_with, bank, gone, None) for bank in range(len(gone.keys))]
-    return _joined(memory, [m[None] for m, _ in parts], [z[None] for _, z in parts], gone)
+    return _with_part(memory, [m[None] for m, _ in parts], [z[None] for _, z in parts], gone)
 
 
 def _delta(made_with: Calibration, memory: Memory, gone: Gone) -> Memory:
@@ -124,7 +142,7 @@ def _updated(made_with: Calibration, bank: int, gone: Gone, old: tuple[Tensor, T
     return m.reshape(old[0].shape), z.reshape(old[1].shape)
 
 
-def _joined(memory: Memory, sums: list[Tensor], norms: list[Tensor], gone: Gone) -> Memory:
+def _with_part(memory: Memory, sums: list[Tensor], norms: list[Tensor], gone: Gone) -> Memory:
     spans = (*memory.spans, (gone.start, gone.end))
     if memory.sums:
         sums = [torch.cat(pair) for pair in zip(memory.sums, sums, strict=True)]

@@ -132,8 +132,8 @@ class State(ABC):
         """The attention that pasted chunks received from the token absorbed last, [chunks, layers, heads, 1]."""
         return None
 
-    def apply(self, event: Event, chunks: Sequence[Chunk] = ()) -> None:
-        """Let an event of the session's log happen now. `chunks` are what a recall pastes."""
+    def apply(self, event: Event, brought: Sequence[Chunk] | Memory = ()) -> None:
+        """Let an event of the session's log happen now. It brought what a recall pastes, or a merge joins."""
         raise RuntimeError(f"this family's states know no {event.kind!r}")
 
     @abstractmethod

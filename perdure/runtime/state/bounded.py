@@ -6,6 +6,7 @@ All of it happens between forwards and is decided by events alone (`memory.event
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...memory.events import EVICT, RECALL, TRACK, WITHDRAW, Event
-from ...memory.summary import Gone, Kept, Memory, Reader, Summary
+from ...memory.summary import Gone, Kept, Memory, Reader, Summary, joined
 from ...memory.tokenlog import Span
 from ...memory.working import Placement
 from .banks import Turn
@@ -53,15 +54,17 @@ class WorkingSet:
         """Whether nothing sets it apart from a cache of every token."""
         return self.place.whole and self.tracking is None
 
-    def apply(self, event: Event, seen: int, chunks: Sequence[Chunk] = ()) -> None:
-        """Let an event happen after `seen` tokens. `chunks` are what a recall pastes."""
-        if event.kind == TRACK:
+    def apply(self, event: Event, seen: int, brought: Sequence[Chunk] | Memory = ()) -> None:
+        """Let an event happen after `seen` tokens. It brought what a recall pastes, or a merge joins."""
+        if isinstance(brought, Memory):
+            self._join(brought)
+        elif event.kind == TRACK:
             self.tracking = Tracking(event.detail["stride"], event.detail["window"], event.detail["block"])
             self.mass = self._no_mass()
         elif event.kind == EVICT:
             self._evict(event.detail, seen)
         elif event.kind == RECALL:
-            self._paste(chunks, seen)
+            self._paste(brought, seen)
         elif event.kind == WITHDRAW:
             self._withdraw(seen)
 
@@ -144,6 +147,11 @@ class WorkingSet:
         buffer = self._slabs[row.slab].buffer[row.row, :, at.start : at.end]
         every = torch.cat([old.rows[row.slab][row.row], buffer], dim=1)
         return every.gather(1, chosen[..., None].expand(*chosen.shape, every.shape[-1])).float()
+
+    def _join(self, parts: Memory) -> None:
+        if self.kept is None or self.kept.memory is None:
+            raise RuntimeError("there is no summary that another one's parts could join")
+        self.kept = replace(self.kept, memory=joined(self.kept.memory, parts))
 
     def speaks(self, seen: int) -> bool:
         """Whether attention is more than that of a plain cache in a forward after `seen` tokens."""

@@ -15,6 +15,7 @@ from transformers.cache_utils import DummyLayer
 
 from ...config import BLOCK_TOKENS
 from ...memory.events import Event
+from ...memory.summary import Memory
 from ...memory.tokenlog import Span
 from ...memory.working import WHOLE, Placement
 from ..attention import KEYWORD
@@ -102,13 +103,13 @@ class CacheState(State):
         """Copies of what the first token left in each slab, [rows, H, D]."""
         return [slab.buffer[:, :, 0].clone() for slab in self._slabs]
 
-    def apply(self, event: Event, chunks: Sequence[Chunk] = ()) -> None:
+    def apply(self, event: Event, brought: Sequence[Chunk] | Memory = ()) -> None:
         if not self._adapter.movable:
             raise RuntimeError("the keys of this family cannot be moved")
-        pasted = sum(chunk.used for chunk in chunks)
+        pasted = 0 if isinstance(brought, Memory) else sum(chunk.used for chunk in brought)
         for slab in self._slabs:
             slab.reserve(self._end(slab) + (0 if slab.shape.group.window else pasted), self._end(slab))
-        self._set.apply(event, self.seen, chunks)
+        self._set.apply(event, self.seen, brought)
         self.happened += 1
 
     def _renew(self) -> None:
