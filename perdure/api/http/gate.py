@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ...errors import PerdureError
 from ..access.keyring import USED_EVERY, Keyring
 from ..access.keys import ADMIN, Key, now_ms
+from .boundary import answered_before_the_body
 from .caller import CALLER, Caller, admitted, token
 from .hub import HUB
 from .idempotency import REPLAYED
@@ -45,7 +46,7 @@ class Gate:
             scope[CALLER] = sender
             scope[HUB] = self._tenants.opened(sender.tenant) or await asyncio.to_thread(self._tenants.hub, sender.tenant)
         except PerdureError as error:
-            await on_perdure_error(Request(scope), error)(scope, receive, send)
+            await answered_before_the_body(on_perdure_error(Request(scope), error), scope, receive, send)
             return
         with mentioned() as ids:
             await self._app(scope, receive, _Watched(self._tenants, sender, ids, scope, receive, send))

@@ -51,7 +51,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/conversations/{name}/items/{item}": Rule(READ, "messages.read"),
     "POST /v1/completions": Rule(WRITE, None, computes=True),
     "POST /v1/embeddings": Rule(READ, None, computes=True),
-    "GET /v1/sessions": Rule(READ, "session.list"),
+    "GET /v1/sessions": Rule(READ),
     f"GET {SESSION}": Rule(READ, "session.read"),
     f"DELETE {SESSION}": Rule(WRITE, "session.erase"),
     f"GET {SESSION}/messages": Rule(READ, "messages.read"),
