@@ -136,6 +136,23 @@ class StoreOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a tenant of the HTTP server may have; None is without bound.
+
+    `bytes` counts what its sessions hold, each for itself, as `/v1/stats` tells it under `logical`; `tokens` are those that
+    the model computes for it in any minute: prompts as far as they were not stored, and answers.
+    """
+
+    bytes: int | None = None
+    sessions: int | None = None
+    tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if any(bound is not None and bound < 0 for bound in (self.bytes, self.sessions, self.tokens)):
+            raise InvalidInput("The bytes, sessions and tokens of a quota must be at least 0.")
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointOptions:
     """How many snapshots of recurrent states a session keeps, so that it can go back to any token.
 

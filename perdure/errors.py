@@ -16,9 +16,10 @@
     │   ├── RefChanged                    a compare-and-swap lost its race
     │   ├── RecipeMismatch                the state was computed by another model, dtype, tokenizer or build
     │   ├── HistoryDiverged               the client's history contradicts the session's
+    │   ├── QuotaExceeded                 a tenant has all the sessions or bytes that it may have
     │   └── MergeConflict                 two branches changed the same memory or record
     └── StoreError (OSError)              the disk, or what is on it
-        ├── StoreFull                     no space left, or the quota is reached
+        ├── StoreFull                     no space left
         ├── StoreUnreadable               no permission, not a store, or not a directory
         ├── StoreVersion                  written by a newer Perdure
         ├── StoreDamaged                  the database itself is broken; fsck --repair rebuilds it
@@ -143,6 +144,13 @@ class HistoryDiverged(Conflict):
     """The client's history contradicts the session's."""
 
     code = "history_diverged"
+
+
+class QuotaExceeded(Conflict):
+    """A tenant has all that it may have."""
+
+    code = "quota_exceeded"
+    status = 403
 
 
 class MergeConflict(Conflict):

@@ -6,10 +6,11 @@ Everything is imported inside the functions, so that a command which only reads 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from ..config import CheckpointOptions, MemoryOptions
+from ..config import CheckpointOptions, MemoryOptions, Quota
 from ..places import default_cache, default_store, user
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..runtime import Runtime, Session
     from ..runtime.consolidation import Consolidated
     from ..runtime.memories import Memories
+    from .access.audit import Audit
+    from .access.keyring import Keyring
 
 EMBEDDED_MODEL = "smollm2-135m-instruct"
 
@@ -47,6 +50,24 @@ def open_repository(named: Path | None, *, create: bool = False) -> Repository:
     from ..memory import Repository
 
     return Repository.open(store_path(named), create=create)
+
+
+def open_access(named: Path | None) -> tuple[Keyring, Audit]:
+    """The keys and the audit log of a store, both made when they are first written to."""
+    from .access.audit import Audit
+    from .access.keyring import Keyring
+
+    return Keyring(store_path(named)), Audit(store_path(named))
+
+
+def quota_of(keyring: Keyring, tenant: str, changes: Mapping[str, int | None]) -> Quota:
+    """What a tenant may have, after some of it was changed."""
+    from .access.keys import checked_tenant
+
+    quota = replace(keyring.quota(checked_tenant(tenant)), **changes)
+    if changes:
+        keyring.set_quota(tenant, quota)
+    return quota
 
 
 def open_runtime(
@@ -200,6 +221,7 @@ def serve(
     insecure: bool,
     consolidate_idle: float | None,
     profiles: tuple[str, ...],
+    cors_origins: tuple[str, ...],
     started: Callable[[str], None],
 ) -> None:
     """Answer HTTP requests until the process is told to stop; `started` gets the URL."""
@@ -207,7 +229,7 @@ def serve(
     from .http import serve as serve_http
 
     runtime.prepare()
-    settings = HttpSettings(consolidate_idle=consolidate_idle, profiles=profiles)
+    settings = HttpSettings(consolidate_idle=consolidate_idle, profiles=profiles, cors_origins=cors_origins)
     serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RefChanged, SessionExists
-from ..stores.base import Digest
+from ..errors import QuotaExceeded, RefChanged, SessionExists
+from ..stores.base import Digest, ReadTxn
 from ..stores.journal import Journal
 from . import bundle, commits, draft, names, revisions, sessionlog
 from .reading import head_ref
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 def create(repository: Repository, name: str, recipe: Recipe, *, model: str, seed: int | None, author: str) -> None:
-    """A new, empty session. Raises InvalidName or SessionExists."""
+    """A new, empty session. Raises InvalidName, SessionExists or QuotaExceeded."""
     names.checked(name)
     uid = secrets.token_hex(8)
     with repository.store.write() as txn:
         if txn.ref(names.head(name)) is not None:
             raise _taken(name)
+        _require_room(repository, txn)
         recorder = draft.Recorder(txn)
         chosen = secrets.randbits(62) if seed is None else seed
         root = draft.root_commit(recorder, recipe.to_meta(), chosen, uid, author)
@@ -47,9 +48,12 @@ def fork(repository: Repository, src: str, new: str, at: str | None) -> None:
     _start_journal(repository, meta, new, target.digest, (str(parent.meta["uid"]), target.digest), [])
     try:
         with repository.store.write() as txn:
+            _require_room(repository, txn)
             txn.set_ref(names.head(new), None, target.digest, meta=meta, reason=f"fork of {src}")
-    except RefChanged as error:
+    except (QuotaExceeded, RefChanged) as error:
         Journal.remove(repository.path / "journals", uid)
+        if isinstance(error, QuotaExceeded):
+            raise
         raise _taken(new) from error
 
 
@@ -67,6 +71,7 @@ def unpack(
             raise _taken(chosen)
         uid = secrets.token_hex(8)
         with repository.store.write() as txn:
+            _require_room(repository, txn)
             small = source.store(txn, progress)
             head = commits.read(txn, source.head)
             if accept is not None:
@@ -89,6 +94,13 @@ def _start_journal(
     with Journal.create(repository.path / "journals", str(meta["uid"]), first) as journal:
         for body in more:
             journal.append(body)
+
+
+def _require_room(repository: Repository, txn: ReadTxn) -> None:
+    """Raises QuotaExceeded where one more session would be one too many."""
+    most = repository.most_sessions()
+    if most is not None and sum(1 for _ in txn.refs(names.HEADS)) >= most:
+        raise QuotaExceeded(f"There are {most} sessions, which is all that are allowed here; remove one first.")
 
 
 def _taken(name: str) -> SessionExists:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import ExitStack
 from pathlib import Path
 
 from ..config import StoreOptions
 from ..errors import StoreDamaged, StoreUnreadable
+from ..stores import files
 from ..stores.lease import StoreLock
 from ..stores.lmdb import LmdbStore
 from . import fsck, rebuild
+
+SALT = "salt"
+SALT_BYTES = 32
 
 
 def directory(path: Path, create: bool) -> Path:
@@ -26,6 +31,20 @@ def directory(path: Path, create: bool) -> Path:
     except OSError as error:
         raise StoreUnreadable(f"Cannot use {root} as a store: {error.strerror}. Choose another --store.") from error
     return root
+
+
+def salt(root: Path, *, make: bool) -> bytes:
+    """The secret that a store's lineage ids hold, made where `make` says so; empty where there is none."""
+    file = root / SALT
+    try:
+        if make and not file.exists():
+            files.replace(file, secrets.token_bytes(SALT_BYTES))
+        found = files.read_file(file)
+    except OSError as error:
+        raise StoreUnreadable(f"The file {file} cannot be used: {error.strerror}. Check its permissions.") from error
+    if len(found) not in (0, SALT_BYTES):
+        raise StoreDamaged(f"{file} has {len(found)} bytes, not {SALT_BYTES}. Put its copy back, or delete it.")
+    return found
 
 
 def open_store(

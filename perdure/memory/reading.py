@@ -40,6 +40,11 @@ class Reader:
     """What can be asked of a store without changing it. Safe to use from several threads."""
 
     store: Store
+    salt: bytes = b""
+
+    def origin(self, recipe: Recipe) -> Digest:
+        """What the lineage ids of states begin with that a recipe computes for this store."""
+        return tokenlog.salted(recipe.digest, self.salt)
 
     def sessions(self) -> list[SessionInfo]:
         """All sessions, ordered by name. One whose head cannot be read is left to `fsck` to report."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -33,8 +33,10 @@ class Repository(Reader):
         data.mdb, lock.mdb    objects, lineage index, refs, reflogs (LMDB); lock is the store's own
         journals/             one append-only file per session, and its mirror
         leases/, running/     who writes which session, who has the store open
+        salt                  what its lineage ids hold beside the recipe, in a tenant's store
 
-    Safe to use from several threads and processes. `notes` are sentences about what opening it had to mend.
+    Safe to use from several threads and processes. `notes` are sentences about what opening it had to mend. No session is
+    made beyond `most_sessions`.
     """
 
     def __init__(
@@ -45,17 +47,22 @@ class Repository(Reader):
         presence: Presence | None,
         notes: list[str],
         options: StoreOptions,
+        salt: bytes = b"",
     ) -> None:
         self.path = path
+        self.salt = salt
         self._options = options
         self.store: LmdbStore = store
         self.notes = notes
         self._lock = lock
         self._presence = presence
+        self.most_sessions: Callable[[], int | None] = lambda: None
 
     @classmethod
-    def open(cls, path: Path | str, *, create: bool = True, options: StoreOptions | None = None) -> Repository:
-        """Open a store directory, made if `create` allows.
+    def open(
+        cls, path: Path | str, *, create: bool = True, options: StoreOptions | None = None, salted: bool = False
+    ) -> Repository:
+        """Open a store directory, made if `create` allows; `salted` gives it a salt where it has none.
 
         A broken database is set aside and rebuilt from the journals. Raises StoreUnreadable, StoreVersion, SessionBusy when
         it is broken and others have it open, StoreDamaged when it is broken and there is no journal.
@@ -67,9 +74,10 @@ class Repository(Reader):
         presence = None
         try:
             presence = Presence(root / "running")
+            salt = opening.salt(root, make=salted)
             with ExitStack() as alone:
                 store, notes = opening.open_store(root, chosen, lock, alone, unclean=presence.unclean)
-                repository = cls(root, store, lock, presence, notes, chosen)
+                repository = cls(root, store, lock, presence, notes, chosen, salt)
                 repository._catch_up_or_rebuild()
         except BaseException as error:
             if presence is not None:
@@ -221,10 +229,10 @@ class Repository(Reader):
         journals = sum(path.stat().st_size for path in (self.path / "journals").iterdir())
         return {"disk": self.store.bytes_on_disk(), "journal": journals}
 
-    def usage(self) -> Mapping[str, usage.Held]:
-        """What the sessions hold, tier by tier; those that cannot be read are left out."""
+    def usage(self, heads: Iterable[Commit] | None = None) -> Mapping[str, usage.Held]:
+        """What the sessions, or some commits, hold, tier by tier; sessions that cannot be read are left out."""
         with self.store.read() as txn:
-            return usage.usage(txn, [info.head for info in self.sessions()])
+            return usage.usage(txn, [info.head for info in self.sessions()] if heads is None else heads)
 
     def compact(self) -> int:
         """Give freed pages back to the file system by a compacting copy; returns the bytes that the file shrank.

@@ -143,6 +143,11 @@ def lineage(recipe: Digest, parent: Digest, values: Sequence[int], forwards: Seq
     return hasher.digest()
 
 
+def salted(recipe: Digest, salt: bytes) -> Digest:
+    """What stands for the recipe in the lineage ids of a store that has a salt: nobody else can foretell those ids."""
+    return blake3(b"perdure/salted/v1\0" + salt + recipe).digest() if salt else recipe
+
+
 def lineages(
     recipe: Digest,
     tip: Digest,

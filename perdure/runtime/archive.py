@@ -168,4 +168,4 @@ def make_alone(session: Checkout) -> Alone | None:
     """The encoder of pieces for a session, or None where no KV is to be kept of them."""
     if session.budget is None or session.runtime.memory.recall != "kv":
         return None
-    return Alone(session.engine, session.recipe.digest, header(session.loaded.chat, session.warm.messages))
+    return Alone(session.engine, session.origin, header(session.loaded.chat, session.warm.messages))

@@ -18,6 +18,7 @@ from ..memory.sessionlog import UnfinishedTurn
 from ..memory.summary import Summary
 from ..memory.working import Budget
 from ..memory.workingcopy import WorkingCopy
+from ..stores.base import Digest
 from .alone import Alone
 from .archive import make_alone
 from .chat import ChatFormat
@@ -178,7 +179,12 @@ class Checkout:
     @property
     def pastes(self) -> Pastes:
         """Reads what recalls paste."""
-        return Pastes(self.repository, self.engine, self.recipe.digest)
+        return Pastes(self.repository, self.engine, self.origin)
+
+    @property
+    def origin(self) -> Digest:
+        """What the lineage ids of this session's state begin with."""
+        return self.repository.origin(self.recipe)
 
     def system_message(self) -> Message | None:
         """The system prompt, once the conversation has begun."""

@@ -24,7 +24,7 @@ def draft_of(session: Session, kind: str, said: list[Message], turn: Turn) -> Dr
     warm = session.warm
     remembered = [*(carried(session) if session.stale else ()), *archived(session, said)]
     session.mark(TURN)
-    added = additions(warm, session.recipe.digest, session.engine, session.checkpoints.codec)
+    added = additions(warm, session.origin, session.engine, session.checkpoints.codec)
     boundary = warm.boundary
     cost = turn.cost
     replaces = turn.rewrites or session.stale

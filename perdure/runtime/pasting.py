@@ -21,12 +21,12 @@ from .state.base import Chunk
 
 
 class Pastes:
-    """What events brought with them. `recipe` is that of the session's state."""
+    """What events brought with them. `origin` is what the lineage ids of the session's state begin with."""
 
-    def __init__(self, repository: Repository, engine: Engine, recipe: Digest) -> None:
+    def __init__(self, repository: Repository, engine: Engine, origin: Digest) -> None:
         self._repository = repository
         self._engine = engine
-        self._recipe = recipe
+        self._origin = origin
 
     def brought(self, event: Event) -> Brought:
         """The chunks of a recall, the records of an opening, the parts that join a summary; nothing for other events.
@@ -49,7 +49,7 @@ class Pastes:
     def _chunks(self, event: Event) -> Sequence[Chunk]:
         chosen = event.detail["chunks"]
         found = self._repository.episodes([digest for digest, _, _ in chosen])
-        alone = Alone(self._engine, self._recipe, unpack(event.detail["header"]))
+        alone = Alone(self._engine, self._origin, unpack(event.detail["header"]))
         pairs = zip(chosen, found, strict=True)
         pasted = [self._chunk(episode, used, bias, alone) for (_, used, bias), episode in pairs]
         alone.close()
@@ -57,7 +57,7 @@ class Pastes:
 
     def mend(self, lost: Sequence[Entry], header: Sequence[int]) -> str:
         """Encode the episodes again whose KV the store has lost; says what was done."""
-        alone = Alone(self._engine, self._recipe, header)
+        alone = Alone(self._engine, self._origin, header)
         for episode in self._repository.episodes([entry.digest for entry in lost]):
             if alone.lineage(episode.tokens) == episode.lineage and episode.kv is not None:
                 self._repository.heal(*alone.encode(episode.tokens), episode.kv, episode.lineage, BLOCK)

@@ -46,8 +46,8 @@ class Restoration:
         self._forwards = list(spans(self._runs))
         every = repository.events(commit)
         self._events = every if position is None else events.crop(every, self._end)
-        recipe = repository.recipe(commit).digest if self._events else b""
-        self._script = Script(self._log, self._events, Pastes(repository, engine, recipe).brought)
+        origin = repository.origin(repository.recipe(commit)) if self._events else b""
+        self._script = Script(self._log, self._events, Pastes(repository, engine, origin).brought)
         self.bytes = 0
         self.replayed = 0
         self.notes: list[str] = []
@@ -202,8 +202,8 @@ class Restoration:
         return [Span(start, start + n) for start, n, _ in self._repository.blocks(self._commit)]
 
     def _names(self) -> dict[Span, Digest]:
-        recipe = self._repository.recipe(self._commit).digest
-        return lineages(recipe, b"", self._log, self._forwards, self._places(), partial(events.salt, self._events))
+        origin = self._repository.origin(self._repository.recipe(self._commit))
+        return lineages(origin, b"", self._log, self._forwards, self._places(), partial(events.salt, self._events))
 
     # damage
 

@@ -46,7 +46,7 @@ def spill(session: Session) -> None:
     warm, copy = session.warm, session.copy
     if not isinstance(copy, WorkingCopy) or warm.held_bytes <= SPILL:
         return
-    found = captured(warm, session.recipe.digest, session.engine)
+    found = captured(warm, session.origin, session.engine)
     fresh = [block for block in (*found.blocks, *(found.windows or ())) if block.digest is None]
     written = dict(zip((block.lineage for block in fresh), copy.ahead(fresh), strict=True))
     warm.spilled(found, written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -139,6 +140,18 @@ class Runtime:
     def ephemeral(self, *, system: str | None = None) -> Session:
         """A session that leaves nothing a user sees; prompts share stored prefixes all the same."""
         return Session(self, self.repository.scratch(self.recipe), system=system)
+
+    def over(self, repository: Repository) -> Runtime:
+        """The same model over another store, whose sessions share nothing but the model with these.
+
+        To be closed before this one; that closes its sessions and its store.
+        """
+        other = copy.copy(self)
+        other.repository = repository
+        other.memories = Memories(repository, lambda: self.memories.encoder)
+        other.gates = Gates(repository)
+        other._open = set()
+        return other
 
     def prepare(self) -> None:
         """Find out now how many sessions may share a forward, for which the first two at once would wait otherwise."""

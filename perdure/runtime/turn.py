@@ -255,7 +255,7 @@ class Turn:
         if session.budget is not None:
             # More than the window holds would leave it at once, and nothing would be known of what it is worth.
             feed = feed[: session.budget.window + 1]
-        found = session.repository.reuse(session.recipe.digest, feed, Taking(warm.state, session.engine), warm.state.open)
+        found = session.repository.reuse(session.origin, feed, Taking(warm.state, session.engine), warm.state.open)
         if not found.tokens:
             return
         warm.state.seen = found.tokens

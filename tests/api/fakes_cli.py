@@ -315,6 +315,7 @@ class FakeRuntime:
     notes: tuple[str, ...] = ()
     served: list[tuple[str, int, bool]] = field(default_factory=list)
     consolidate_idle: list[float | None] = field(default_factory=list)
+    cors_origins: list[tuple[str, ...]] = field(default_factory=list)
     memory_options: list[MemoryOptions | None] = field(default_factory=list)
     mounted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     profiles: list[tuple[str, ...]] = field(default_factory=list)
@@ -368,10 +369,12 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         insecure: bool,
         consolidate_idle: float | None,
         profiles: tuple[str, ...],
+        cors_origins: tuple[str, ...],
         started: Callable[[str], None],
     ) -> None:
         runtime.served.append((host, port, insecure))
         runtime.profiles.append(profiles)
+        runtime.cors_origins.append(cors_origins)
         runtime.consolidate_idle.append(consolidate_idle)
         started(f"http://{host}:{port}")
 

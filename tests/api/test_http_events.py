@@ -65,7 +65,7 @@ def listening(api: Api, session: str | None = None, last: str | None = None) -> 
         yield chunks
     finally:
         leave.set()
-        api.server._hub.feed.tell("over", session)
+        api.server._tenants.default.feed.tell("over", session)
         thread.join(20)
         assert not thread.is_alive()
 
@@ -85,7 +85,7 @@ def test_what_happens_to_sessions_is_told(api: Api) -> None:
 
 
 def test_a_stream_is_taken_up_where_it_broke_off(api: Api) -> None:
-    feed = api.server._hub.feed
+    feed = api.server._tenants.default.feed
     with listening(api) as chunks:
         feed.tell("first", "alice")
         eventually(lambda: "first" in kinds(chunks))
@@ -102,7 +102,7 @@ def test_a_stream_is_taken_up_where_it_broke_off(api: Api) -> None:
 
 def test_a_sessions_stream_has_its_events_alone(api: Api) -> None:
     api.runtime.say("alice", "one")
-    feed = api.server._hub.feed
+    feed = api.server._tenants.default.feed
     missing = api.get("/v1/sessions/nobody/events")
     assert (missing.status_code, missing.json()["code"]) == (404, "session_not_found")
     with listening(api, "alice") as chunks:
@@ -113,7 +113,7 @@ def test_a_sessions_stream_has_its_events_alone(api: Api) -> None:
 
 
 def test_a_client_that_went_away_is_forgotten(api: Api) -> None:
-    feed = api.server._hub.feed
+    feed = api.server._tenants.default.feed
     with httpx.stream("GET", f"{api.base_url}/v1/events", timeout=20) as response:
         pieces = response.iter_bytes()
         next(pieces)
@@ -189,10 +189,10 @@ def test_a_closed_feed_ends_its_streams() -> None:
 
 def test_memories_moves_and_jobs_are_told(opens: Opens) -> None:
     with small(opens) as runtime, serving(runtime) as api:
-        feed = api.server._hub.feed
+        feed = api.server._tenants.default.feed
 
         def told(session: str = "alice") -> list[tuple[str, Any]]:
-            api.server._hub.watcher.look()
+            api.server._tenants.default.watcher.look()
             return [(each.kind, each.data) for each in feed.after(0).found if each.session == session]
 
         for turn in range(4):

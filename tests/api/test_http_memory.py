@@ -343,7 +343,7 @@ def test_a_server_that_stops_cuts_its_jobs_short(opens: Opens, monkeypatch: pyte
         with serving(runtime, SETTINGS) as api:
             ok(api.post("/v1/sessions/alice/ingest?create=true", json={"text": ports(400)}), 202)
             assert held.reached.wait(20)
-            api.server._hub.cancel()
+            api.server._tenants.default.cancel()
             held.go.set()
             refused(api.post("/v1/sessions/bob/ingest?create=true", json={"text": "x"}), 503, "unavailable")
         assert len(runtime.session("alice").memory) == 32

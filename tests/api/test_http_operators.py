@@ -68,7 +68,7 @@ def test_sessions_come_and_go_from_memory(api: Api) -> None:
 
 def test_a_session_in_use_is_busy(api: Api) -> None:
     api.remember("Hello.", session="alice", max_tokens=2)
-    warm = api.server._hub.turns.warm
+    warm = api.server._tenants.default.turns.warm
     warm.reserve("alice")
     session = warm.open("alice", create=False)
     assert running(api)["alice"]["status"] == "busy"
@@ -128,7 +128,7 @@ def test_every_metric_is_described(api: Api) -> None:
 
 def test_busy_refusals_are_counted(api: Api) -> None:
     api.remember("Hello.", session="alice", max_tokens=2)
-    warm = api.server._hub.turns.warm
+    warm = api.server._tenants.default.turns.warm
     warm.reserve("alice")
     assert api.chat("More.", headers={"X-Session-ID": "alice"}).status_code == 409
     warm.discard("alice")

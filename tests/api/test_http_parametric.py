@@ -468,7 +468,7 @@ def test_a_consolidation_gives_way_to_who_wants_its_session(
     scripted(monkeypatch, lambda batch: gate(batch) if batch == 1 else None)
     idle.remember(PANGOLIN.statement, max_tokens=2)
     assert gate.reached.wait(20)
-    job = idle.server._hub.jobs.yielding("alice")
+    job = idle.server._tenants.default.jobs.yielding("alice")
     assert job.body()["status"] == "running"
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(request_(idle)))
@@ -485,7 +485,7 @@ def test_what_gave_way_is_put_off_until_it_is_quiet_again(idle: Api, monkeypatch
     teacher = scripted(monkeypatch, lambda batch: gate(batch) if batch == 1 else None)
     idle.remember(PANGOLIN.statement, max_tokens=2)
     assert gate.reached.wait(20)
-    job = idle.server._hub.jobs.yielding("alice")
+    job = idle.server._tenants.default.jobs.yielding("alice")
     asking = threading.Thread(target=lambda: idle.put("/v1/sessions/alice/mounts", json={"names": []}))
     asking.start()
     eventually(job._cancelled.is_set)
@@ -503,7 +503,7 @@ def test_a_server_that_stops_ends_what_runs_idly(opens: Opens, monkeypatch: pyte
             scripted(monkeypatch, lambda batch: gate(batch) if batch == 2 else None)
             api.remember(statements, max_tokens=2)
             assert gate.reached.wait(20)
-            api.server._hub.cancel()
+            api.server._tenants.default.cancel()
             gate.go.set()
         assert len(runtime.repository.ledger(runtime.repository.info("alice").head)) == 10
 

@@ -43,7 +43,7 @@ def test_an_insecure_server_answers_to_any_name(monkeypatch: pytest.MonkeyPatch)
     def run(server: Server, _: list[socket.socket]) -> None:
         app = server.config.app
         assert isinstance(app, FastAPI)
-        settings.append(app.state.hub.settings)
+        settings.append(app.state.tenants.default.settings)
 
     monkeypatch.setattr(Server, "run", run)
     serve(FakeRuntime(), "0.0.0.0", 0, insecure=True)

@@ -177,7 +177,7 @@ def test_many_clients_of_one_session_lose_nothing(api: Api) -> None:
 def test_a_stopping_server_takes_nothing_more(api: Api) -> None:
     app = api.server.config.app
     assert isinstance(app, FastAPI)
-    app.state.hub.turns.cancel()
+    app.state.tenants.default.turns.cancel()
     for response in (api.get("/health/ready"), api.post("/v1/chat/completions", json=request("alice", "hello"))):
         assert (response.status_code, response.json()["code"]) == (503, "unavailable")
     assert api.get("/health").status_code == 200

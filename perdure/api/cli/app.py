@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
-from . import calibrate, chat, consolidate, history, machine, memory, merge, profile, upkeep
+from . import calibrate, chat, consolidate, history, keys, machine, memory, merge, profile, upkeep
 from .boundary import EXIT_CODES, Commands
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -49,10 +49,12 @@ for function in (
     calibrate.calibrate,
     machine.serve,
     machine.bench,
+    keys.audit,
 ):
     app.command(function.__name__.rstrip("_"))(function)
 
 app.add_typer(profile.app, name="profile")
+app.add_typer(keys.app, name="keys")
 
 
 def _version(value: bool) -> None:

@@ -83,7 +83,7 @@ def models(json: Json = False, debug: Debug = False) -> None:
 def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="The port; 0 takes a free one.")] = 8400,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Allow an address that other machines reach.")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let other machines in without a key.")] = False,
     consolidate_idle: Annotated[
         float | None,
         typer.Option(
@@ -101,6 +101,16 @@ def serve(
             "--profile",
             metavar="NAME",
             help="Have the sessions that are made here know what this profile knows; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors-origin",
+            metavar="ORIGIN",
+            help="Let pages of this origin (https://app.example) use the server; without it no other page may. "
+            "May be given again.",
             show_default=False,
         ),
     ] = None,
@@ -122,6 +132,7 @@ def serve(
             insecure=insecure,
             consolidate_idle=consolidate_idle,
             profiles=profiles,
+            cors_origins=tuple(cors_origin or ()),
             started=lambda url: say(f"{model} answers at {url}/v1"),
         )
 

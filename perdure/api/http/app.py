@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from ... import __version__
 from ...errors import PerdureError
@@ -21,6 +22,7 @@ from . import (
     embeddings,
     events,
     ingest,
+    keys,
     memory,
     merging,
     meta,
@@ -34,13 +36,15 @@ from . import (
 )
 from .boundary import Boundary
 from .counting import Counted
-from .hub import Hub
+from .gate import Gate
 from .idempotency import Idempotent
-from .idle import Idle
 from .openapi import ANY_ERROR, Application
 from .ports import RuntimePort
 from .problems import on_http_exception, on_perdure_error, on_validation_error
+from .rules import permitted
 from .settings import HttpSettings
+from .sites import cors
+from .tenants import Tenants
 
 
 def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) -> FastAPI:
@@ -49,26 +53,25 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     At shutdown the answers under way are cut short and committed, and the sessions the application opened are closed.
     """
     settings = settings or HttpSettings()
-    hub = Hub(runtime, settings)
-    idle = None if settings.consolidate_idle is None else Idle(runtime, hub.jobs, settings.consolidate_idle)
-    if idle is not None:
-        hub.turns.spoken = idle.spoken
+    tenants = Tenants(runtime, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        if idle is not None:
-            idle.start()
-        hub.watcher.start()
+        tenants.start()
         yield
-        hub.cancel()
-        if idle is not None:
-            await asyncio.to_thread(idle.close)
-        await asyncio.to_thread(hub.close)
+        tenants.cancel()
+        await asyncio.to_thread(tenants.close)
 
     app = Application(
-        title="Perdure", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, responses=ANY_ERROR
+        title="Perdure",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses=ANY_ERROR,
+        dependencies=[Depends(permitted)],
     )
-    app.state.hub = hub
+    app.state.tenants = tenants
     for part in (
         chat,
         responses,
@@ -87,6 +90,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         upkeep,
         events,
         metrics,
+        keys,
         meta,
     ):
         app.include_router(part.router)
@@ -94,6 +98,9 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_middleware(Idempotent)
+    app.add_middleware(Gate, tenants=tenants)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **cors(settings.cors_origins))
     app.add_middleware(Boundary, settings=settings)
-    app.add_middleware(Counted, counts=hub.counts)
+    app.add_middleware(Counted, counts=tenants.counts)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from contextlib import suppress
 
 import anyio
 from starlette.datastructures import Headers, MutableHeaders
@@ -34,7 +35,7 @@ class Boundary:
         answer = _Answer(send, request_id(Headers(scope=scope)))
         refusal = self._refusal(scope)
         if refusal is not None:
-            await _answered_before_the_body(refusal, scope, receive, answer)
+            await answered_before_the_body(refusal, scope, receive, answer)
             return
         try:
             await self._app(scope, _limited(receive, self._limit(scope)), answer)
@@ -62,7 +63,7 @@ class Boundary:
         return next((limit for end, limit in limits.items() if scope["path"].endswith(end)), self._settings.body_limit)
 
 
-async def _answered_before_the_body(refusal: Response, scope: Scope, receive: Receive, answer: Send) -> None:
+async def answered_before_the_body(refusal: Response, scope: Scope, receive: Receive, answer: Send) -> None:
     """Closing a connection while its client still sends would reset it, and the client would lose the answer."""
 
     async def lingering(message: Message) -> None:
@@ -70,7 +71,7 @@ async def _answered_before_the_body(refusal: Response, scope: Scope, receive: Re
             await answer(message)
             return
         await answer({**message, "more_body": True})
-        with anyio.move_on_after(LINGER):
+        with anyio.move_on_after(LINGER), suppress(HTTPException):
             while (await receive()).get("more_body", False):
                 pass
         await answer({"type": "http.response.body", "body": b""})

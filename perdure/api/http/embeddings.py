@@ -56,6 +56,7 @@ def embed(body: EmbeddingRequest, hub: Annotated[Hub, Depends(hub)]) -> dict[str
         raise Unsupported(sentence, param="/dimensions")
     rows = encoder.encode(body.input)
     count = counted(encoder, body.input)
+    hub.meter.spend(count)
     packed = [_packed(row) if body.encoding_format == "base64" else row.tolist() for row in rows]
     data = [{"object": "embedding", "index": number, "embedding": row} for number, row in enumerate(packed)]
     return {"object": "list", "data": data, "model": served, "usage": {"prompt_tokens": count, "total_tokens": count}}

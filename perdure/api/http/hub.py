@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from fastapi import Request
 
+from ...config import Quota
 from ...errors import ModelNotFound
 from .counting import Counts
 from .feed import Feed
 from .jobs import Job, Jobs
+from .meter import Meter
 from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
 from .turns import Turn, Turns
@@ -36,14 +39,29 @@ class Answers(OrderedDict[str, str]):
 
 
 class Hub:
-    """The runtime it was handed, which it never closes, and the turns and jobs it runs on it."""
+    """One tenant's: the runtime it was handed, which it never closes, and the turns and jobs it runs on it.
 
-    def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
+    `noted` is told of what jobs did (action, ids, outcome).
+    """
+
+    def __init__(
+        self,
+        runtime: RuntimePort,
+        settings: HttpSettings,
+        *,
+        tenant: str,
+        counts: Counts,
+        quota: Callable[[], Quota],
+    ) -> None:
         self.runtime = runtime
         self.settings = settings
+        self.tenant = tenant
         self.turns = Turns(runtime, settings)
         self.jobs = Jobs(self.turns)
-        self.counts = Counts()
+        self.counts = counts
+        self.meter = Meter(runtime, quota)
+        self.turns.admit = self.meter.require_tokens
+        self.noted: Callable[[str, Iterable[str], str], None] = lambda action, ids, outcome: None
         self.feed = Feed()
         self.watcher = Watcher(runtime.repository, self.turns.warm, self.feed)
         self.turns.ended = self._turn_ended
@@ -55,11 +73,16 @@ class Hub:
 
     def _turn_ended(self, turn: Turn) -> None:
         self.counts.turn(turn.clock)
+        receipt = turn.clock.receipt
+        if receipt is not None:
+            self.meter.spend(receipt.prefilled + receipt.generated)
         self.watcher.look()
 
     def _job_ended(self, job: Job) -> None:
         """What it did is told before its end."""
         self.counts.job(job.kind, job.status)
+        self.meter.spend(job.tokens)
+        self.noted(f"job.{job.kind}", [job.id, *job.names], job.status)
         self.watcher.look()
         self.feed.tell(f"job.{job.status}", job.session, job=job.id, kind=job.kind)
 
@@ -97,7 +120,10 @@ class Hub:
         return session
 
 
+HUB = "perdure.hub"
+
+
 async def hub(request: Request) -> Hub:
-    """The hub of the application that a request came to."""
-    found: Hub = request.app.state.hub
+    """The hub of the tenant whom a request is from."""
+    found: Hub = request.scope[HUB]
     return found

@@ -13,6 +13,7 @@ from blake3 import blake3
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .caller import CALLER, Caller
 from .problems import problem
 
 DAY = 24 * 3600.0
@@ -26,6 +27,10 @@ STREAMED = ("/v1/chat/completions", "/v1/responses")
 """Where answers are long streams, and sent again at will."""
 
 NAME = "idempotency-key"
+REPLAYED = "idempotency-replayed"
+
+SECRET = "/v1/keys"
+"""Where answers hold secrets, which are not kept."""
 
 
 @dataclass(slots=True)
@@ -39,7 +44,7 @@ class Answer:
 
 
 class Answers:
-    """The answers of one application by path and key, for a day at most."""
+    """The answers of one application by whose they are, path and key, for a day at most."""
 
     def __init__(self, kept: int = KEPT, now: Callable[[], float] = time.monotonic) -> None:
         self._kept = kept
@@ -77,14 +82,15 @@ class Idempotent:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = Headers(scope=scope).get(NAME) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if not key or scope["path"] in STREAMED:
+        if not key or scope["path"] in STREAMED or scope["path"].startswith(SECRET):
             await self._app(scope, receive, send)
             return
         if len(key) > 255:
             detail = f"The Idempotency-Key has {len(key)} characters; use at most 255."
             await problem(scope["path"], 422, "invalid_parameter", detail, param="/Idempotency-Key")(scope, receive, send)
             return
-        name = (f"{scope['path']}?{scope['query_string'].decode('latin-1')}", key)
+        path = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        name = (f"{whose(scope[CALLER])} {path}", key)
         found = self._answers.claim(name)
         if found is None:
             await self._first(name, scope, receive, send)
@@ -100,6 +106,11 @@ class Idempotent:
             kept = recorder.answer()
         finally:
             self._answers.keep(name, kept)
+
+
+def whose(caller: Caller) -> str:
+    """Whom an answer belongs to."""
+    return caller.tenant if caller.key is None else caller.key.id
 
 
 class _Recorder:
@@ -143,7 +154,7 @@ async def _again(answer: Answer, scope: Scope, receive: Receive, send: Send) -> 
         detail = "This Idempotency-Key belongs to another request; give a new request a key of its own."
         await problem(scope["path"], 422, "idempotency_key_reused", detail)(scope, receive, send)
     else:
-        headers: list[Any] = [*answer.start["headers"], (b"idempotency-replayed", b"true")]
+        headers: list[Any] = [*answer.start["headers"], (REPLAYED.encode(), b"true")]
         await send({**answer.start, "headers": headers})
         await send({"type": "http.response.body", "body": bytes(answer.body)})
 

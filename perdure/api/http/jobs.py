@@ -78,6 +78,11 @@ class Job:
         """ "queued", "running", "completed", "cancelled" or "failed"."""
         return self._status
 
+    @property
+    def tokens(self) -> int:
+        """Those that it read in, where it says so."""
+        return int((self._result or {}).get("tokens", 0))
+
     def run(self, turns: Turns) -> None:
         """The worker thread's part. The session's name must be reserved; it is free again at the end."""
         try:

@@ -12,6 +12,7 @@ from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import named
 from .. import recalling, reports, taught
 from .hub import Hub, hub
+from .mentions import mention
 from .preconditions import IfMatch, matches
 from .problems import ContentChanged, PreconditionFailed
 from .response_log import find
@@ -84,6 +85,7 @@ def search(body: MemorySearch, hub: SharedHub) -> dict[str, Any]:
         threshold=body.threshold,
         explain=body.explain,
     )
+    mention(item.episode.id for item in found)
     return {"object": "list", "query": body.query, "data": [reports.found(item) for item in found]}
 
 

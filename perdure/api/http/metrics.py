@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from .caller import Sender
 from .counting import Counts, Histogram
 from .hub import Hub
 from .running import state_bytes
-from .store import SharedHub, Store
+from .tenants import Tenants
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -23,31 +25,31 @@ TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 
 
 @router.get("/metrics", response_class=Response, responses={200: TEXT})
-def metrics(hub: SharedHub, store: Store) -> Response:
-    """What this process did and holds, for Prometheus; no label names a session."""
+def metrics(request: Request, caller: Sender) -> Response:
+    """What this process did and holds for all tenants, for Prometheus; no label names a session or a tenant."""
+    caller.require_operator()
     from prometheus_client import CollectorRegistry
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(hub, store))
+    registry.register(_Collector(request.app.state.tenants))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Collector:
     """Reads everything when it is asked."""
 
-    def __init__(self, hub: Hub, store: Repository) -> None:
-        self._hub = hub
-        self._store = store
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
 
     def describe(self) -> list[Metric]:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        with self._hub.counts.lock:
-            counted = list(_counted(self._hub.counts))
+        with self._tenants.counts.lock:
+            counted = list(_counted(self._tenants.counts))
         yield from counted
-        yield from _held(self._hub, self._store)
+        yield from _held(self._tenants.hubs)
 
 
 def _counted(counts: Counts) -> Iterator[Metric]:
@@ -61,17 +63,22 @@ def _counted(counts: Counts) -> Iterator[Metric]:
     yield _histogram("token_seconds", "Mean seconds for a further token of an answer.", counts.per_token)
 
 
-def _held(hub: Hub, store: Repository) -> Iterator[Metric]:
-    warm = hub.turns.warm.kept()
-    held = sum(state_bytes(store, kept.head) for kept in warm if kept.head is not None)
-    running = hub.turns.under_way
+def _held(hubs: Sequence[Hub]) -> Iterator[Metric]:
+    stores = [cast("Repository", hub.runtime.repository) for hub in hubs]
+    warm = [(store, kept.head) for hub, store in zip(hubs, stores, strict=True) for kept in hub.turns.warm.kept()]
+    held = sum(state_bytes(store, head) for store, head in warm if head is not None)
+    answering = [min(hub.turns.under_way, hub.settings.workers) for hub in hubs]
+    waiting = [max(0, hub.turns.under_way - hub.settings.workers) for hub in hubs]
     yield _gauge("warm_sessions", "Sessions in memory.", {(): len(warm)})
     yield _gauge("warm_bytes", "Bytes of their working states.", {(): held})
-    yield _gauge("turns_running", "Answers under way, the waiting ones left out.", {(): min(running, hub.settings.workers)})
-    yield _gauge("turns_waiting", "Answers that wait for a worker.", {(): max(0, running - hub.settings.workers)})
-    yield _gauge("jobs_running", "Jobs that have not ended.", {(): hub.jobs.running})
-    yield _gauge("sessions", "Sessions of the store.", {(): len(store.heads())})
-    yield _gauge("store_bytes", "Bytes on disk.", _single(store.disk()), ("kind",))
+    yield _gauge("turns_running", "Answers under way, the waiting ones left out.", {(): sum(answering)})
+    yield _gauge("turns_waiting", "Answers that wait for a worker.", {(): sum(waiting)})
+    yield _gauge("jobs_running", "Jobs that have not ended.", {(): sum(hub.jobs.running for hub in hubs)})
+    yield _gauge("sessions", "Sessions of the stores.", {(): sum(len(store.heads()) for store in stores)})
+    disk: Counter[str] = Counter()
+    for store in stores:
+        disk.update(store.disk())
+    yield _gauge("store_bytes", "Bytes on disk.", _single(disk), ("kind",))
 
 
 def _single(values: Mapping[str, int]) -> dict[tuple[str, ...], int]:

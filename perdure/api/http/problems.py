@@ -75,6 +75,42 @@ class CrossOrigin(PerdureError):
     status = 403
 
 
+class Unauthenticated(PerdureError):
+    """A request without a key that opens; `given`: it brought one."""
+
+    code = "invalid_api_key"
+    status = 401
+
+    def __init__(self, message: str, *, given: bool = False) -> None:
+        super().__init__(message)
+        self.headers = {"WWW-Authenticate": 'Bearer realm="perdure"' + (', error="invalid_token"' if given else "")}
+
+
+class ScopeMissing(PerdureError):
+    """A key that does not reach so far."""
+
+    code = "insufficient_scope"
+    status = 403
+
+
+class FirstKeyElsewhere(PerdureError):
+    """The first key is not made over HTTP."""
+
+    code = "no_keys"
+    status = 403
+
+
+class RateExceeded(PerdureError):
+    """A tenant has used all tokens of this minute; some are free again after `seconds`."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(seconds)}
+
+
 class Unavailable(PerdureError):
     """The server is stopping."""
 
@@ -189,7 +225,16 @@ def on_perdure_error(request: Request, error: Exception) -> JSONResponse:
     found = error_object(error)
     status = error.status if isinstance(error, PerdureError) else 500
     clashes = [reports.clash(each) for each in error.clashes] if isinstance(error, MergeConflict) else []
-    return problem(request.url.path, status, found["code"], found["message"], param=found["param"], conflicts=clashes)
+    headers = getattr(error, "headers", None)
+    return problem(
+        request.url.path,
+        status,
+        found["code"],
+        found["message"],
+        param=found["param"],
+        conflicts=clashes,
+        headers=headers,
+    )
 
 
 def on_validation_error(request: Request, error: Exception) -> JSONResponse:

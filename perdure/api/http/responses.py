@@ -15,6 +15,7 @@ from ...errors import Conflict
 from .chat import EventStream, cancelled_on_disconnect, cancelled_on_error
 from .hub import Hub, hub
 from .live import Live
+from .mentions import mention
 from .problems import Unsupported
 from .response_events import Body
 from .response_log import Stored, events, find, input_items
@@ -131,6 +132,7 @@ def _live(hub: Hub, turn: Turn) -> Live:
     live = Live(note["response"], note, turn, partial(_over, hub))
     if turn.attached.session is not None:
         hub.live[live.name] = live
+        mention([live.name, turn.attached.session])
     return live
 
 

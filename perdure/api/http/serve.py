@@ -16,6 +16,8 @@ from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 
 from ...errors import InvalidInput
+from ...memory.repository import Repository
+from ..access.keyring import Keyring
 from .app import create_app
 from .ports import RuntimePort
 from .settings import HttpSettings
@@ -35,11 +37,11 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then return: answers get a few seconds to end, are cut and committed after that.
 
-    `started` is called with the URL once connections are accepted; port 0 takes a free one. There is no authentication,
-    so an address that other machines reach is refused unless `insecure`; on a loopback address only requests for a
-    loopback Host are answered, so that a web page cannot reach the server through a name of its own.
+    `started` is called with the URL once connections are accepted; port 0 takes a free one. Without keys there is no
+    authentication, so an address that other machines reach is refused then unless `insecure`; on a loopback address only
+    requests for a loopback Host are answered, so that a web page cannot reach the server through a name of its own.
     """
-    settings = guarded(settings or HttpSettings(), host, insecure)
+    settings = guarded(settings or HttpSettings(), host, insecure or keyed(runtime))
     with listen(host, port) as listener:
         app = create_app(runtime, settings=settings)
         server = Server(app, settings.grace_seconds)
@@ -47,20 +49,32 @@ def serve(
         try:
             server.run([listener])
         finally:
-            app.state.hub.close()
+            app.state.tenants.close()
 
 
-def guarded(settings: HttpSettings, host: str, insecure: bool) -> HttpSettings:
+def guarded(settings: HttpSettings, host: str, guarded_otherwise: bool) -> HttpSettings:
     """The settings with the Host names that `host` calls for; raises where others would get in."""
     if is_loopback(host):
         names = tuple(dict.fromkeys((*LOOPBACK_HOSTS, host.lower())))
         return settings if settings.allowed_hosts else replace(settings, allowed_hosts=names)
-    if insecure:
+    if guarded_otherwise:
         return settings
     raise InvalidInput(
-        f"Serving on {host} would let other machines read and change every session, since there is no "
-        "authentication; use 127.0.0.1, or pass insecure if the network is trusted."
+        f"Serving on {host} would let other machines read and change every session, since there is no authentication "
+        "without keys; make one with `perdure keys create`, use 127.0.0.1, or pass --insecure if the network is trusted."
     )
+
+
+def keyed(runtime: RuntimePort) -> bool:
+    """Whether the runtime's store has keys, so that nobody comes in without one."""
+    store = runtime.repository
+    if not isinstance(store, Repository):
+        return False
+    keyring = Keyring(store.path)
+    try:
+        return keyring.keyed
+    finally:
+        keyring.close()
 
 
 def is_loopback(host: str) -> bool:
@@ -102,7 +116,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=grace_seconds + GRACE_AFTER_CANCEL,
             )
         )
-        self._hub = app.state.hub
+        self._tenants = app.state.tenants
         self._grace_seconds = grace_seconds
         self.on_start: Callable[[], None] = lambda: None
 
@@ -113,8 +127,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Cut the answers that outlast the grace period, so that their clients get a proper end."""
-        self._hub.feed.close()
-        timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._hub.cancel)
+        self._tenants.silence()
+        timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._tenants.cancel)
         try:
             await super().shutdown(sockets)
         finally:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from ...errors import InvalidInput
+
+ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class HttpSettings:
     A session that was spoken to and then left alone for `consolidate_idle` seconds is consolidated; None: none is.
 
     Sessions that requests make mount `profiles`, unless they say otherwise.
+
+    Pages of `cors_origins` may read what is answered; without any, only pages of this server may.
     """
 
     body_limit: int = 32 << 20
@@ -33,6 +38,11 @@ class HttpSettings:
     bundle_limit: int = 64 << 30
     consolidate_idle: float | None = None
     profiles: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+
+    def without_profiles(self) -> HttpSettings:
+        """The same for sessions that mount nothing of themselves."""
+        return replace(self, profiles=())
 
     def __post_init__(self) -> None:
         if min(self.body_limit, self.ingest_limit, self.bundle_limit, self.workers) < 1:
@@ -41,3 +51,6 @@ class HttpSettings:
             raise InvalidInput("warm_sessions, grace_seconds and ingest_at_once must be at least 0.")
         if self.consolidate_idle is not None and not 0 <= self.consolidate_idle < float("inf"):
             raise InvalidInput("consolidate_idle must be a number of seconds, at least 0.")
+        for origin in self.cors_origins:
+            if not ORIGIN.fullmatch(origin):
+                raise InvalidInput(f"{origin[:80]!r} is no origin of pages; give one like https://app.example:8443.")

@@ -64,9 +64,10 @@ class Turn:
     what was handed out is committed.
     """
 
-    def __init__(self, seating: Seating, asked: Asked) -> None:
+    def __init__(self, seating: Seating, asked: Asked, admit: Callable[[], None]) -> None:
         self._seating = seating
         self._asked = asked
+        self._admit = admit
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self.attached = Attached()
@@ -99,9 +100,7 @@ class Turn:
             self._tell(error)
 
     def _generate(self) -> Finished:
-        if self._cancelled.is_set():
-            self._seating.abandon()
-            raise Unavailable("The request was cancelled before it began; send it again.")
+        self._require_way()
         with self._seating.taken() as seat:
             self.attached = Attached(seat.name, seat.reconciled, seat.notes, seat.note)
             with self._opened(seat) as stream:
@@ -112,6 +111,17 @@ class Turn:
                 self._pass_on(stream)
                 self._stream = None
             return Finished(stream.text, stream.receipt)
+
+    def _require_way(self) -> None:
+        """Raises where the turn is not to begin after all, its session's name free again."""
+        if self._cancelled.is_set():
+            self._seating.abandon()
+            raise Unavailable("The request was cancelled before it began; send it again.")
+        try:
+            self._admit()
+        except BaseException:
+            self._seating.abandon()
+            raise
 
     def _opened(self, seat: Seat) -> StreamPort:
         asked = self._asked
@@ -141,8 +151,8 @@ class Turn:
 
 
 class Turns:
-    """The worker threads of a server and the turns that are under way. `ended` is told of each that has
-    ended, `spoken` its session."""
+    """The worker threads of a tenant and the turns that are under way. `ended` is told of each that has
+    ended, `spoken` its session. `admit` is asked before each begins, and raises what keeps it from that."""
 
     def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
         self.warm = WarmSessions(runtime, settings.warm_sessions, settings.profiles)
@@ -153,6 +163,7 @@ class Turns:
         self.closing = False
         self.spoken: Callable[[str], None] = lambda name: None
         self.ended: Callable[[Turn], None] = lambda turn: None
+        self.admit: Callable[[], None] = lambda: None
 
     def start(self, body: ChatRequest, target: Target, asked: Asked) -> Turn:
         """Begin a turn of a chat, or raise SessionBusy at once if the session is answering another request."""
@@ -163,7 +174,7 @@ class Turns:
         if self.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
         seating.reserve()
-        turn = Turn(seating, asked)
+        turn = Turn(seating, asked, self.admit)
         with self._lock:
             self._running.add(turn)
         self._workers.submit(self._run, turn)

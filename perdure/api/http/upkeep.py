@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, Response
@@ -74,12 +75,18 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
 
 
 @router.get("/stats")
-def get_stats(store: Store) -> dict[str, Any]:
-    """What the store holds: by tier, once for each session that holds it (`logical`) and as it is stored (`unique`)."""
+def get_stats(hub: SharedHub, store: Store) -> dict[str, Any]:
+    """What the tenant's store holds: by tier, for each session that holds it (`logical`) and as it is stored (`unique`).
+
+    `quota` has what the tenant may have (null: without bound), `tokens_last_minute` what its model has computed.
+    """
     counts, tiers = store.stats(), store.usage()
     logical, unique = (sum(getattr(held, kind) for held in tiers.values()) for kind in ("logical", "unique"))
     return {
         "object": "stats",
+        "tenant": hub.tenant,
+        "quota": asdict(hub.meter.quota()),
+        "tokens_last_minute": hub.meter.tokens,
         "sessions": counts["sessions"],
         "objects": counts["objects"],
         "bytes": {
