@@ -17,6 +17,8 @@
     │   ├── RecipeMismatch                the state was computed by another model, dtype, tokenizer or build
     │   ├── HistoryDiverged               the client's history contradicts the session's
     │   └── MergeConflict                 two branches changed the same memory or record
+    ├── Overloaded                        more is asked for at once than there is room for; later there will be
+    ├── OverBudget                        one conversation alone needs more memory than all may have
     └── StoreError (OSError)              the disk, or what is on it
         ├── StoreFull                     no space left, or the quota is reached
         ├── StoreUnreadable               no permission, not a store, or not a directory
@@ -153,6 +155,24 @@ class MergeConflict(Conflict):
     def __init__(self, message: str, clashes: tuple[Any, ...] = ()) -> None:
         super().__init__(message)
         self.clashes = clashes
+
+
+class Overloaded(PerdureError):
+    """More is asked for at once than there is room for; `retry_after` is about how many seconds later there will be."""
+
+    code = "overloaded"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class OverBudget(PerdureError):
+    """One conversation alone needs more memory than all of them may have."""
+
+    code = "over_budget"
+    status = 507
 
 
 class StoreError(PerdureError, OSError):

@@ -353,6 +353,7 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         *,
         checkpoint_bytes: int | None = None,
         memory: MemoryOptions | None = None,
+        device_bytes: int | None = None,
         progress: object = None,
     ) -> FakeRuntime:
         if isinstance(runtime.fails, LookupError):
@@ -369,6 +370,8 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         consolidate_idle: float | None,
         profiles: tuple[str, ...],
         started: Callable[[str], None],
+        serving: object,
+        told: object,
     ) -> None:
         runtime.served.append((host, port, insecure))
         runtime.profiles.append(profiles)

@@ -67,6 +67,7 @@ def _held(hub: Hub, store: Repository) -> Iterator[Metric]:
     running = hub.turns.under_way
     yield _gauge("warm_sessions", "Sessions in memory.", {(): len(warm)})
     yield _gauge("warm_bytes", "Bytes of their working states.", {(): held})
+    yield _gauge("hot_bytes", "Memory that working states take.", {(): hub.runtime.residence.held})
     yield _gauge("turns_running", "Answers under way, the waiting ones left out.", {(): min(running, hub.settings.workers)})
     yield _gauge("turns_waiting", "Answers that wait for a worker.", {(): max(0, running - hub.settings.workers)})
     yield _gauge("jobs_running", "Jobs that have not ended.", {(): hub.jobs.running})

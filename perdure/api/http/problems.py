@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from ...errors import Conflict, InvalidInput, MergeConflict, PerdureError, StoreError
+from ...errors import Conflict, InvalidInput, MergeConflict, OverBudget, Overloaded, PerdureError, StoreError
 from .. import reports
 
 MEDIA_TYPE = "application/problem+json"
@@ -189,7 +189,15 @@ def on_perdure_error(request: Request, error: Exception) -> JSONResponse:
     found = error_object(error)
     status = error.status if isinstance(error, PerdureError) else 500
     clashes = [reports.clash(each) for each in error.clashes] if isinstance(error, MergeConflict) else []
-    return problem(request.url.path, status, found["code"], found["message"], param=found["param"], conflicts=clashes)
+    return problem(
+        request.url.path,
+        status,
+        found["code"],
+        found["message"],
+        param=found["param"],
+        conflicts=clashes,
+        headers={"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None,
+    )
 
 
 def on_validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -221,7 +229,8 @@ def _error(message: str, status: int, code: str, param: str | None) -> dict[str,
 def _retry_headers(status: int, code: str) -> dict[str, str]:
     if code in RETRYABLE:
         return {"Retry-After": "1"}
-    return {"x-should-retry": "false"} if status == Conflict.status or code in _store_codes() else {}
+    final = status == Conflict.status or code == OverBudget.code or code in _store_codes()
+    return {"x-should-retry": "false"} if final else {}
 
 
 def _store_codes() -> set[str]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...memory.records import Problem
 from .jobs import Cancelled, Chore, Done, Job, Progress
 from .problems import refusals
+from .running import memory_body
 from .sessions import must_exist
 from .sites import OWN_SITE
 from .store import SharedHub, Store
@@ -74,8 +75,11 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
 
 
 @router.get("/stats")
-def get_stats(store: Store) -> dict[str, Any]:
-    """What the store holds: by tier, once for each session that holds it (`logical`) and as it is stored (`unique`)."""
+def get_stats(hub: SharedHub, store: Store) -> dict[str, Any]:
+    """What the store holds: by tier, once for each session that holds it (`logical`) and as it is stored (`unique`).
+
+    And how much `memory` working states take, and may take.
+    """
     counts, tiers = store.stats(), store.usage()
     logical, unique = (sum(getattr(held, kind) for held in tiers.values()) for kind in ("logical", "unique"))
     return {
@@ -91,6 +95,7 @@ def get_stats(store: Store) -> dict[str, Any]:
         },
         "dedup_ratio": round(logical / unique, 3) if unique else 1.0,
         "tiers": {tier: held._asdict() for tier, held in tiers.items()},
+        "memory": memory_body(hub),
     }
 
 
