@@ -233,18 +233,28 @@ class MemoryOptions:
 
 @dataclass(frozen=True, slots=True)
 class PagingOptions:
-    """How much of the device the working states of warm sessions may take together.
+    """How much memory the working states of sessions may take together.
 
-    When there is more of them than `resident_bytes`, those that were used least recently leave the device for the host's
-    memory, and come back to the bit when they are used again. None is four fifths of what a GPU has free once the model is
-    loaded, and no bound on the CPU.
+    When there is more of them on the device than `resident_bytes`, those that were used least recently leave it for the
+    host's memory, and come back to the bit when they are used again. None is four fifths of what a GPU has free once the
+    model is loaded, and no bound on the CPU.
+
+    When there is more of them in memory than `hot_bytes`, on the device and the host, those that were used least recently
+    are dropped, and restored from the store when they are used again; None: no bound. Where those in use leave no room a
+    session waits for `wait_seconds`, and is Overloaded then.
     """
 
     resident_bytes: int | None = None
+    hot_bytes: int | None = None
+    wait_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         if self.resident_bytes is not None and self.resident_bytes < 0:
             raise InvalidInput(f"resident_bytes is {self.resident_bytes}; give 0 (only sessions in use stay) or more.")
+        if self.hot_bytes is not None and self.hot_bytes < 1:
+            raise InvalidInput(f"hot_bytes is {self.hot_bytes}; give at least 1.")
+        if not 0 <= self.wait_seconds < float("inf"):
+            raise InvalidInput(f"wait_seconds is {self.wait_seconds}; give a number of seconds, at least 0.")
 
 
 BACKENDS = ("heavy-hitters", "infini", "none")

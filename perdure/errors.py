@@ -18,6 +18,8 @@
     │   ├── HistoryDiverged               the client's history contradicts the session's
     │   ├── QuotaExceeded                 a tenant has all the sessions or bytes that it may have
     │   └── MergeConflict                 two branches changed the same memory or record
+    ├── Overloaded                        more is asked for at once than there is room for; later there will be
+    ├── OverBudget                        one conversation alone needs more memory than all may have
     └── StoreError (OSError)              the disk, or what is on it
         ├── StoreFull                     no space left
         ├── StoreUnreadable               no permission, not a store, or not a directory
@@ -161,6 +163,24 @@ class MergeConflict(Conflict):
     def __init__(self, message: str, clashes: tuple[Any, ...] = ()) -> None:
         super().__init__(message)
         self.clashes = clashes
+
+
+class Overloaded(PerdureError):
+    """More is asked for at once than there is room for; `retry_after` is about how many seconds later there will be."""
+
+    code = "overloaded"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class OverBudget(PerdureError):
+    """One conversation alone needs more memory than all of them may have."""
+
+    code = "over_budget"
+    status = 507
 
 
 class StoreError(PerdureError, OSError):

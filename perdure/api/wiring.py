@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from ..config import CheckpointOptions, MemoryOptions, Quota
+from ..config import CheckpointOptions, MemoryOptions, PagingOptions, Quota
 from ..places import default_cache, default_store, user
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .access.keyring import Keyring
 
 EMBEDDED_MODEL = "smollm2-135m-instruct"
+
+FEWEST_WORKERS = 4
+"""Requests that a server runs at once at least."""
 
 Progress = Callable[[int, int], None]
 """Called with what is done and the total."""
@@ -76,6 +79,7 @@ def open_runtime(
     *,
     checkpoint_bytes: int | None = None,
     memory: MemoryOptions | None = None,
+    device_bytes: int | None = None,
     progress: Progress | None = None,
 ) -> Runtime:
     """A loaded model over a store, which is made where there is none."""
@@ -83,7 +87,13 @@ def open_runtime(
 
     keep = CheckpointOptions() if checkpoint_bytes is None else CheckpointOptions(budget_bytes=checkpoint_bytes)
     return open_model(
-        model, store_path(named), cache=cache_path(), checkpoints=keep, memory=memory, progress=_within(progress)
+        model,
+        store_path(named),
+        cache=cache_path(),
+        checkpoints=keep,
+        memory=memory,
+        paging=PagingOptions(device_bytes),
+        progress=_within(progress),
     )
 
 
@@ -213,6 +223,18 @@ def _folder_size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
+class Serving(NamedTuple):
+    """How a server shares the machine. None leaves what fits it.
+
+    `hot_bytes` bounds the working states in memory; `workers` requests run at once, and `queue` wait.
+    """
+
+    hot_bytes: int | None = None
+    workers: int | None = None
+    queue: int | None = None
+    keep_alive: float | None = None
+
+
 def serve(
     runtime: Runtime,
     host: str,
@@ -222,14 +244,30 @@ def serve(
     consolidate_idle: float | None,
     profiles: tuple[str, ...],
     cors_origins: tuple[str, ...],
+    serving: Serving,
     started: Callable[[str], None],
+    told: Callable[[str], None] = lambda sentence: None,
 ) -> None:
-    """Answer HTTP requests until the process is told to stop; `started` gets the URL."""
+    """Answer HTTP requests until the process is told to stop; `started` gets the URL, `told` what may run at once."""
+    from . import capacity
     from .http import HttpSettings
     from .http import serve as serve_http
+    from .http.settings import QUEUE
 
     runtime.prepare()
-    settings = HttpSettings(consolidate_idle=consolidate_idle, profiles=profiles, cors_origins=cors_origins)
+    hot = capacity.hot_bytes(runtime.residence.bound) if serving.hot_bytes is None else serving.hot_bytes
+    runtime.keep_within(hot)
+    together = runtime.engine.together
+    settings = HttpSettings(
+        consolidate_idle=consolidate_idle,
+        profiles=profiles,
+        cors_origins=cors_origins,
+        # Twice as many as share a forward, so that the next ones are there when some have ended.
+        workers=serving.workers or max(FEWEST_WORKERS, 2 * together),
+        queue=QUEUE if serving.queue is None else serving.queue,
+        keep_alive=serving.keep_alive,
+    )
+    told(capacity.sentence(settings.workers, settings.queue, together, hot))
     serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)
 
 

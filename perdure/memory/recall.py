@@ -203,9 +203,10 @@ class Library:
         self._selectors.move_to_end(branch.key)
         return self._selectors[branch.key]
 
-    def weights(self, text: str) -> dict[str, float]:
-        """What each word of a text tells here, as a share of what all of them tell."""
-        return self._words.weights(terms(text))
+    def weights(self, text: str, branch: Branch | None = None) -> dict[str, float]:
+        """What each word of a text tells in a branch's memory, as a share of what all of them tell."""
+        with self._lock:
+            return self._words.weights(terms(text), self._selector(branch))
 
     def _candidates(self, query: Query) -> list[Hit]:
         allowed = self._selector(query.branch)
@@ -213,17 +214,19 @@ class Library:
         near = self._vectors.search_all(np.stack([wording.vector for wording in asked]), CANDIDATES, allowed)
         found = [self._words.search(terms(wording.text), CANDIDATES, allowed) for wording in asked]
         ids = np.unique(np.concatenate([*(part.ids for part in near), *(part.ids for part in found)]))
-        scores = np.mean([self._scores(wording, ids) for wording in asked], axis=0)
-        return list(self._hits(asked[0], ids, scores, near[0], found[0]))
+        scores = np.mean([self._scores(wording, ids, allowed) for wording in asked], axis=0)
+        words = self._words.score(terms(asked[0].text), ids, allowed)
+        return list(self._hits(self._vectors.scores(asked[0].vector, ids), words, scores, near[0], found[0]))
 
-    def _scores(self, wording: Wording, ids: Ids) -> NDArray[np.float32]:
-        words = self._words.score(terms(wording.text), ids)
+    def _scores(self, wording: Wording, ids: Ids, allowed: Selector | None) -> NDArray[np.float32]:
+        words = self._words.score(terms(wording.text), ids, allowed)
         found: NDArray[np.float32] = self._vectors.scores(wording.vector, ids) + WORDS_WEIGHT * words.overlap
         return found
 
-    def _hits(self, asked: Wording, ids: Ids, scores: NDArray[np.float32], near: Nearest, found: Found) -> Iterator[Hit]:
-        near_rank, word_rank = _ranks(near.ids), _ranks(found.ids)
-        words, similarities = self._words.score(terms(asked.text), ids), self._vectors.scores(asked.vector, ids)
+    def _hits(
+        self, similarities: NDArray[np.float32], words: Found, scores: NDArray[np.float32], near: Nearest, found: Found
+    ) -> Iterator[Hit]:
+        near_rank, word_rank, ids = _ranks(near.ids), _ranks(found.ids), words.ids
         numbers = zip(ids.tolist(), similarities.tolist(), words.overlap.tolist(), words.scores.tolist(), strict=True)
         for digest, score, (number, similarity, overlap, bm25) in zip(
             self._names.digests(ids), scores.tolist(), numbers, strict=True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..config import CheckpointOptions
+from ..config import BLOCK_TOKENS, CheckpointOptions
 from ..errors import InvalidInput
 from ..memory.checkpoints import TURN
 from ..memory.recipe import Recipe
@@ -29,6 +29,7 @@ from .opening import execution, restored, rewound
 from .pasting import Pastes
 from .records import ModelInfo
 from .restoration import Restoration
+from .sizing import most_bytes
 from .state.base import State
 from .turn import Cost
 from .warm import Warm
@@ -106,10 +107,13 @@ class Checkout:
 
     @property
     def warm(self) -> Warm:
-        """The working state, restored from the store when it is not in memory, on the device when it is."""
-        if self._warm is None:
-            self._warm = self._restored()
+        """The working state, restored from the store when it is not in memory, on the device when it is.
+
+        Raises Overloaded or OverBudget where there is no room for it.
+        """
         self._come_in()
+        if self._warm is None:
+            self._warm = restored(self, self._debt)
         return self._warm
 
     def states(self) -> Iterator[State]:
@@ -120,9 +124,32 @@ class Checkout:
         if alone is not None:
             yield from alone.states()
 
+    @property
+    def stored(self) -> bool:
+        """Whether the store has all that the working state is made of, so that it may be dropped between turns."""
+        return self.name is not None
+
+    @property
+    def loaded_bytes(self) -> int | None:
+        """Bytes of the working state in memory; None while there is none. Only while nobody uses the session."""
+        return None if self._warm is None else sum(state.resident + state.away for state in self.states())
+
+    def drop(self) -> None:
+        """Let go of the working state (called by the residence, while nobody uses it)."""
+        if self._alone is not None:
+            self._alone.close()
+            self._alone = None
+        if self._warm is not None:
+            self._warm.state.release()
+            self._warm = None
+
+    def give_up(self) -> None:
+        """Whoever waits for room for this session waits no longer. Safe from any thread."""
+        self._runtime.residence.give_up(self)
+
     def _come_in(self) -> None:
         if not self._inside:
-            self._runtime.residence.enter(self)
+            self._runtime.residence.enter(self, self.need(0))
             self._inside = True
 
     def rest(self) -> None:
@@ -131,12 +158,25 @@ class Checkout:
             self._inside = False
             self._runtime.residence.leave(self)
 
+    def need(self, more: int) -> int:
+        """Bytes that the working state may take when `more` tokens have been added to the head's."""
+        runtime = self._runtime
+        if not runtime.residence.tracks:
+            return 0
+        budget, adapter = runtime.budget(0), self.engine.adapter
+        need = most_bytes(adapter, self.head.tokens + more, more, budget)
+        if budget is None:
+            return need
+        # Pieces of text that are encoded alone stand behind the system prompt.
+        return need + most_bytes(adapter, budget.sinks + runtime.memory.episode_tokens + BLOCK_TOKENS, 0, None)
+
     # reading
 
     def messages(self) -> list[Message]:
         """The conversation so far, an interrupted answer included once the session has been opened for writing."""
-        if self._warm is not None:
-            return list(self._warm.messages)
+        warm = self._warm
+        if warm is not None:
+            return list(warm.messages)
         return self.repository.messages_of(self.head) if self.head.messages else []
 
     def log(self) -> list[Commit]:
@@ -233,6 +273,8 @@ class Checkout:
         """Take the lease, notice moves by others, restore; returns what a killed process left unfinished."""
         if self.copy.acquire():
             self._cool()
+        # From here on nobody drops the working state.
+        self._come_in()
         tail = self.copy.tail() if self._warm is None else None
         if tail is not None and tail.target is not None:
             self.copy.apply(tail)
@@ -240,18 +282,9 @@ class Checkout:
         self.copy.notes = []
         if self._warm is None:
             self._adopt()
-            self._warm = self._restored()
+            self._runtime.residence.expect(self, self.need(0))
+            self._warm = restored(self, self._debt)
         return None if tail is None else tail.turn
-
-    def _restored(self) -> Warm:
-        self._runtime.residence.make_room(self._size())
-        return restored(self, self._debt)
-
-    def _size(self) -> int:
-        """About how many bytes the head's working state takes."""
-        budget, tokens = self._runtime.budget(0), self.head.tokens
-        tokens = tokens if budget is None else min(tokens, budget.most)
-        return sum(kind.nbytes(tokens) for kind in self.engine.adapter.layers())
 
     def _take_debt(self) -> Cost:
         """The cost of restoring since the last turn, which the next turn's receipt shows."""
@@ -267,9 +300,4 @@ class Checkout:
         """Forget the working state and give its memory back."""
         self._inside = False
         self._runtime.residence.forget(self)
-        if self._alone is not None:
-            self._alone.close()
-            self._alone = None
-        if self._warm is not None:
-            self._warm.state.release()
-            self._warm = None
+        self.drop()

@@ -97,9 +97,9 @@ class Memories:
             self._add(view)
             return self._shelf.explain(Query(question, vector, view.branch, wording), k, threshold)
 
-    def weights(self, text: str) -> dict[str, float]:
-        """What each word of a text tells, as a share of what all of them tell."""
-        return self._shelf.weights(text)
+    def weights(self, view: View, text: str) -> dict[str, float]:
+        """What each word of a text tells within a view, as a share of what all of them tell."""
+        return self._shelf.weights(text, view.branch)
 
     def index(self, view: View) -> None:
         """Take in now what the index lacks of a view; the next search would do so otherwise."""

@@ -89,7 +89,8 @@ def recollect(session: Session, said: Sequence[Message]) -> Recollection | None:
     question = said[-1].content
     try:
         hits = _tired(session, memories.hits(session.view, question, LOOKED_AT, 0.0, before=_before(session, said)))
-        judged = list(_judged(session, hits, memories.weights(question), options.threshold, budget.recall))
+        weights = memories.weights(session.view, question)
+        judged = list(_judged(session, hits, weights, options.threshold, budget.recall))
     except ModelNotFound as error:
         session.notes.append(f"Nothing could be recalled. {error}")
         return None

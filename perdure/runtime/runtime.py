@@ -70,7 +70,10 @@ class Runtime:
         self.gates = Gates(repository)
         self.threads_are_free = threads is None
         self.engine, self.notes = make_engine(loaded, batching=batching)
-        self.residence = Residence(bound(paging or PagingOptions(), self.engine.device))
+        paging = paging or PagingOptions()
+        self.residence = Residence(bound(paging, self.engine.device), patience=paging.wait_seconds)
+        if paging.hot_bytes is not None:
+            self.keep_within(paging.hot_bytes)
         self.recipe = self._recipe(loaded)
         self.layout = {"adapter": self.engine.adapter.identity, "layers": [list(k) for k in self.engine.adapter.layers()]}
         self.author = user()
@@ -89,6 +92,12 @@ class Runtime:
     def calls(self) -> CallFormat | None:
         """How the model calls functions; None where its chat template offers it none."""
         return self.loaded.chat.calls
+
+    def keep_within(self, hot_bytes: int) -> None:
+        """Bound the working states in memory from now on, as PagingOptions.hot_bytes does. Before the first session."""
+        # Buffers are counted from now on, so they must be no larger than they have to be.
+        self.engine.adapter.snug()
+        self.residence.budget = hot_bytes
 
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.
@@ -132,8 +141,12 @@ class Runtime:
                 raise SessionNotFound(f"There is no session {name[:80]!r}. `perdure ls` lists them.")
             self.repository.create(name, self.recipe, model=self.model.name, author=self.author)
         session = Session(self, self.repository.working_copy(name), system=system, as_text=as_text)
-        self._require_system(session, system)
-        session.recover()
+        try:
+            self._require_system(session, system)
+            session.recover()
+        except BaseException:
+            session.close()
+            raise
         self._open.add(session)
         return session
 

@@ -84,8 +84,8 @@ class Session(Checkout):
         `loaded.chat.calls` reads. `note` is kept with the commit, and a recovery keeps it too.
 
         Without `recall` nothing that left the window is put back for this turn, and no fast weights are opened.
-        Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy or RecipeMismatch with
-        nothing changed.
+        Settings that are None come from the runtime. Raises InvalidInput, PromptTooLong, SessionBusy, RecipeMismatch,
+        Overloaded or OverBudget with nothing changed.
         """
         said = _messages(message)
         request = {"tools": [dict(tool) for tool in tools], "note": dict(note or {})}
@@ -116,10 +116,11 @@ class Session(Checkout):
             self.offer(request["tools"])
             made = plan(said)
             settings = replace(settings, max_tokens=min(settings.max_tokens, self._answer_room(made)))
+            self._runtime.residence.expect(self, self._turn_need(made, settings.max_tokens))
             records = made.recall_record(), made.opening_record()
             self.copy.begin_turn(said, made.feed, made.keep, settings_dict(settings), *records, request)
             self._reserve(len(made.feed) + min(settings.max_tokens, 512))
-            self._runtime.residence.make_room()
+            self._runtime.residence.make_room(self)
         except BaseException:
             self.rest()
             self._turn_lock.release()
@@ -130,6 +131,10 @@ class Session(Checkout):
         """How many tokens an answer may have: any number where old ones make room for them."""
         endless = self.budget is not None
         return MANY if endless else self.loaded.info.context_length - made.keep - len(made.feed)
+
+    def _turn_need(self, made: Plan, answer: int) -> int:
+        """Bytes that the working state may take by the end of a turn."""
+        return self.need(max(0, made.keep + len(made.feed) + answer - self.head.tokens))
 
     def _reserve(self, tokens: int) -> None:
         """Make room for the turn at once, as far as the budget goes."""
@@ -284,7 +289,7 @@ class Session(Checkout):
             self.acquire()
         except SessionBusy:
             return
-        self.copy.release()
+        self.release()
 
     def close(self) -> None:
         """Give everything back. The session can be opened again."""

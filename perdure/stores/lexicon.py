@@ -1,13 +1,17 @@
 """Which texts hold a query's words: BM25 over postings in numpy arrays.
 
 A search walks only the postings of the query's rare terms (POSTINGS of them at most) and looks the common ones up for the
-best candidates alone, so that "the" costs nothing. Postings that were added lately wait in a tail that is merged when it
-has grown; those of removed texts go at the next merge, and before the index is written to a file.
+best candidates alone, so that "the" costs nothing. How telling a word is, and how long a text, is judged by the texts that a
+search may return and by no others: what else stands in the index changes no bit of what it gives.
+
+Postings that were added lately wait in a tail that is merged when it has grown; those of removed texts go at the next merge,
+and before the index is written to a file.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -19,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import sealed
-from .slots import GONE, Ids, Selector, Slots
+from .slots import GONE, Ids, Mask, Selector, Slots
 
 MAGIC = b"PDLEXI1\n"
 
@@ -49,6 +53,28 @@ class _Postings(NamedTuple):
     counts: NDArray[np.uint16]
 
 
+class _Scope:
+    """The texts that a search may return: a mask of the index's rows (None: every one), how many they are and how long
+    together. `held` remembers how many of them hold a term.
+    """
+
+    def __init__(self, mask: Mask | None, texts: int, length: int) -> None:
+        self.mask = mask
+        self.texts = texts
+        self.average = max(1.0, length / max(1, texts))
+        self.held: dict[str, int] = {}
+
+    def within(self, postings: _Postings) -> _Postings:
+        if self.mask is None:
+            return postings
+        ours = self.mask[postings.rows]
+        return _Postings(postings.rows[ours], postings.counts[ours])
+
+    def idf(self, held: int) -> float:
+        """How telling a term is that so many of the texts hold."""
+        return float(np.log1p(max(0.0, self.texts - held + 0.5) / (held + 0.5)))
+
+
 class Lexicon:
     """Texts as bags of terms under int64 ids. Every method may be called from any thread."""
 
@@ -60,6 +86,7 @@ class Lexicon:
         self._starts = np.zeros(1, dtype=np.int64)
         self._base = _Postings(np.empty(0, np.uint32), np.empty(0, np.uint16))
         self._clear_tail()
+        self._scopes: weakref.WeakKeyDictionary[Selector, _Scope] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -89,6 +116,7 @@ class Lexicon:
         """Remove texts; ids that are not there do not matter. Returns how many went."""
         with self._lock:
             rows = self._slots.remove(ids)
+            self._scopes.clear()
             self._total -= sum(self._lengths[row] for row in rows.tolist())
             return len(rows)
 
@@ -98,20 +126,22 @@ class Lexicon:
         Texts that hold none of the query's rare terms are not found.
         """
         with self._lock:
-            rows = self._candidates(terms, k, allowed)
-            scores, overlap = self._score(terms, rows)
-            best = np.argsort(-scores, kind="stable")[:k]
+            scope = self._scope(allowed)
+            rows = self._candidates(terms, k, scope)
+            scores, overlap = self._score(terms, rows, scope)
+            best = _best(scores, self._slots.ids[rows], k)
             return Found(self._slots.ids[rows[best]], scores[best], overlap[best])
 
-    def score(self, terms: Collection[str], ids: Ids) -> Found:
-        """The scores of these texts, in this order; 0 where an id is not there."""
+    def score(self, terms: Collection[str], ids: Ids, allowed: Selector | None = None) -> Found:
+        """The scores of these texts, in this order, among those allowed; 0 where an id is not there."""
         with self._lock:
-            return Found(ids, *self._score(terms, self._slots.find(ids)))
+            return Found(ids, *self._score(terms, self._slots.find(ids), self._scope(allowed)))
 
-    def weights(self, terms: Collection[str]) -> dict[str, float]:
-        """What each of these terms tells, as a share of what all of them tell together."""
+    def weights(self, terms: Collection[str], allowed: Selector | None = None) -> dict[str, float]:
+        """What each of these terms tells among the texts allowed, as a share of what all of them tell together."""
         with self._lock:
-            idf = {term: self._idf(len(self._postings(term).rows)) for term in set(terms)}
+            scope = self._scope(allowed)
+            idf = {term: scope.idf(self._held(term, scope)) for term in sorted(set(terms))}
         total = sum(idf.values()) or 1.0
         return {term: value / total for term, value in idf.items()}
 
@@ -144,45 +174,59 @@ class Lexicon:
             self._tail_rows.append(row)
             self._tail_counts.append(min(count, 0xFFFF))
 
-    def _candidates(self, terms: Collection[str], k: int, allowed: Selector | None) -> Ids:
+    def _scope(self, allowed: Selector | None) -> _Scope:
+        """The texts among which a search is made. What is known of them stays true while others come."""
+        if allowed is None:
+            return _Scope(None, len(self), self._total)
+        mask = self._slots.mask(allowed)
+        if self._slots.removed:
+            mask = mask & (self._slots.ids != GONE)
+        known = self._scopes.get(allowed)
+        texts = int(np.count_nonzero(mask))
+        if known is None or known.texts != texts:
+            lengths = np.frombuffer(self._lengths, dtype=np.uint32)
+            known = self._scopes[allowed] = _Scope(mask, texts, int(lengths[mask].sum()))
+        known.mask = mask
+        return known
+
+    def _held(self, term: str, scope: _Scope) -> int:
+        """How many texts of a scope hold a term. Of the whole index removed ones count until the next merge."""
+        if term not in scope.held:
+            scope.held[term] = len(scope.within(self._postings(term)).rows)
+        return scope.held[term]
+
+    def _candidates(self, terms: Collection[str], k: int, scope: _Scope) -> Ids:
         """The most promising rows, judged by the rare terms alone, with room for the common ones to change the order."""
-        held = sorted((self._postings(term) for term in set(terms)), key=lambda postings: len(postings.rows))
         scores = np.zeros(len(self._slots.ids), dtype=np.float32)
         walked = 0
-        for postings in held:
-            walked += len(postings.rows)
+        for held, term in sorted((self._held(term, scope), term) for term in set(terms)):
+            walked += held
             if walked > POSTINGS:
                 break
-            scores[postings.rows] += self._bm25(postings, np.asarray(postings.rows, np.int64))
+            postings = scope.within(self._postings(term))
+            scores[postings.rows] += self._bm25(postings, np.asarray(postings.rows, np.int64), held, scope)
         rows = np.flatnonzero(scores)
         rows = rows[self._slots.ids[rows] != GONE]
-        if allowed is not None:
-            rows = rows[self._slots.mask(allowed)[rows]]
-        wanted = _SPARE * k
-        best = np.argpartition(-scores[rows], wanted)[:wanted] if len(rows) > wanted else np.arange(len(rows))
-        return np.asarray(rows[best], dtype=np.int64)
+        return np.asarray(rows[_best(scores[rows], self._slots.ids[rows], _SPARE * k)], dtype=np.int64)
 
-    def _score(self, terms: Collection[str], rows: Ids) -> tuple[Scores, Scores]:
+    def _score(self, terms: Collection[str], rows: Ids, scope: _Scope) -> tuple[Scores, Scores]:
         scores, overlap, most = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32), 0.0
-        for term in set(terms):
+        # In an order of their own: sums of floats depend on it.
+        for term in sorted(set(terms)):
             postings = self._postings(term)
-            held, counts = _look_up(postings, rows)
-            idf = self._idf(len(postings.rows))
-            scores[held] += self._bm25(_Postings(postings.rows, counts), rows[held])
-            overlap[held] += idf
+            at, counts = _look_up(postings, rows)
+            held = self._held(term, scope)
+            idf = scope.idf(held)
+            scores[at] += self._bm25(_Postings(postings.rows, counts), rows[at], held, scope)
+            overlap[at] += idf
             most += idf
         return scores, overlap / np.float32(most or 1)
 
-    def _idf(self, texts: int) -> float:
-        """How telling a term is that so many texts hold: removed ones count until the next merge."""
-        return float(np.log1p(max(0.0, len(self) - texts + 0.5) / (texts + 0.5)))
-
-    def _bm25(self, postings: _Postings, rows: Ids) -> Scores:
-        average = max(1.0, self._total / max(1, len(self)))
+    def _bm25(self, postings: _Postings, rows: Ids, held: int, scope: _Scope) -> Scores:
         lengths = np.frombuffer(self._lengths, dtype=np.uint32)[rows]
         counts = postings.counts.astype(np.float32)
-        saturated = counts * (K1 + 1) / (counts + K1 * (1 - B + B * lengths / average))
-        return (self._idf(len(postings.rows)) * saturated).astype(np.float32)
+        saturated = counts * (K1 + 1) / (counts + K1 * (1 - B + B * lengths / scope.average))
+        return (scope.idf(held) * saturated).astype(np.float32)
 
     def _postings(self, term: str) -> _Postings:
         number = self._numbers.get(term)
@@ -225,6 +269,17 @@ class Lexicon:
         self._base = _Postings(renumbered[self._base.rows[kept]], self._base.counts[kept])
         self._lengths = array("I", np.array(self._lengths, np.uint32)[alive].tobytes())
         self._slots = Slots(self._slots.ids[alive])
+        self._scopes.clear()
+
+
+def _best(scores: Scores, ids: Ids, k: int) -> Ids:
+    """Where the `k` best scores are, best first; of equal ones those of the smaller ids, whichever came first."""
+    if len(scores) > k > 0:
+        cut = np.partition(scores, len(scores) - k)[len(scores) - k]
+        kept = np.flatnonzero(scores >= cut)
+    else:
+        kept = np.arange(len(scores))
+    return np.asarray(kept[np.lexsort((ids[kept], -scores[kept]))][:k], dtype=np.int64)
 
 
 def _look_up(postings: _Postings, rows: Ids) -> tuple[Ids, NDArray[np.uint16]]:

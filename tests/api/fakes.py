@@ -24,6 +24,7 @@ from perdure.memory.remembering import Entry
 from perdure.runtime.calls import CallFormat
 from perdure.runtime.memories import Match, View
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
+from perdure.runtime.residence import Residence
 from perdure.runtime.session_memory import Added
 from perdure.stores.base import RefLogEntry
 from perdure.testing.encoder import HashedWords
@@ -301,6 +302,12 @@ class FakeSession:
         if self.branch is not None:
             self.branch.head = self.runtime.repository.resolve(rev, self.name)
 
+    @property
+    def loaded_bytes(self) -> int | None:
+        return 0
+
+    def give_up(self) -> None: ...
+
     def acquire(self) -> None: ...
 
     def release(self) -> None:
@@ -328,6 +335,7 @@ class FakeRuntime:
         self.calls: CallFormat | None = None
         self.repository = FakeRepository()
         self.memories = FakeMemories()
+        self.residence = Residence(None)
         self.root = self.repository.commit(None, (), "root", "stop", 0)
         self.answer: Callable[[list[Message]], Iterator[str]] = parrot
         self.sampled: list[dict[str, Any]] = []

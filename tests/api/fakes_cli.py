@@ -354,6 +354,7 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         *,
         checkpoint_bytes: int | None = None,
         memory: MemoryOptions | None = None,
+        device_bytes: int | None = None,
         progress: object = None,
     ) -> FakeRuntime:
         if isinstance(runtime.fails, LookupError):
@@ -371,6 +372,8 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         profiles: tuple[str, ...],
         cors_origins: tuple[str, ...],
         started: Callable[[str], None],
+        serving: object,
+        told: object,
     ) -> None:
         runtime.served.append((host, port, insecure))
         runtime.profiles.append(profiles)

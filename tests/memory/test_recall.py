@@ -173,3 +173,24 @@ def test_the_background_is_the_mean_of_ranks_6_to_15() -> None:
     assert recall.background([*near, *others[:5]]) == pytest.approx(0.21)
     assert recall.background(near) == 0.0
     assert recall.background([*near, *[0.49] * 40]) == pytest.approx(0.049)
+
+
+def test_what_others_remember_changes_no_bit() -> None:
+    """A branch's hits, with all their numbers, are those that it has alone."""
+    draw = np.random.default_rng(3)
+    words = ["tea", "locker", "coffee", "the", "a", "harbour", "seven", "violin"]
+
+    def episodes(count: int, whose: str) -> list[tuple[bytes, Episode]]:
+        texts = [f"{whose} {number} " + " ".join(draw.choice(words, 6)) for number in range(count)]
+        vectors = draw.standard_normal((count, DIM)).astype(np.float32)
+        return [entry(text, each / np.float32(np.linalg.norm(each))) for text, each in zip(texts, vectors, strict=True)]
+
+    ours, theirs = episodes(60, "ours"), episodes(200, "theirs")
+    query = Query("the tea in the locker", direction(1, 0.5), Branch("ours", ids_of(digest for digest, _ in ours)))
+    alone, among = Library(ENCODER, DIM), Library(ENCODER, DIM)
+    alone.sync(ours)
+    among.sync([*theirs[:100], *reversed(ours), *theirs[100:]])
+    assert among.explain(query, 5) == alone.explain(query, 5)
+    assert among.weights(query.text, query.branch) == alone.weights(query.text, query.branch)
+    among.retain(digest for digest, _ in (*ours, *theirs[:50]))
+    assert among.explain(query, 5) == alone.explain(query, 5)

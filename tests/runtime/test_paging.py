@@ -261,8 +261,12 @@ def test_without_a_bound_nobody_leaves(rooms: list[Room]) -> None:
 
 def test_without_a_bound_nobody_is_kept_alive() -> None:
     class Gone:
+        stored = True
+
         def states(self) -> Sequence[State]:
             return []
+
+        def drop(self) -> None: ...
 
     residence, tenant = Residence(None), Gone()
     seen = weakref.ref(tenant)

@@ -143,3 +143,28 @@ def test_the_empty_lexicon(tmp_path: Path) -> None:
         empty.add(np.array([4, 5, 5]), [["b"], ["c"], ["d"]])
         assert empty.search(["a"], 3).ids.tolist() == [4]
         assert len(empty.search(["b", "d"], 3).ids) == 0
+
+
+def test_what_else_is_there_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts that a search may not return neither weigh words nor take places, whenever they came or went."""
+    monkeypatch.setattr(lexicon, "POSTINGS", 60)
+    ours, others = random_texts(120), random_texts(400, seed=1)
+    allowed = Selector(np.array(sorted(ours)))
+    alone, among, later = make(ours), make(others), make(ours)
+    among.add(np.array(list(reversed(ours))), list(reversed(ours.values())))
+    query = ["w1", "w2", "w3", "w29", "nowhere"]
+    wanted = alone.search(query, 10)
+    for step in ("before", "added", "removed", "merged"):
+        if step == "added":
+            later.add(np.array(list(others)), others.values())
+        if step == "removed":
+            for made in (among, later):
+                made.remove(np.array([number for number in others if number % 2 and number not in ours]))
+        if step == "merged":
+            among._merge()
+        for made in (among, later):
+            found = made.search(query, 10, allowed)
+            assert found.ids.tolist() == wanted.ids.tolist()
+            assert found.scores.tobytes() == wanted.scores.tobytes()
+            assert found.overlap.tobytes() == wanted.overlap.tobytes()
+            assert made.weights(query, allowed) == alone.weights(query)

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def running(
-    model: str, store: Path | None, *, checkpoint_bytes: int | None = None, memory: MemoryOptions | None = None
-) -> Iterator[Runtime]:
+def running(model: str, store: Path | None, **options: Any) -> Iterator[Runtime]:
     """A loaded model over the store, and what opening it had to mend on stderr."""
     with Step(f"loading {model}") as progress:
-        runtime = wiring.open_runtime(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, progress=progress)
+        runtime = wiring.open_runtime(model, store, progress=progress, **options)
     with runtime:
         for note in [*runtime.repository.notes, *runtime.notes]:
             say(note)
@@ -114,6 +112,52 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    hot_bytes: Annotated[
+        int | None,
+        typer.Option(
+            "--hot-bytes",
+            metavar="BYTES",
+            min=1,
+            envvar="PERDURE_HOT_BYTES",
+            show_default=False,
+            help="Most memory for the working states of all sessions; without it half of what is free.",
+        ),
+    ] = None,
+    device_bytes: Annotated[
+        int | None,
+        typer.Option(
+            "--device-bytes",
+            metavar="BYTES",
+            min=0,
+            envvar="PERDURE_DEVICE_BYTES",
+            show_default=False,
+            help="Most of that on a GPU, when nobody uses it; without it four fifths of what the GPU has free.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=256,
+            show_default=False,
+            help="Requests that are answered at once; without it twice as many as share a forward.",
+        ),
+    ] = None,
+    queue: Annotated[
+        int | None,
+        typer.Option("--queue", min=0, show_default=False, help="Requests that may wait for that; without it 256."),
+    ] = None,
+    keep_alive: Annotated[
+        float | None,
+        typer.Option(
+            "--keep-alive",
+            metavar="SECONDS",
+            min=0,
+            show_default=False,
+            help="How long a session stays in memory after an answer; without it until others need the room.",
+        ),
+    ] = None,
     model: Model = EMBEDDED_MODEL,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
@@ -123,7 +167,8 @@ def serve(
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
     profiles = tuple(dict.fromkeys(profile or ()))
     require_profiles(store, None, profiles)
-    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
+    options = {"checkpoint_bytes": checkpoint_bytes, "memory": memory, "device_bytes": device_bytes}
+    with running(model, store, **options) as runtime:
         tell_foreign(runtime, profiles)
         wiring.serve(
             runtime,
@@ -133,7 +178,9 @@ def serve(
             consolidate_idle=consolidate_idle,
             profiles=profiles,
             cors_origins=tuple(cors_origin or ()),
+            serving=wiring.Serving(hot_bytes, workers, queue, keep_alive),
             started=lambda url: say(f"{model} answers at {url}/v1"),
+            told=say,
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -44,6 +46,24 @@ def _texts(value: Any) -> Any:
 
 
 Stops = Annotated[Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)], Field(max_length=16)]
+
+
+def _seconds(value: Any) -> Any:
+    """Seconds, or a duration as Go writes it: "90s", "1h30m". Below 0 means for ever."""
+    if isinstance(value, str) and (found := DURATION.fullmatch(value.strip())):
+        sign = -1 if found["sign"] else 1
+        value = sign * sum(float(number) * UNITS[unit] for number, unit in DURATION_PART.findall(value))
+    if isinstance(value, str | bool):
+        raise invalid('keep_alive is a number of seconds or a duration such as "5m"; below 0 means for ever.')
+    return math.inf if isinstance(value, int | float) and value < 0 else value
+
+
+UNITS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|)")
+DURATION = re.compile(rf"(?P<sign>-?)(?:(?:{DURATION_PART.pattern.replace('|)', ')')})+|[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)")
+
+KeepAlive = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_seconds)]
+"""For how many seconds a session stays in memory after an answer, as Ollama's clients say it."""
 
 
 Harmless = Callable[[Any], bool]

@@ -53,7 +53,8 @@ class Meter:
             return
         wait = self._wait(most)
         if wait > 0:
-            raise RateExceeded(f"{most} tokens a minute are allowed here, and they are spent; try again later.", wait)
+            sentence = f"{most} tokens a minute are allowed here, and they are spent; try again later."
+            raise RateExceeded(sentence, retry_after=wait)
 
     def require_bytes(self) -> None:
         """Raises QuotaExceeded where the sessions hold all that they may. Reads the store."""

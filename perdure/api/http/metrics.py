@@ -71,6 +71,8 @@ def _held(hubs: Sequence[Hub]) -> Iterator[Metric]:
     waiting = [max(0, hub.turns.under_way - hub.settings.workers) for hub in hubs]
     yield _gauge("warm_sessions", "Sessions in memory.", {(): len(warm)})
     yield _gauge("warm_bytes", "Bytes of their working states.", {(): held})
+    residences = {id(hub.runtime.residence): hub.runtime.residence for hub in hubs}
+    yield _gauge("hot_bytes", "Memory that working states take.", {(): sum(each.held for each in residences.values())})
     yield _gauge("turns_running", "Answers under way, the waiting ones left out.", {(): sum(answering)})
     yield _gauge("turns_waiting", "Answers that wait for a worker.", {(): sum(waiting)})
     yield _gauge("jobs_running", "Jobs that have not ended.", {(): sum(hub.jobs.running for hub in hubs)})

@@ -79,6 +79,14 @@ class SessionPort(Protocol):
     @property
     def memory(self) -> MemoryPort: ...
 
+    @property
+    def loaded_bytes(self) -> int | None:
+        """Bytes of the working state in memory; None while there is none. Only while nobody uses the session."""
+        ...
+
+    def give_up(self) -> None:
+        """Whoever waits for room for this session waits no longer. Safe from any thread."""
+
     def stream(
         self,
         message: Sequence[Message],
@@ -142,6 +150,19 @@ class Meaning(Searched, Protocol):
     def encoder(self) -> SentenceEncoder: ...
 
 
+class MemoryInUse(Protocol):
+    """What bounds the working states of all sessions together, in bytes; a `budget` of None: nothing does."""
+
+    @property
+    def budget(self) -> int | None: ...
+
+    @property
+    def held(self) -> int: ...
+
+    @property
+    def in_use(self) -> int: ...
+
+
 class RuntimePort(Protocol):
     """A model and a store. Different sessions may be used from different threads at once."""
 
@@ -156,6 +177,9 @@ class RuntimePort(Protocol):
 
     @property
     def memories(self) -> Meaning: ...
+
+    @property
+    def residence(self) -> MemoryInUse: ...
 
     def session(self, name: str, *, create: bool = True) -> SessionPort: ...
 

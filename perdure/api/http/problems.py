@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from ...errors import Conflict, InvalidInput, MergeConflict, PerdureError, StoreError
+from ...errors import Conflict, InvalidInput, MergeConflict, OverBudget, Overloaded, PerdureError, StoreError
 from .. import reports
 
 MEDIA_TYPE = "application/problem+json"
@@ -100,15 +100,10 @@ class FirstKeyElsewhere(PerdureError):
     status = 403
 
 
-class RateExceeded(PerdureError):
-    """A tenant has used all tokens of this minute; some are free again after `seconds`."""
+class RateExceeded(Overloaded):
+    """A tenant has used all tokens of this minute; `retry_after` seconds later some are free again."""
 
     code = "rate_limit_exceeded"
-    status = 429
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(message)
-        self.headers = {"Retry-After": str(seconds)}
 
 
 class Unavailable(PerdureError):
@@ -225,7 +220,7 @@ def on_perdure_error(request: Request, error: Exception) -> JSONResponse:
     found = error_object(error)
     status = error.status if isinstance(error, PerdureError) else 500
     clashes = [reports.clash(each) for each in error.clashes] if isinstance(error, MergeConflict) else []
-    headers = getattr(error, "headers", None)
+    later = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None
     return problem(
         request.url.path,
         status,
@@ -233,7 +228,7 @@ def on_perdure_error(request: Request, error: Exception) -> JSONResponse:
         found["message"],
         param=found["param"],
         conflicts=clashes,
-        headers=headers,
+        headers=later or getattr(error, "headers", None),
     )
 
 
@@ -266,7 +261,8 @@ def _error(message: str, status: int, code: str, param: str | None) -> dict[str,
 def _retry_headers(status: int, code: str) -> dict[str, str]:
     if code in RETRYABLE:
         return {"Retry-After": "1"}
-    return {"x-should-retry": "false"} if status == Conflict.status or code in _store_codes() else {}
+    final = status == Conflict.status or code == OverBudget.code or code in _store_codes()
+    return {"x-should-retry": "false"} if final else {}
 
 
 def _store_codes() -> set[str]:

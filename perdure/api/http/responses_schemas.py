@@ -12,7 +12,19 @@ from ...memory.records import Message
 from ...runtime.calls import CallFormat
 from ...runtime.grammar import JSON_OBJECT
 from .calling import Asked, Choice, Function, Named, NamedFunction, Offering, OnlyFunctions, Tool, asked
-from .fields import Drawing, Harmless, Text, Tolerant, absent, invalid, one_of, refuse, require_known, schema_grammar
+from .fields import (
+    Drawing,
+    Harmless,
+    KeepAlive,
+    Text,
+    Tolerant,
+    absent,
+    invalid,
+    one_of,
+    refuse,
+    require_known,
+    schema_grammar,
+)
 from .schemas import ChatMessage, MemoryOptions, identifier
 
 REFUSED: Mapping[str, tuple[Harmless, str]] = {
@@ -78,6 +90,7 @@ class ResponseRequest(Drawing):
 
     model: Text | None = None
     input: Annotated[list[ChatMessage], BeforeValidator(_messages)] = Field(min_length=1)
+    keep_alive: KeepAlive = None
     instructions: Text | None = None
     previous_response_id: Text | None = None
     conversation: Annotated[Text | None, BeforeValidator(identifier)] = None

@@ -26,6 +26,7 @@ def list_running(hub: SharedHub, store: Store) -> dict[str, Any]:
         "object": "list",
         "model": hub.runtime.model.name,
         "capacity": hub.settings.warm_sessions,
+        "memory": memory_body(hub),
         "data": [running_body(hub, store, kept) for kept in hub.turns.warm.kept()],
     }
 
@@ -50,17 +51,25 @@ def unload_session(name: str, hub: SharedHub, store: Store) -> dict[str, Any]:
 
 
 def running_body(hub: Hub, store: Repository, kept: Kept) -> dict[str, Any]:
-    """A session in memory; `expires_at` is null, since none goes by itself."""
+    """A session in memory; `expires_at` is null for one that stays while there is room."""
     return {
         "id": kept.name,
         "object": "session.running",
         "model": hub.runtime.model.name,
         "status": "busy" if kept.busy else "warm" if kept.since is not None else "cold",
         "since": None if kept.since is None else int(kept.since),
-        "expires_at": None,
+        "expires_at": None if kept.expires is None else int(kept.expires),
         "tokens": None if kept.head is None else kept.head.tokens,
         "bytes": None if kept.head is None else state_bytes(store, kept.head),
+        "memory_bytes": kept.bytes,
     }
+
+
+def memory_body(hub: Hub) -> dict[str, Any]:
+    """What working states may take together (`budget`; null: any amount), what this tenant's take, and what is in use."""
+    kept = hub.turns.warm.kept()
+    held, in_use = (sum(each.bytes or 0 for each in some) for some in (kept, [each for each in kept if each.busy]))
+    return {"budget": hub.runtime.residence.budget, "held": held, "in_use": in_use}
 
 
 def state_bytes(store: Repository, head: Commit) -> int:

@@ -15,6 +15,7 @@ from .calling import Asked, Offering, ToolCall, asked, written
 from .fields import (
     Drawing,
     Harmless,
+    KeepAlive,
     ResponseFormat,
     Text,
     Tolerant,
@@ -43,7 +44,6 @@ MEMORY_HARMLESS: Mapping[str, Harmless] = {
     "commit": one_of(True),
     "learn": one_of(False),
     "trace": one_of(False),
-    "keep_alive": lambda _: True,
 }
 
 
@@ -103,6 +103,7 @@ class MemoryOptions(Tolerant):
     mounts: Annotated[list[Text] | None, Field(max_length=100)] = None
     input: InputMode = "auto"
     on_divergence: OnDivergence | None = None
+    keep_alive: KeepAlive = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -128,6 +129,7 @@ class ChatRequest(Drawing, Offering):
     response_format: ResponseFormat | None = None
     conversation: Annotated[Text | None, BeforeValidator(identifier)] = None
     memory: MemoryOptions | None = None
+    keep_alive: KeepAlive = None
 
     @field_validator("messages")
     @classmethod

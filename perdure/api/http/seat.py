@@ -46,6 +46,9 @@ class Conversing(Protocol):
     @property
     def options(self) -> MemoryOptions: ...
 
+    @property
+    def keep_alive(self) -> float | None: ...
+
     def records(self, form: CallFormat | None) -> list[Message]: ...
 
 
@@ -78,6 +81,7 @@ class Seating:
         self._warm = warm
         self._incoming = [] if body is None else body.records(runtime.calls)
         self._options = MemoryOptions() if body is None else body.options
+        self._keep_alive = None if body is None else body.keep_alive
         self._target = target
         self._name = target.name
         self._held: SessionPort | None = None
@@ -100,9 +104,16 @@ class Seating:
                 self._held.close()
             raise
         if self._name is not None:
-            self._warm.give_back(self._name, seat.session)
+            keep = self._options.keep_alive if self._keep_alive is None else self._keep_alive
+            self._warm.give_back(self._name, seat.session, keep)
         else:
             seat.session.close()
+
+    def give_up(self) -> None:
+        """Wait no longer for memory for the session. Safe from any thread."""
+        held = self._held
+        if held is not None:
+            held.give_up()
 
     def abandon(self) -> None:
         """Free the target's name without having taken the seat."""

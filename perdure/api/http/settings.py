@@ -9,10 +9,15 @@ from ...errors import InvalidInput
 
 ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
 
+QUEUE = 256
+"""Requests that may wait for a worker."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """`workers` requests run at once, `warm_sessions` stay in memory between requests.
+    """`workers` requests run at once and `queue` wait for that; more are refused. At most `warm_sessions` stay open
+    between requests, as far as the runtime's memory budget lets them; `keep_alive` is for how many seconds (None: until
+    others need the room).
 
     `alias_headers` name a session like X-Session-ID does, for clients that resend their whole history. `allowed_hosts`
     are the Host names that are answered; empty answers all. A stopping server gives its answers `grace_seconds`.
@@ -29,7 +34,9 @@ class HttpSettings:
 
     body_limit: int = 32 << 20
     workers: int = 16
-    warm_sessions: int = 8
+    queue: int = QUEUE
+    warm_sessions: int = 1024
+    keep_alive: float | None = None
     alias_headers: tuple[str, ...] = ("X-OpenWebUI-Chat-Id", "ChatUI-Conversation-ID")
     allowed_hosts: tuple[str, ...] = ()
     grace_seconds: int = 5
@@ -47,8 +54,10 @@ class HttpSettings:
     def __post_init__(self) -> None:
         if min(self.body_limit, self.ingest_limit, self.bundle_limit, self.workers) < 1:
             raise InvalidInput("body_limit, ingest_limit, bundle_limit and workers must be at least 1.")
-        if min(self.warm_sessions, self.grace_seconds, self.ingest_at_once) < 0:
-            raise InvalidInput("warm_sessions, grace_seconds and ingest_at_once must be at least 0.")
+        if min(self.queue, self.warm_sessions, self.grace_seconds, self.ingest_at_once) < 0:
+            raise InvalidInput("queue, warm_sessions, grace_seconds and ingest_at_once must be at least 0.")
+        if self.keep_alive is not None and not 0 <= self.keep_alive < float("inf"):
+            raise InvalidInput("keep_alive must be a number of seconds, at least 0.")
         if self.consolidate_idle is not None and not 0 <= self.consolidate_idle < float("inf"):
             raise InvalidInput("consolidate_idle must be a number of seconds, at least 0.")
         for origin in self.cors_origins:

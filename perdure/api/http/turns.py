@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ...errors import Overloaded
 from ...runtime.calls import Call, Part
 from ...runtime.records import Receipt, Score
 from .calling import Asked, parts
@@ -19,6 +22,9 @@ from .schemas import ChatRequest
 from .seat import Seat, Seating, Target
 from .settings import HttpSettings
 from .warm import WarmSessions
+
+LASTING_S = 1.0
+"""How long turns last before anything is known of that; each one that ends counts an eighth."""
 
 
 class Attached(NamedTuple):
@@ -74,6 +80,7 @@ class Turn:
         self.clock = Clock()
         self._cancelled = threading.Event()
         self._stream: StreamPort | None = None
+        self.work: Future[None] | None = None
 
     async def begun(self) -> None:
         """Wait until the turn has a place; refusals are raised here. Before the first `next`, if at all."""
@@ -88,9 +95,14 @@ class Turn:
 
     def cancel(self) -> None:
         self._cancelled.set()
+        if self.work is not None and self.work.cancel():
+            # No worker will take it up: its session is free for others at once.
+            self.run()
+            return
         stream = self._stream
         if stream is not None:
             stream.cancel()
+        self._seating.give_up()
 
     def run(self) -> None:
         """The worker thread's part."""
@@ -151,12 +163,14 @@ class Turn:
 
 
 class Turns:
-    """The worker threads of a tenant and the turns that are under way. `ended` is told of each that has
-    ended, `spoken` its session. `admit` is asked before each begins, and raises what keeps it from that."""
+    """The worker threads of a tenant and the turns that are under way, of which a bounded number wait. `ended` is told of
+    each that has ended, `spoken` its session. `admit` is asked before each begins, and raises what keeps it from that."""
 
     def __init__(self, runtime: RuntimePort, settings: HttpSettings) -> None:
-        self.warm = WarmSessions(runtime, settings.warm_sessions, settings.profiles)
+        self.warm = WarmSessions(runtime, settings.warm_sessions, settings.profiles, settings.keep_alive)
         self._runtime = runtime
+        self._threads, self._most = settings.workers, settings.workers + settings.queue
+        self._lasting = LASTING_S
         self._workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="perdure-turn")
         self._running: set[Turn] = set()
         self._lock = threading.Lock()
@@ -170,14 +184,19 @@ class Turns:
         return self.begin(Seating(self._runtime, self.warm, body, target), asked)
 
     def begin(self, seating: Seating, asked: Asked) -> Turn:
-        """Begin a turn, or raise SessionBusy at once if its session is answering another request."""
+        """The same of any request. Raises Overloaded at once if too many wait already."""
         if self.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
-        seating.reserve()
         turn = Turn(seating, asked, self.admit)
         with self._lock:
+            waiting = len(self._running) - self._threads
+            if len(self._running) >= self._most:
+                seconds = math.ceil(self._lasting * (waiting + 1) / self._threads)
+                raise Overloaded(f"{waiting} requests wait already; try again in a moment.", retry_after=max(1, seconds))
+            seating.reserve()
             self._running.add(turn)
-        self._workers.submit(self._run, turn)
+        turn.work = self._workers.submit(self._run, turn)
+        turn.work.add_done_callback(lambda _: self._forget(turn))
         return turn
 
     def cancel(self) -> None:
@@ -232,11 +251,16 @@ class Turns:
             self.warm.discard(name)
 
     def _run(self, turn: Turn) -> None:
+        began = time.monotonic()
         try:
             turn.run()
         finally:
-            with self._lock:
-                self._running.discard(turn)
+            self._lasting += (time.monotonic() - began - self._lasting) / 8
+            self._forget(turn)
             self.ended(turn)
             if turn.attached.session is not None:
                 self.spoken(turn.attached.session)
+
+    def _forget(self, turn: Turn) -> None:
+        with self._lock:
+            self._running.discard(turn)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...memory.records import Problem
 from .jobs import Cancelled, Chore, Done, Job, Progress
 from .problems import refusals
+from .running import memory_body
 from .sessions import must_exist
 from .sites import OWN_SITE
 from .store import SharedHub, Store
@@ -78,7 +79,8 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
 def get_stats(hub: SharedHub, store: Store) -> dict[str, Any]:
     """What the tenant's store holds: by tier, for each session that holds it (`logical`) and as it is stored (`unique`).
 
-    `quota` has what the tenant may have (null: without bound), `tokens_last_minute` what its model has computed.
+    `memory` is what working states take, and may take; `quota` what the tenant may have (null: without bound),
+    `tokens_last_minute` what its model has computed.
     """
     counts, tiers = store.stats(), store.usage()
     logical, unique = (sum(getattr(held, kind) for held in tiers.values()) for kind in ("logical", "unique"))
@@ -98,6 +100,7 @@ def get_stats(hub: SharedHub, store: Store) -> dict[str, Any]:
         },
         "dedup_ratio": round(logical / unique, 3) if unique else 1.0,
         "tiers": {tier: held._asdict() for tier, held in tiers.items()},
+        "memory": memory_body(hub),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -16,28 +17,43 @@ from .ports import RuntimePort, SessionPort
 
 
 class Kept(NamedTuple):
-    """A session in memory `since` a time (None: it is not); one that is `busy` is in use, and its head may be moving."""
+    """A session in memory `since` a time (None: it is not) and until it `expires` (None: while there is room).
+
+    One that is `busy` is in use: its head and size may be changing.
+    """
 
     name: str
     since: float | None
     busy: bool
     head: Commit | None
+    expires: float | None = None
+    bytes: int | None = None
+
+
+class _Warm(NamedTuple):
+    session: SessionPort
+    expires: float | None
 
 
 class WarmSessions:
-    """Hands each session to one request at a time and keeps the last few open, their KV in memory.
+    """Hands each session to one request at a time and keeps the others open, their KV in memory.
 
-    A name is reserved before its session is opened and freed by `give_back` or `discard`. Only the holder of a
-    reservation may open, use or drop the session of that name. New sessions mount `profiles` unless they are told otherwise.
+    Those whose state the runtime has dropped for others are closed, as are those whose time is over and the coldest of
+    more than `capacity`. A name is reserved before its session is opened and freed by `give_back` or `discard`. Only the
+    holder of a reservation may open, use or drop the session of that name. New sessions mount `profiles` unless they are
+    told otherwise; `keep_alive` is for how many seconds a session stays of which nothing else is asked (None: no limit).
     """
 
-    def __init__(self, runtime: RuntimePort, capacity: int, profiles: Sequence[str] = ()) -> None:
+    def __init__(
+        self, runtime: RuntimePort, capacity: int, profiles: Sequence[str] = (), keep_alive: float | None = None
+    ) -> None:
         self._runtime = runtime
         self._capacity = capacity
         self._profiles = profiles
+        self._keep_alive = keep_alive
         self._lock = threading.Lock()
         self._reserved: set[str] = set()
-        self._warm: OrderedDict[str, SessionPort] = OrderedDict()
+        self._warm: OrderedDict[str, _Warm] = OrderedDict()
         self._since: dict[str, float] = {}
 
     def reserve(self, name: str) -> None:
@@ -50,11 +66,11 @@ class WarmSessions:
     def open(self, name: str, *, create: bool, mounts: Sequence[str] | None = None) -> SessionPort:
         """The session of a reserved name: the warm one if it still exists in the store, else opened or made."""
         with self._lock:
-            session = self._warm.pop(name, None)
-        if session is not None:
+            warm = self._warm.pop(name, None)
+        if warm is not None:
             if self._runtime.repository.exists(name):
-                return session
-            session.close()
+                return warm.session
+            warm.session.close()
         if self._runtime.repository.exists(checked(name) if create else name):
             return self._runtime.session(name, create=create)
         if not create:
@@ -73,30 +89,41 @@ class WarmSessions:
             raise
         return session
 
-    def give_back(self, name: str, session: SessionPort) -> None:
-        """Release the writer lease, keep the session warm and free the name; the coldest ones are closed."""
+    def give_back(self, name: str, session: SessionPort, keep_alive: float | None = None) -> None:
+        """Release the writer lease, keep the session warm for `keep_alive` seconds (None: as usual) and free the name."""
         try:
             session.release()
         except BaseException:
             self.discard(name, session)
             raise
+        seconds = self._keep_alive if keep_alive is None else keep_alive
+        now = time.time()
         with self._lock:
-            self._warm[name] = session
-            self._since.setdefault(name, time.time())
+            self._warm[name] = _Warm(session, None if seconds is None or seconds == math.inf else now + seconds)
+            self._since.setdefault(name, now)
             self._reserved.discard(name)
-            coldest = [self._warm.popitem(last=False) for _ in range(len(self._warm) - self._capacity)]
-            for gone, _ in coldest:
-                del self._since[gone]
-        for _, each in coldest:
-            each.close()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Close what is not to stay: what was dropped from memory or was there long enough, and the coldest of too many."""
+        now = time.time()
+        with self._lock:
+            gone = [name for name, warm in self._warm.items() if _over(warm, now)]
+            more = max(0, len(self._warm) - len(gone) - self._capacity)
+            gone += [name for name in self._warm if name not in gone][:more]
+            closed = [self._warm.pop(name).session for name in gone]
+            for name in gone:
+                del self._since[name]
+        for session in closed:
+            session.close()
 
     def cool(self, name: str) -> None:
         """Close the session of a reserved name if it is warm."""
         with self._lock:
-            session = self._warm.pop(name, None)
+            warm = self._warm.pop(name, None)
             self._since.pop(name, None)
-        if session is not None:
-            session.close()
+        if warm is not None:
+            warm.session.close()
 
     def discard(self, name: str, session: SessionPort | None = None) -> None:
         """Close the session that was opened under a reserved name, if it was, and free the name."""
@@ -111,8 +138,12 @@ class WarmSessions:
 
     def kept(self) -> list[Kept]:
         """The sessions in memory, the coldest first, those in use last."""
+        self.sweep()
         with self._lock:
-            warm = [Kept(name, self._since[name], False, session.head) for name, session in self._warm.items()]
+            warm = [
+                Kept(name, self._since[name], False, each.session.head, each.expires, each.session.loaded_bytes)
+                for name, each in self._warm.items()
+            ]
             busy = self._reserved - self._warm.keys()
             return warm + [Kept(name, self._since.get(name), True, None) for name in sorted(busy)]
 
@@ -124,8 +155,12 @@ class WarmSessions:
     def close(self) -> None:
         """Close every warm session."""
         with self._lock:
-            sessions = list(self._warm.values())
+            sessions = [warm.session for warm in self._warm.values()]
             self._warm.clear()
             self._since.clear()
         for session in sessions:
             session.close()
+
+
+def _over(warm: _Warm, now: float) -> bool:
+    return warm.session.loaded_bytes is None or (warm.expires is not None and warm.expires <= now)

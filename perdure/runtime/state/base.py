@@ -292,6 +292,10 @@ class StateAdapter(ABC):
         """Have memory ready for one session of up to `tokens` tokens, where that helps."""
         return
 
+    def snug(self) -> None:
+        """From now on states take hardly more memory than they were asked to make room for."""
+        return
+
     def together(self, states: Sequence[Any]) -> Together:
         """One forward for several of its states, for families that join."""
         raise RuntimeError(f"states of {self.name} share no forward")

@@ -86,6 +86,10 @@ class CacheAdapter(StateAdapter):
             window = pool.shape.group.window
             pool.warm(tokens if window is None else min(tokens, 2 * window + ROOM))
 
+    def snug(self) -> None:
+        for pool in self.pools:
+            pool.snug = True
+
     def require_fit(self, snapshot: Snapshot) -> None:
         """Raises RecipeMismatch where a snapshot's tensors are not those of this model."""
         own = {path: tensor for path, tensor in snapshot.tensors.items() if not path.startswith("mass.")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import NamedTuple
 
@@ -14,6 +15,10 @@ from .paging import Staging
 
 ROOM = 256
 """Tokens that a newly made buffer has room for beyond what was asked, so that a short turn needs no larger one."""
+
+
+STRIDE = 4096
+"""Tokens by which a buffer grows at most beyond what is asked for."""
 
 
 class SlabShape(NamedTuple):
@@ -41,6 +46,8 @@ class BufferPool:
     def __init__(self, shape: SlabShape, staging: Staging, bound: int = 256 << 20) -> None:
         self.shape = shape
         self.staging = staging
+        self.snug = False
+        """Whether a buffer must not be much larger than what it is taken for, because its bytes are counted."""
         self._bound = bound
         self._free: list[Tensor] = []
         self._lock = threading.Lock()
@@ -48,7 +55,8 @@ class BufferPool:
     def take(self, capacity: int) -> Tensor:
         """A buffer with room for at least `capacity` tokens; what is in it is of no meaning."""
         with self._lock:
-            fits = [buffer for buffer in self._free if buffer.shape[2] >= capacity > 0]
+            most = snug_capacity(capacity) if self.snug else math.inf
+            fits = [buffer for buffer in self._free if most >= buffer.shape[2] >= capacity > 0]
             if fits:
                 found = min(fits, key=lambda buffer: buffer.shape[2])
                 self._free = [buffer for buffer in self._free if buffer is not found]
@@ -108,7 +116,7 @@ class Slab:
         """The present buffer for a window that fits with a quarter to spare, so that it moves up seldom; or a larger one."""
         room = self.buffer.shape[2]
         if not self._slides:
-            return self._pool.take(max(needed, min(2 * room, room + 4096)))
+            return self._pool.take(max(needed, min(2 * room, room + STRIDE)))
         return self.buffer if needed <= room * 3 // 4 else self._pool.take(needed + needed // 2)
 
     def settle(self, tokens: int) -> None:
@@ -175,6 +183,16 @@ class Slab:
         self.buffer = self._pool.take(max(0, seen - other.base))
         self.base, self._floor, self._slides = other.base, other._floor, other._slides
         self.buffer[:, :, : seen - self.base] = other.buffer[:, :, : seen - self.base]
+
+
+def snug_capacity(tokens: int) -> int:
+    """The most tokens that a buffer of a snug pool has room for, taken for so many."""
+    return (tokens + ROOM) * 5 // 4
+
+
+def grown_capacity(tokens: int) -> int:
+    """The same of a buffer that has grown to hold so many."""
+    return snug_capacity(min(2 * tokens, tokens + STRIDE))
 
 
 def group_of(window: int | None) -> Group:
