@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from ... import __version__
 from ...errors import PerdureError
@@ -37,6 +38,7 @@ from .counting import Counted
 from .hub import Hub
 from .idempotency import Idempotent
 from .idle import Idle
+from .mcp import PATH, Mounted
 from .openapi import ANY_ERROR, Application
 from .ports import RuntimePort
 from .problems import on_http_exception, on_perdure_error, on_validation_error
@@ -53,6 +55,8 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     idle = None if settings.consolidate_idle is None else Idle(runtime, hub.jobs, settings.consolidate_idle)
     if idle is not None:
         hub.turns.spoken = idle.spoken
+    tools = Mounted(hub)
+    hub.left = tools.leave
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +65,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         hub.watcher.start()
         yield
         hub.cancel()
+        await tools.close()
         if idle is not None:
             await asyncio.to_thread(idle.close)
         await asyncio.to_thread(hub.close)
@@ -90,6 +95,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         meta,
     ):
         app.include_router(part.router)
+    app.router.routes.append(Route(PATH, tools))
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)

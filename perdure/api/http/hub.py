@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ class Hub:
         self.answers = Answers()
         self.live: dict[str, Live] = {}
         self.started = int(time.time())
+        self.left: Callable[[], None] = lambda: None
 
     def _turn_ended(self, turn: Turn) -> None:
         self.counts.turn(turn.clock)
@@ -77,6 +79,11 @@ class Hub:
         """Take nothing more and end what is under way soon."""
         self.turns.cancel()
         self.jobs.cancel()
+
+    def leave(self) -> None:
+        """End the streams that would go on for ever; `left` is told."""
+        self.feed.close()
+        self.left()
 
     def close(self) -> None:
         """End everything under way and close the sessions opened here. Safe to repeat."""

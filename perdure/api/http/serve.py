@@ -113,7 +113,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Cut the answers that outlast the grace period, so that their clients get a proper end."""
-        self._hub.feed.close()
+        self._hub.leave()
         timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._hub.cancel)
         try:
             await super().shutdown(sockets)
