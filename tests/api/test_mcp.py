@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, TextContent
 
 from perdure.api.http import HttpSettings
+from perdure.api.http.mcp import PATH
 from perdure.api.mcp.server import make_server
 from perdure.api.mcp.stdio import OwnDesk
 from perdure.api.mcp.tools import TOOLS
@@ -215,7 +217,7 @@ def test_what_an_agent_is_told(own: Place) -> None:
     async def story(ask: Asked) -> None:
         assert "Search memory before" in str(ask.client.instructions)
         for tool in (await ask.client.list_tools()).tools:
-            assert tool.input_schema['additionalProperties'] is False
+            assert tool.input_schema["additionalProperties"] is False
             assert tool.output_schema is not None
             assert len(str(tool.description)) > 60
             assert all(each.get("description") for each in tool.input_schema["properties"].values())
@@ -363,3 +365,11 @@ def test_nothing_but_remembering_loads_a_model(home: Path, tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "store")], check=False, timeout=120)
     assert done.returncode == 0
+
+
+def test_the_page_names_every_tool_and_its_configurations_are_json() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == NAMES
+    stdio, http = (json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+    assert stdio["mcpServers"]["perdure"] == {"command": "perdure", "args": ["mcp"]}
+    assert http["mcpServers"]["perdure"]["url"].endswith(PATH)
