@@ -7,7 +7,7 @@
         print(alice.chat("My dog is called Bruno.").text)
         bob = alice.fork("bob")
 
-Names load on first use: `import perdure` alone imports neither torch nor transformers.
+Names load on first use: `import perdure` alone imports neither torch nor transformers nor httpx.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .config import CheckpointOptions, MemoryOptions, PagingOptions, Sampling
 from .errors import PerdureError
 
 if TYPE_CHECKING:
+    from .client import AsyncClient, Client
     from .memory import Repository
     from .memory.records import Commit, Message
     from .runtime import Runtime, Session, Stream, open  # noqa: A004
@@ -42,6 +43,8 @@ __all__ = [
     "MemoryOptions",
     "PagingOptions",
     "Repository",
+    "Client",
+    "AsyncClient",
     "PerdureError",
     "errors",
     "__version__",
@@ -58,6 +61,8 @@ _HOMES = {
     "Message": "perdure.memory.records",
     "Commit": "perdure.memory.records",
     "Repository": "perdure.memory",
+    "Client": "perdure.client",
+    "AsyncClient": "perdure.client",
 }
 
 

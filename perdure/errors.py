@@ -20,13 +20,15 @@
     │   └── MergeConflict                 two branches changed the same memory or record
     ├── Overloaded                        more is asked for at once than there is room for; later there will be
     ├── OverBudget                        one conversation alone needs more memory than all may have
-    └── StoreError (OSError)              the disk, or what is on it
-        ├── StoreFull                     no space left
-        ├── StoreUnreadable               no permission, not a store, or not a directory
-        ├── StoreVersion                  written by a newer Perdure
-        ├── StoreDamaged                  the database itself is broken; fsck --repair rebuilds it
-        ├── ObjectMissing
-        └── ObjectCorrupt                 a record whose checksum does not match
+    ├── StoreError (OSError)              the disk, or what is on it
+    │   ├── StoreFull                     no space left, or the quota is reached
+    │   ├── StoreUnreadable               no permission, not a store, or not a directory
+    │   ├── StoreVersion                  written by a newer Perdure
+    │   ├── StoreDamaged                  the database itself is broken; fsck --repair rebuilds it
+    │   ├── ObjectMissing
+    │   └── ObjectCorrupt                 a record whose checksum does not match
+    └── ServiceError                      a server that a client asked failed, or refused for a reason of its own
+        └── Unreachable (ConnectionError) no answer: it is not there, the connection broke, or it took too long
 
 Each message says what happened, to which thing, and what to do about it. `code` is stable and machine-readable, `status`
 is the HTTP status and `exit_code` the process status that fit.
@@ -233,3 +235,16 @@ class ObjectCorrupt(StoreError):
     def __init__(self, message: str, *, digest: bytes = b"") -> None:
         super().__init__(message)
         self.digest = digest
+
+
+class ServiceError(PerdureError):
+    """A server failed, or refused for a reason of its own; `code` and `status` are what it said."""
+
+    code = "service_error"
+
+
+class Unreachable(ServiceError, ConnectionError):
+    """No answer came from a server."""
+
+    code = "unreachable"
+    status = 503

@@ -75,8 +75,9 @@ def test_every_command_and_option_has_help(name: str) -> None:
     assert all(getattr(parameter, "help", None) for parameter in command.params)
     options = {option for parameter in command.params for option in parameter.opts}
     assert "--debug" in options
-    assert name == "serve" or "--json" in options
-    assert ("--model" in options) == (name in {"chat", "serve", "bench", "verify", "remember", "memory", "consolidate"})
+    assert name in {"serve", "mcp"} or "--json" in options
+    needs_a_model = {"chat", "serve", "mcp", "bench", "verify", "remember", "memory", "consolidate"}
+    assert ("--model" in options) == (name in needs_a_model)
     assert ("--store" in options) == (name not in {"pull", "models", "bench", "calibrate"})
 
 

@@ -24,6 +24,8 @@ NAMES = [
     "MemoryOptions",
     "PagingOptions",
     "Repository",
+    "Client",
+    "AsyncClient",
     "PerdureError",
     "errors",
     "__version__",
@@ -46,7 +48,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_it_is_light() -> None:
-    program = "import perdure, sys; sys.exit(bool({'torch', 'transformers', 'numpy', 'typer'} & set(sys.modules)))"
+    program = "import perdure, sys; sys.exit(bool({'torch', 'transformers', 'numpy', 'typer', 'httpx'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=120).returncode == 0
 
 

@@ -36,6 +36,8 @@ class History(Protocol):
 
     def remembered(self, commit: Commit, start: int = 0) -> list[Entry]: ...
 
+    def beginning(self, commit: Commit, digits: str) -> list[Entry]: ...
+
     def episodes(self, digests: Iterable[Digest]) -> list[Episode]: ...
 
     def trace(self, commit: Commit) -> Mapping[str, Any] | None: ...
@@ -157,6 +159,13 @@ def holding(history: History, infos: Iterable[SessionInfo]) -> dict[Digest, list
         for entry in history.remembered(info.head):
             holders.setdefault(entry.digest, []).append(info.name)
     return holders
+
+
+def beginning(history: History, digits: str, session: str | None = None) -> dict[str, list[Entry]]:
+    """What one session (None: each of them) remembers under ids that begin so; sessions that have none are left out."""
+    infos = history.sessions() if session is None else [history.info(session)]
+    held = {info.name: history.beginning(info.head, digits) for info in infos}
+    return {name: entries for name, entries in held.items() if entries}
 
 
 def last_turn(history: History, rev: str, session: str | None = None) -> Commit:

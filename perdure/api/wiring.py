@@ -271,6 +271,13 @@ def serve(
     serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)
 
 
+def serve_mcp(store: Path | None, load: Callable[[], Runtime]) -> None:
+    """Answer an agent on standard input until it goes; `load` gives the model when it is first needed."""
+    from .mcp.stdio import serve
+
+    serve(store, load)
+
+
 def measure_resume(runtime: Runtime, *, progress: Progress | None = None) -> Sequence[Mapping[str, Any]]:
     """Rows of the quick measurement: the same members in each, in the order in which a table shows them."""
     from ..runtime.bench import quick

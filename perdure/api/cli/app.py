@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ... import __version__
-from . import calibrate, chat, consolidate, history, keys, machine, memory, merge, profile, upkeep
+from . import calibrate, chat, consolidate, history, keys, machine, mcp, memory, merge, profile, upkeep
 from .boundary import EXIT_CODES, Commands
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
@@ -48,6 +48,7 @@ for function in (
     machine.models,
     calibrate.calibrate,
     machine.serve,
+    mcp.mcp,
     machine.bench,
     keys.audit,
 ):

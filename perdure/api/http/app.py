@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from ... import __version__
 from ...errors import PerdureError
@@ -38,6 +39,7 @@ from .boundary import Boundary
 from .counting import Counted
 from .gate import Gate
 from .idempotency import Idempotent
+from .mcp import PATH, Mounted
 from .openapi import ANY_ERROR, Application
 from .ports import RuntimePort
 from .problems import on_http_exception, on_perdure_error, on_validation_error
@@ -54,12 +56,15 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     """
     settings = settings or HttpSettings()
     tenants = Tenants(runtime, settings)
+    tools = Mounted(tenants)
+    tenants.left = tools.leave
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         tenants.start()
         yield
         tenants.cancel()
+        await tools.close()
         await asyncio.to_thread(tenants.close)
 
     app = Application(
@@ -94,6 +99,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         meta,
     ):
         app.include_router(part.router)
+    app.router.routes.append(Route(PATH, tools))
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)

@@ -181,13 +181,8 @@ def _answer(episode: Episode, sessions: Sequence[str], response: Response) -> di
 
 def _holders(hub: Hub, name: str, session: str | None) -> dict[str, bytes]:
     """The sessions that remember something under this id, each with the object. Raises NotFound where none does."""
-    repository = hub.runtime.repository
-    infos = repository.sessions() if session is None else [repository.info(session)]
-    found = {}
-    for info in infos:
-        entries = repository.beginning(info.head, name)
-        if entries:
-            found[info.name] = named(entries, name, f"session {info.name!r}").digest
+    held = recalling.beginning(hub.runtime.repository, name, session)
+    found = {holder: named(entries, name, f"session {holder!r}").digest for holder, entries in held.items()}
     if not found:
         where = "" if session is None else f" in session {session}"
         raise RevisionNotFound(f"There is no memory {name[:40]!r}{where}; POST /v1/memory/search finds them.")

@@ -17,7 +17,6 @@ from ..taught import Ledgers
 if TYPE_CHECKING:
     from ...memory.episodes import Episode
     from ...memory.fastweights import Record
-    from ...memory.remembering import Entry
     from ...memory.sessionlog import UnfinishedTurn
     from ...runtime.encoder import SentenceEncoder
     from ...runtime.session_memory import Added
@@ -123,8 +122,6 @@ class SessionPort(Protocol):
 
 class RepositoryPort(History, Ledgers, Protocol):
     def inspect(self, commit: Commit) -> Memory: ...
-
-    def beginning(self, commit: Commit, digits: str) -> list[Entry]: ...
 
     def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 

@@ -30,7 +30,7 @@ class Rule(NamedTuple):
 OPEN = frozenset({"/health", "/health/ready", "/version"})
 """Answered without a key."""
 
-PLAIN = {"/openapi.json": READ, "/metrics": ADMIN}
+PLAIN = {"/openapi.json": READ, "/metrics": ADMIN, "/mcp": READ}
 """What is not below /v1; what is neither here nor there is for admins."""
 
 SESSION = "/v1/sessions/{name}"
@@ -110,6 +110,16 @@ RULES: Mapping[str, Rule] = {
     "GET /health/ready": Rule(READ),
 }
 
+TOOLS: Mapping[str, Rule] = {
+    "memory_search": Rule(READ, "memory.search"),
+    "memory_add": Rule(WRITE, "memory.ingest", grows=True, computes=True),
+    "memory_forget": Rule(WRITE, "memory.erase"),
+    "session_list": Rule(READ),
+    "session_fork": Rule(WRITE, "session.fork", grows=True),
+    "session_diff": Rule(READ, "messages.read"),
+}
+"""The same for an agent's tools, each of which is asked for by a POST to /mcp."""
+
 UNKNOWN = Rule(ADMIN, "unknown")
 
 
@@ -124,3 +134,12 @@ async def permitted(request: Request, caller: Annotated[Caller, Depends(caller)]
         hub.meter.require_tokens()
     if rule.grows and hub.meter.quota().bytes is not None:
         await asyncio.to_thread(hub.meter.require_bytes)
+
+
+def require(rule: Rule, caller: Caller, hub: Hub) -> None:
+    """The same in a worker thread."""
+    caller.require(rule.scope)
+    if rule.computes:
+        hub.meter.require_tokens()
+    if rule.grows:
+        hub.meter.require_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -74,6 +74,7 @@ class Tenants:
         store = runtime.repository
         self.access = Access.of(store.path) if isinstance(store, Repository) else None
         self.counts = Counts()
+        self.left: Callable[[], None] = lambda: None
         self._runtime = runtime
         self._settings = settings
         self._opening = threading.Lock()
@@ -122,9 +123,10 @@ class Tenants:
             house.start()
 
     def silence(self) -> None:
-        """Have whoever listens to events leave."""
+        """End the streams that would go on for ever; `left` is told."""
         for hub in self.hubs:
             hub.feed.close()
+        self.left()
 
     def cancel(self) -> None:
         """Take nothing more and end what is under way soon."""

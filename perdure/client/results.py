@@ -1,0 +1,317 @@
+"""What the server answers, as frozen records. Members that a later server adds are passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from ..errors import ServiceError
+
+T = TypeVar("T")
+
+Body = Mapping[str, Any]
+
+
+def made(kind: type[T], body: Body) -> T:
+    """A record of this kind out of a JSON object. Raises ServiceError where a member is missing."""
+    values: dict[str, Any] = {}
+    for each in fields(kind):  # type: ignore[arg-type]
+        name = each.metadata.get("named", each.name)
+        if name in body:
+            read = each.metadata.get("read")
+            values[each.name] = body[name] if read is None or body[name] is None else read(body[name])
+        elif each.name == "body":
+            values["body"] = body
+        elif each.default is MISSING and each.default_factory is MISSING:
+            raise ServiceError(f"The server's answer has no {name}; is it a Perdure server of this version?")
+    return kind(**values)
+
+
+def reader(kind: type[T]) -> Callable[[Body], T]:
+    return partial(made, kind)
+
+
+def several(kind: type[T]) -> Callable[[Sequence[Body]], tuple[T, ...]]:
+    return lambda bodies: tuple(made(kind, body) for body in bodies)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list. `last_id` as `after` gives the next one, where `has_more`."""
+
+    data: tuple[T, ...]
+    has_more: bool
+    last_id: str | None
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+def pages(kind: type[T]) -> Callable[[Body], Page[T]]:
+    return lambda body: Page(several(kind)(body["data"]), bool(body.get("has_more")), body.get("last_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session; `id` is its name, `head` the commit that it is at. Times are seconds since 1970."""
+
+    id: str
+    created_at: int
+    updated_at: int
+    model: str
+    head: str
+    turns: int
+    messages: int
+    tokens: int
+    kv_bytes: int
+    forked_from: str | None
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: str
+    created_at: int
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit; `id` is its hash. A merge has two parents."""
+
+    id: str
+    created_at: int
+    parents: tuple[str, ...] = field(metadata={"read": tuple})
+    kind: str
+    reason: str
+    author: str
+    title: str
+    turn: int
+    messages: int
+    tokens: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    id: str
+    session: str | None
+    commit: Commit = field(metadata={"read": reader(Commit)})
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What is gone; `commit` where that is a commit of a session."""
+
+    id: str
+    deleted: bool
+    session: str | None = None
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    base: Commit = field(metadata={"read": reader(Commit)})
+    head: Commit = field(metadata={"read": reader(Commit)})
+    ancestor: str | None
+    common_tokens: int
+    common_messages: int
+    base_messages: tuple[Message, ...] = field(metadata={"read": several(Message)})
+    head_messages: tuple[Message, ...] = field(metadata={"read": several(Message)})
+    blocks: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of a merge; `merged` False: there was nothing to do."""
+
+    session: str
+    merged: bool
+    commit: str
+    previous: str
+    base: str | None
+    gained: Mapping[str, int]
+    lost: Mapping[str, int]
+    settled: tuple[Body, ...] = field(metadata={"read": tuple})
+    notes: tuple[str, ...] = field(metadata={"read": tuple})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Long work. `status` is queued, running, completed, cancelled or failed; `done` and `total` count its pieces."""
+
+    id: str
+    kind: str
+    created_at: int
+    session: str | None
+    status: str
+    progress: Mapping[str, int | None]
+    result: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+
+    @property
+    def done(self) -> int:
+        return self.progress["done"] or 0
+
+    @property
+    def total(self) -> int | None:
+        return self.progress["total"]
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ("completed", "cancelled", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A memory, and the sessions that remember it. `content_sha256` is what a change may be held against."""
+
+    id: str
+    created_at: int
+    text: str
+    content_sha256: str
+    role: str
+    source: str
+    turn: int
+    pinned: bool
+    tokens: int
+    sessions: tuple[str, ...] = field(metadata={"read": tuple})
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Memory):
+    """A memory that a search looked at; `dropped` says why it was left out, where it was."""
+
+    similarity: float
+    words: float
+    score: float
+    dropped: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report whose members depend on what it is of; docs/http.md names them. `body` is all of it."""
+
+    body: Body
+
+    def __getitem__(self, name: str) -> Any:
+        return self.body[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A fast-weight record, or (`kind` native) a layer that is fast weights by nature. `body` is all of it."""
+
+    id: str
+    kind: str
+    own: bool
+    body: Body
+    statement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts:
+    session: str
+    commit: str
+    names: tuple[str, ...] = field(metadata={"read": tuple})
+    data: tuple[Body, ...] = field(metadata={"read": tuple})
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A session in memory."""
+
+    id: str
+    model: str
+    status: str
+    since: int | None
+    tokens: int | None
+    nbytes: int | None = field(metadata={"named": "bytes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unloaded:
+    id: str
+    unloaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    id: str
+    context_length: int
+    architecture: str
+    dtype: str
+    parameters: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What the store holds. `tiers` has logical and unique bytes by tier."""
+
+    sessions: int
+    objects: int
+    nbytes: Mapping[str, int] = field(metadata={"named": "bytes"})
+    dedup_ratio: float
+    tiers: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    status: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer. `session` and `commit` are None where nothing is remembered; `body` is the whole answer."""
+
+    id: str
+    text: str
+    finish_reason: str
+    session: str | None
+    commit: str | None
+    tool_calls: tuple[Body, ...]
+    usage: Mapping[str, Any]
+    memory: Mapping[str, Any]
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a streamed answer."""
+
+    text: str
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `id` as `last_event_id` goes on after it."""
+
+    id: str
+    kind: str
+    session: str | None
+    data: Body
+
+
+def reply(body: Body) -> Reply:
+    choice = body["choices"][0]
+    message, memory = choice["message"], body["memory"]
+    return Reply(
+        body["id"],
+        message.get("content") or "",
+        choice["finish_reason"],
+        memory.get("session"),
+        memory.get("commit"),
+        tuple(message.get("tool_calls") or ()),
+        body.get("usage") or {},
+        memory,
+        body,
+    )
