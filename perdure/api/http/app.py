@@ -18,6 +18,7 @@ from . import (
     commits,
     completions,
     conversations,
+    describing,
     embeddings,
     events,
     ingest,
@@ -76,6 +77,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         completions,
         embeddings,
         sessions,
+        describing,
         commits,
         refs,
         merging,
@@ -94,6 +96,6 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_middleware(Idempotent)
-    app.add_middleware(Boundary, settings=settings)
+    app.add_middleware(Boundary, settings=settings, stopping=lambda: hub.turns.closing)
     app.add_middleware(Counted, counts=hub.counts)
     return app
