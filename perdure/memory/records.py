@@ -84,8 +84,8 @@ class Commit:
     """A snapshot of a session.
 
     `digest` names it; `tokens`, `messages` count what it holds and `turn` how many answers have been given up to it.
-    `kind` is "root", "turn", "recover", "memory", "teach", "unteach", "refuse", "mount", "describe" or "merge", which has two parents:
-    the first is the one whose conversation it goes on with. `reason` says why the turn ended ("stop", "length",
+    `kind` is "root", "turn", "recover", "memory", "teach", "unteach", "refuse", "mount", "describe" or "merge", which has
+    two parents: the first is the one whose conversation it goes on with. `reason` says why the turn ended ("stop", "length",
     "cancelled", "interrupted"). `metrics` are the turn's receipt as plain numbers, or counts of what was merged.
     """
 
