@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NO_ROOM = "there was no room for it"
 
-REVISED = frozenset({"memory", "teach", "unteach", "refuse", "mount", "merge"})
+REVISED = frozenset({"memory", "teach", "unteach", "refuse", "mount", "describe", "merge"})
 """Kinds of commits that no turn made."""
 
 

@@ -121,6 +121,13 @@ def mount(repository: Repository, session: str, names: Sequence[str]) -> None:
     amending.mount(repository, session, names, author=user())
 
 
+def describe(repository: Repository, session: str, changes: Mapping[str, Any], expected: bytes | None) -> None:
+    """Change what is said of a session, without a model."""
+    from ..memory import amending
+
+    amending.describe(repository, session, changes, expected=expected, author=user())
+
+
 def merge(repository: Repository, into: str, other: str) -> Comparison:
     """Bring one ledger into another, without a model; what set them apart before."""
     from ..memory import amending

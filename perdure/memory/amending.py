@@ -1,16 +1,17 @@
-"""Changing what a branch remembers and knows without a model: pinning, forgetting, ledgers, what is mounted.
+"""Changing what a branch remembers and knows without a model: pinning, forgetting, ledgers, what is mounted, what is
+said of it.
 
 Editing an episode needs a model, to encode the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import Conflict, RevisionNotFound
+from ..errors import Conflict, InvalidInput, RevisionNotFound
 from ..stores.base import Digest
 from .episodes import Episode
 from .fastweights import Comparison, Held, Record, Refusal, compare, union
@@ -143,6 +144,28 @@ def mount(repository: Repository, session: str, mounts: Sequence[str], *, author
     with writing(repository, session) as copy:
         title = f"mount {', '.join(mounts)}"[:72] if mounts else "mount nothing"
         return copy.mount(mounts, title=title, author=author).commit
+
+
+def describe(
+    repository: Repository, session: str, changes: Mapping[str, Any], *, expected: Digest | None = None, author: str = ""
+) -> Commit:
+    """Change what is said of a session: `title`, `metadata`, `system`, `memory`; None takes one away.
+
+    A system prompt is for a session in which nothing was said yet. Raises InvalidInput, SessionNotFound, SessionBusy, or
+    RefChanged where the session is not at the `expected` commit.
+    """
+    with writing(repository, session) as copy:
+        copy.require_at(expected)
+        if "system" in changes and copy.head.messages:
+            raise InvalidInput(
+                f"Session {session!r} has begun already, so its system prompt cannot be changed; start another."
+            )
+        old = {} if copy.head.state is None else copy.head.state.about
+        about = {name: value for name, value in {**old, **changes}.items() if value is not None}
+        if about == dict(old):
+            return copy.head
+        title = f"describe {', '.join(sorted(changes))}"
+        return copy.describe(about, title=title, author=author).commit
 
 
 def recorded(ledger: Sequence[Held], name: str, where: str) -> Held:

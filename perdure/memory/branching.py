@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import QuotaExceeded, RefChanged, SessionExists
 from ..stores.base import Digest, ReadTxn
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from .repository import Repository
 
 
-def create(repository: Repository, name: str, recipe: Recipe, *, model: str, seed: int | None, author: str) -> None:
+def create(
+    repository: Repository,
+    name: str,
+    recipe: Recipe,
+    *,
+    model: str,
+    seed: int | None,
+    author: str,
+    about: Mapping[str, Any],
+    mounts: Sequence[str],
+) -> None:
     """A new, empty session. Raises InvalidName, SessionExists or QuotaExceeded."""
     names.checked(name)
     uid = secrets.token_hex(8)
@@ -29,7 +39,7 @@ def create(repository: Repository, name: str, recipe: Recipe, *, model: str, see
         _require_room(repository, txn)
         recorder = draft.Recorder(txn)
         chosen = secrets.randbits(62) if seed is None else seed
-        root = draft.root_commit(recorder, recipe.to_meta(), chosen, uid, author)
+        root = draft.root_commit(recorder, recipe.to_meta(), chosen, uid, author, about, mounts)
         meta = _ref_meta(uid, None, model)
         _start_journal(repository, meta, name, root.digest, None, list(recorder.records.values()))
         txn.set_ref(names.head(name), None, root.digest, meta=meta, reason="create")

@@ -55,6 +55,7 @@ def write(txn: tree.Puts, commit: Commit) -> Digest:
         "checkpoints": [list(mark) for mark in state.checkpoints],
         "archived": state.archived,
         "mounts": list(state.mounts),
+        **({"about": dict(state.about)} if state.about else {}),
     }
     return txn.put(KIND, refs=refs, meta=meta)
 
@@ -181,6 +182,7 @@ def _decode(item: Object) -> Commit:
         refused=has.get("refused"),
         mounts=tuple(meta.get("mounts", ())),
         request=has.get("request"),
+        about=meta.get("about", {}),
     )
     return Commit(
         digest=item.digest,

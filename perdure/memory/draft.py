@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..config import CheckpointOptions
@@ -180,6 +181,7 @@ def write_state(recorder: Recorder, base: Commit | None, draft: Draft, journal: 
         refused=old.refused,
         mounts=old.mounts,
         request=None if draft.request is None else recorder.put(REQUEST, meta=draft.request),
+        about=old.about,
     )
 
 
@@ -208,13 +210,14 @@ class _Base(NamedTuple):
     ledger: Digest | None = None
     refused: Digest | None = None
     mounts: tuple[str, ...] = ()
+    about: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
     def of(cls, recorder: Recorder, base: Commit | None, draft: Draft) -> _Base:
         state = None if base is None else base.state
         if state is None or draft.base_tokens == 0:
             nothing = tree.empty(recorder)
-            kept = (None, None, ()) if state is None else (state.ledger, state.refused, state.mounts)
+            kept = () if state is None else (state.ledger, state.refused, state.mounts, state.about)
             return cls(nothing, nothing, nothing, None, None, (), 0, None, None, None, None, *kept)
         if draft.base_tokens is None:
             return cls(
@@ -232,6 +235,7 @@ class _Base(NamedTuple):
                 state.ledger,
                 state.refused,
                 state.mounts,
+                state.about,
             )
         return cls._cut(recorder, state, draft.base_tokens)
 
@@ -254,6 +258,7 @@ class _Base(NamedTuple):
             state.ledger,
             state.refused,
             state.mounts,
+            state.about,
         )
 
 
@@ -287,11 +292,20 @@ def recipe_object(recorder: Recorder, base: Commit, draft: Draft) -> Digest:
     return base.recipe if same else recorder.put(RECIPE, meta=meta)
 
 
-def root_commit(recorder: Recorder, recipe: Mapping[str, str], seed: int, uid: str, author: str) -> Commit:
-    """Write the empty first commit of a session and return it."""
+def root_commit(
+    recorder: Recorder,
+    recipe: Mapping[str, str],
+    seed: int,
+    uid: str,
+    author: str,
+    about: Mapping[str, Any] = MappingProxyType({}),
+    mounts: Sequence[str] = (),
+) -> Commit:
+    """Write the empty first commit of a session and return it. `about` and `mounts` as in StateRefs."""
     draft = Draft(kind="root", recipe=recipe, seed=seed, base_tokens=0)
     empty = Commit(b"", (), recorder.put(RECIPE, meta=dict(recipe)), "root", "", author, now_ms(), 0, 0, 0, "")
-    complete = replace(empty, state=write_state(recorder, None, draft, (uid, 0)))
+    state = replace(write_state(recorder, None, draft, (uid, 0)), about=dict(about), mounts=tuple(mounts))
+    complete = replace(empty, state=state)
     return replace(complete, digest=commits.write(recorder, complete))
 
 
@@ -334,6 +348,11 @@ def ledger_commit(
 def mounting_commit(recorder: Recorder, base: Commit, journal: tuple[str, int], mounts: Sequence[str]) -> Commit:
     """A commit on `base` that differs from it in what it mounts only."""
     return revised(base, "mount", replace(state_of(base), mounts=tuple(mounts), journal=journal))
+
+
+def describing_commit(recorder: Recorder, base: Commit, journal: tuple[str, int], about: Mapping[str, Any]) -> Commit:
+    """A commit on `base` that differs from it in what is said of the session only."""
+    return revised(base, "describe", replace(state_of(base), about=dict(about), journal=journal))
 
 
 def revised(base: Commit, kind: str, state: StateRefs) -> Commit:

@@ -45,7 +45,8 @@ class StateRefs:
     their KV; `trace` tells what the turn recalled. What was said before token `archived` became episodes, those that
     were forgotten since among it. `ledger` lists the fast-weight records, `refused` the facts that were not worth one,
     `opened` the records that acted in some turn, and `mounts` names branches whose ledgers count as well. `request` is what
-    the last turn was asked with.
+    the last turn was asked with. `about` is what a user said of the session itself: any of `title`, `metadata` (texts by
+    texts), `system` (the system prompt that it is to begin with) and `memory` (how it recalls, other than the runtime).
 
     `pending` are tokens that were sampled but not yet absorbed by the state (an end-of-turn token). `lineage` is the
     lineage id of the last KV block, `logits` the BLAKE3 of the float32 boundary logits, `journal` the uid of the
@@ -75,6 +76,7 @@ class StateRefs:
     refused: Digest | None = None
     mounts: tuple[str, ...] = ()
     request: Digest | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ class Commit:
     """A snapshot of a session.
 
     `digest` names it; `tokens`, `messages` count what it holds and `turn` how many answers have been given up to it.
-    `kind` is "root", "turn", "recover", "memory", "teach", "unteach", "refuse", "mount" or "merge", which has two parents:
-    the first is the one whose conversation it goes on with. `reason` says why the turn ended ("stop", "length",
+    `kind` is "root", "turn", "recover", "memory", "teach", "unteach", "refuse", "mount", "describe" or "merge", which has
+    two parents: the first is the one whose conversation it goes on with. `reason` says why the turn ended ("stop", "length",
     "cancelled", "interrupted"). `metrics` are the turn's receipt as plain numbers, or counts of what was merged.
     """
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
+from typing import Any
 
 from ..config import StoreOptions
 from ..errors import InvalidInput, StoreDamaged, StoreUnreadable
@@ -113,10 +114,18 @@ class Repository(Reader):
     # sessions
 
     def create(
-        self, name: str, recipe: Recipe, *, model: str = "", seed: int | None = None, author: str = ""
+        self,
+        name: str,
+        recipe: Recipe,
+        *,
+        model: str = "",
+        seed: int | None = None,
+        author: str = "",
+        about: Mapping[str, Any] = MappingProxyType({}),
+        mounts: Sequence[str] = (),
     ) -> SessionInfo:
-        """A new, empty session. Raises InvalidName or SessionExists."""
-        branching.create(self, name, recipe, model=model, seed=seed, author=author)
+        """A new, empty session; `about` and `mounts` as in StateRefs. Raises InvalidName or SessionExists."""
+        branching.create(self, name, recipe, model=model, seed=seed, author=author, about=about, mounts=mounts)
         return self.info(name)
 
     def fork(self, src: str, new: str, at: str | None = None) -> SessionInfo:

@@ -18,6 +18,7 @@ from .draft import (
     Draft,
     NewBlock,
     Recorder,
+    describing_commit,
     ledger_commit,
     mounting_commit,
     now_ms,
@@ -193,6 +194,10 @@ class WorkingCopy:
     def mount(self, mounts: Sequence[str], *, title: str, author: str) -> Committed:
         """Commit which other branches' ledgers count here. Raises as `commit` does."""
         return self._revise(lambda recorder, journal: mounting_commit(recorder, self.head, journal, mounts), title, author)
+
+    def describe(self, about: Mapping[str, Any], *, title: str, author: str) -> Committed:
+        """Commit what is said of the session itself. Raises as `commit` does."""
+        return self._revise(lambda recorder, journal: describing_commit(recorder, self.head, journal, about), title, author)
 
     def merge(self, plan: Plan, *, title: str, author: str) -> Committed:
         """Commit what two branches come to, this one and another. Raises as `commit` does, or ObjectMissing."""

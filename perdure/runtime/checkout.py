@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..config import BLOCK_TOKENS, CheckpointOptions
+from ..config import BLOCK_TOKENS, CheckpointOptions, MemoryOptions
 from ..errors import InvalidInput
 from ..memory.checkpoints import TURN
 from ..memory.recipe import Recipe
@@ -199,7 +200,17 @@ class Checkout:
     @property
     def memories(self) -> Memories | None:
         """What finds memories; None where nothing is to be recalled."""
-        return None if self._runtime.memory.recall == "off" else self._runtime.memories
+        return None if self.recalling.recall == "off" else self._runtime.memories
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a user said of the session itself (StateRefs.about)."""
+        return self.head.state.about if self.head.state else {}
+
+    @property
+    def recalling(self) -> MemoryOptions:
+        """The runtime's options, with what this session has of its own: `recall` "off", `threshold`."""
+        return replace(self._runtime.memory, **self.about.get("memory", {}))
 
     @property
     def view(self) -> View:

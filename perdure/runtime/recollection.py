@@ -83,7 +83,7 @@ def recollect(session: Session, said: Sequence[Message]) -> Recollection | None:
     Nothing is put between the words of a conversation that is computed anew: what is remembered is another model's yet.
     The rules, and what each was measured against, stand in docs/decisions/0013.
     """
-    options, memories, budget = session.runtime.memory, session.memories, session.budget
+    options, memories, budget = session.recalling, session.memories, session.budget
     if session.stale or memories is None or budget is None or said[-1].role != "user" or not session.view.entries:
         return None
     question = said[-1].content

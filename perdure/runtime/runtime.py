@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
 
@@ -149,6 +150,12 @@ class Runtime:
             raise
         self._open.add(session)
         return session
+
+    def create(self, name: str, *, about: Mapping[str, Any], mounts: Sequence[str] = ()) -> SessionInfo:
+        """Make a session without opening it; `about` and `mounts` as in StateRefs. Raises InvalidName or SessionExists."""
+        return self.repository.create(
+            name, self.recipe, model=self.model.name, author=self.author, about=about, mounts=mounts
+        )
 
     def ephemeral(self, *, system: str | None = None) -> Session:
         """A session that leaves nothing a user sees; prompts share stored prefixes all the same."""

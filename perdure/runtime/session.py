@@ -110,8 +110,9 @@ class Session(Checkout):
         try:
             self.acquire()
             cost = self._take_debt()
-            if self._system is not None and not self.warm.messages:
-                said = [Message("system", self._system), *said]
+            system = self._system or self.about.get("system")
+            if system is not None and not self.warm.messages and said[0].role != "system":
+                said = [Message("system", system), *said]
             check(self.loaded, settings)
             self.offer(request["tools"])
             made = plan(said)

@@ -353,6 +353,10 @@ class FakeRuntime:
         self.opened.append(name)
         return FakeSession(self, self.repository.branch(name))
 
+    def create(self, name: str, *, about: Mapping[str, Any], mounts: Sequence[str] = ()) -> SessionInfo:
+        self.repository.add(name, self.root)
+        return self.repository.info(name)
+
     def ephemeral(self) -> FakeSession:
         self.opened.append(None)
         return FakeSession(self, None)

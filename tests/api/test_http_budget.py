@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,10 @@ def under_way(api: Api) -> int:
     return int(api.server._tenants.default.turns.under_way)
 
 
+def busy_with(api: Api, turns: int) -> bool:
+    return under_way(api) == turns
+
+
 def test_more_than_the_queue_holds_are_refused_and_can_come_later() -> None:
     runtime = FakeRuntime()
     held = runtime.answer = Held()
@@ -56,7 +61,7 @@ def test_more_than_the_queue_holds_are_refused_and_can_come_later() -> None:
         waiting = []
         for number in range(2):
             waiting.append(pool.submit(api.post, CHAT, json=body(f"s{number}")))
-            eventually(lambda number=number: under_way(api) == number + 1)
+            eventually(partial(busy_with, api, number + 1))
         for path, sent in (
             (CHAT, body("late")),
             ("/v1/responses", {"input": "hello"}),
@@ -158,7 +163,7 @@ def test_what_is_no_duration(said: object) -> None:
 def test_settings_out_of_range() -> None:
     for wrong in ({"queue": -1}, {"keep_alive": -1.0}, {"keep_alive": math.inf}):
         with pytest.raises(InvalidInput):
-            HttpSettings(**wrong)  # type: ignore[arg-type]
+            HttpSettings(**wrong)
 
 
 def test_sessions_leave_memory_within_the_budget(opens: Opens) -> None:

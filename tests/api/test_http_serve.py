@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -23,6 +25,65 @@ from perdure.api.http import serve
 serve(FakeRuntime(), port=0, started=lambda url: print(url, flush=True))
 print("closed", flush=True)
 """
+
+
+STOPPING = """
+import itertools, time
+from tests.api.fakes import FakeRuntime
+from perdure.api.http import HttpSettings, serve
+runtime = FakeRuntime()
+runtime.answer = lambda _: (str(time.sleep(0.01)) for _ in itertools.count())
+serve(runtime, port=0, settings=HttpSettings(grace_seconds=GRACE), started=lambda url: print(url, flush=True))
+print(runtime.repository.info("alice").head.reason, flush=True)
+"""
+
+
+@contextmanager
+def stopping(grace: int) -> Iterator[tuple[subprocess.Popen[str], httpx.Client, Iterator[str]]]:
+    """A server in a process of its own that was told to stop in the middle of an answer."""
+    here = Path(__file__).parent.parent.parent
+    command = [sys.executable, "-W", "error", "-c", STOPPING.replace("GRACE", str(grace))]
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(here)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            with httpx.Client(base_url=process.stdout.readline().strip(), timeout=20) as client:
+                sent = {"messages": [{"role": "user", "content": "go on"}], "model": "tiny@alice", "stream": True}
+                with client.stream("POST", "/v1/chat/completions", json=sent) as response:
+                    lines = response.iter_lines()
+                    next(line for line in lines if "None" in line)
+                    process.send_signal(signal.SIGTERM)
+                    yield process, client, lines
+        finally:
+            process.kill()
+
+
+def refused(client: httpx.Client) -> httpx.Response:
+    """The first answer of a server that has noticed that it is to stop."""
+    while (found := client.get("/v1/models")).status_code == 200:
+        pass
+    return found
+
+
+def test_a_stopping_server_ends_its_streams_and_tells_others_to_come_back() -> None:
+    with stopping(1) as (process, client, lines):
+        found = refused(client)
+        assert (found.status_code, found.json()["code"], found.headers["Retry-After"]) == (503, "unavailable", "2")
+        assert client.get("/health").status_code == 200
+        *_, last, done = filter(None, lines)
+        assert done == "data: [DONE]"
+        assert '"finish_reason":"length"' in last
+        assert process.stdout is not None
+        assert process.stdout.readline() == "cancelled\n"
+        assert process.wait(20) == 0
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    with stopping(600) as (process, client, _):
+        refused(client)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])

@@ -46,7 +46,7 @@ class Sized(State):
         self.parked = False
 
 
-Sized.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
+Sized.__abstractmethods__ = frozenset()
 
 
 class Guest:
@@ -179,7 +179,7 @@ def until(condition: object) -> None:
 def test_options_out_of_range() -> None:
     for options in ({"hot_bytes": 0}, {"wait_seconds": -1.0}, {"wait_seconds": float("nan")}):
         with pytest.raises(InvalidInput):
-            PagingOptions(**options)  # type: ignore[arg-type]
+            PagingOptions(**options)
 
 
 def held(runtime: Runtime) -> int:

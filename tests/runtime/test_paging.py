@@ -203,8 +203,13 @@ def test_a_parked_state_comes_back_for_a_forward(opens: Opens) -> None:
 class Room:
     """A tenant with one state that says how large it is."""
 
+    stored = True
+
     def __init__(self, state: State) -> None:
         self.state = state
+
+    def drop(self) -> None:
+        self.state.release()
 
     def states(self) -> Sequence[State]:
         return [self.state]

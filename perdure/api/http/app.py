@@ -20,6 +20,7 @@ from . import (
     commits,
     completions,
     conversations,
+    describing,
     embeddings,
     events,
     ingest,
@@ -84,6 +85,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         completions,
         embeddings,
         sessions,
+        describing,
         commits,
         refs,
         merging,
@@ -107,6 +109,6 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     app.add_middleware(Gate, tenants=tenants)
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, **cors(settings.cors_origins))
-    app.add_middleware(Boundary, settings=settings)
+    app.add_middleware(Boundary, settings=settings, stopping=lambda: tenants.closing)
     app.add_middleware(Counted, counts=tenants.counts)
     return app

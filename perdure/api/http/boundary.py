@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
@@ -12,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .problems import problem, unexpected
+from .problems import Unavailable, problem, unexpected
 from .settings import HttpSettings
 
 log = logging.getLogger("perdure.http")
@@ -21,12 +22,19 @@ log = logging.getLogger("perdure.http")
 LINGER = 30.0
 
 
-class Boundary:
-    """ASGI middleware: X-Request-ID, the body limit, the Host check and the last resort for exceptions."""
+STILL_ANSWERED = frozenset({"/health", "/health/ready", "/metrics", "/v1/ps", "/version"})
+"""What operators ask of a server that is stopping."""
 
-    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+
+class Boundary:
+    """ASGI middleware: X-Request-ID, the body limit, the Host check, the refusals of a server that is `stopping`, and the
+    last resort for exceptions.
+    """
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings, stopping: Callable[[], bool]) -> None:
         self._app = app
         self._settings = settings
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,6 +60,10 @@ class Boundary:
         if allowed and hostname(host) not in allowed:
             detail = f"Requests for host {host} are not answered; use one of: {', '.join(allowed)}."
             return problem(scope["path"], 403, "host_not_allowed", detail)
+        if self._stopping() and scope["path"] not in STILL_ANSWERED:
+            later = {"Retry-After": str(self._settings.grace_seconds + 1), "Connection": "close"}
+            detail = "The server is stopping; try again when it is back."
+            return problem(scope["path"], 503, Unavailable.code, detail, headers=later)
         length, limit = headers.get("content-length", "0"), self._limit(scope)
         if length.isdecimal() and int(length) > limit:
             detail = f"The body has {length} bytes; this server accepts {limit}."

@@ -67,6 +67,7 @@ class Hub:
         self.turns.ended = self._turn_ended
         self.jobs.begun = lambda job: self.feed.tell("job.started", job.session, job=job.id, kind=job.kind)
         self.jobs.ended = self._job_ended
+        self.jobs.moved = self._job_moved
         self.answers = Answers()
         self.live: dict[str, Live] = {}
         self.started = int(time.time())
@@ -77,6 +78,9 @@ class Hub:
         if receipt is not None:
             self.meter.spend(receipt.prefilled + receipt.generated)
         self.watcher.look()
+
+    def _job_moved(self, job: Job, done: int, total: int) -> None:
+        self.feed.tell("job.progress", job.session, job=job.id, kind=job.kind, done=done, total=total or None)
 
     def _job_ended(self, job: Job) -> None:
         """What it did is told before its end."""
@@ -95,6 +99,10 @@ class Hub:
         """A session that exists, under its lease. Raises SessionBusy at once if another request uses it."""
         self.jobs.make_way(name)
         return self.turns.writing(name)
+
+    def refuse(self) -> None:
+        """Take nothing more; what is under way goes on, and what has not begun is refused."""
+        self.turns.refuse()
 
     def cancel(self) -> None:
         """Take nothing more and end what is under way soon."""

@@ -8,6 +8,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 from ...errors import NotFound, SessionBusy
@@ -19,6 +20,9 @@ KEPT = 256
 """Jobs that can be asked about; the oldest that have ended go first."""
 
 WORKERS = 2
+
+EVERY_S = 0.5
+"""A job's progress is told no oftener, except for its end."""
 
 PATIENCE = 60.0
 """Seconds that a request waits for a job to give way."""
@@ -68,6 +72,8 @@ class Job:
         self._status = "queued"
         self._created = int(time.time())
         self._done = self._total = 0
+        self._told = 0.0
+        self._moved: Callable[[int, int], None] = lambda done, total: None
         self._result: Mapping[str, Any] | None = None
 
     def cancel(self) -> None:
@@ -83,8 +89,11 @@ class Job:
         """Those that it read in, where it says so."""
         return int((self._result or {}).get("tokens", 0))
 
-    def run(self, turns: Turns) -> None:
-        """The worker thread's part. The session's name must be reserved; it is free again at the end."""
+    def run(self, turns: Turns, moved: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """The worker thread's part; `moved` is told now and then how far it is. The session's name must be reserved; it is
+        free again at the end.
+        """
+        self._moved = moved
         try:
             self._status = "running"
             done = self._do(turns)
@@ -101,6 +110,10 @@ class Job:
 
     def _progress(self, done: int, total: int) -> None:
         self._done, self._total = done, total
+        if done < total and time.monotonic() - self._told < EVERY_S:
+            return
+        self._told = time.monotonic()
+        self._moved(done, total)
 
     def body(self) -> dict[str, Any]:
         return {
@@ -131,7 +144,7 @@ class Chore(Job):
 
 class Jobs:
     """The jobs of one application, in threads of their own so that answers need not wait. `begun` and `ended` are told of
-    each.
+    each, `moved` how far it is.
     """
 
     def __init__(self, turns: Turns) -> None:
@@ -141,6 +154,7 @@ class Jobs:
         self._lock = threading.Lock()
         self.begun: Callable[[Job], None] = lambda job: None
         self.ended: Callable[[Job], None] = lambda job: None
+        self.moved: Callable[[Job, int, int], None] = lambda job, done, total: None
 
     @property
     def running(self) -> int:
@@ -187,7 +201,7 @@ class Jobs:
             job.cancel()
         self.begun(job)
         try:
-            job.run(self._turns)
+            job.run(self._turns, partial(self.moved, job))
         finally:
             for name in job.names[1:]:
                 self._turns.warm.discard(name)

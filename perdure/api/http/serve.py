@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,6 +26,7 @@ from .ports import RuntimePort
 from .settings import HttpSettings
 
 GRACE_AFTER_CANCEL = 10
+LOOK_S = 0.02
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -35,7 +39,8 @@ def serve(
     settings: HttpSettings | None = None,
     started: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then return: answers get a few seconds to end, are cut and committed after that.
+    """Serve until SIGINT or SIGTERM, then return: answers get a few seconds to end, are cut and committed after that, and
+    new requests are told to come back. A second signal ends the process at once; what was streamed is in the journals.
 
     `started` is called with the URL once connections are accepted; port 0 takes a free one. Without keys there is no
     authentication, so an address that other machines reach is refused then unless `insecure`; on a loopback address only
@@ -126,13 +131,29 @@ class Server(uvicorn.Server):
             self.on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Cut the answers that outlast the grace period, so that their clients get a proper end."""
+        """Cut the answers that outlast the grace period, so that their clients get a proper end.
+
+        Until they have ended connections are still taken, and new requests refused by name.
+        """
+        self._tenants.refuse()
         self._tenants.silence()
         timer = asyncio.get_running_loop().call_later(self._grace_seconds, self._tenants.cancel)
         try:
+            await self._drained(self._grace_seconds + GRACE_AFTER_CANCEL)
             await super().shutdown(sockets)
         finally:
             timer.cancel()
+
+    async def _drained(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._tenants.under_way and not self.force_exit and time.monotonic() < until:
+            await asyncio.sleep(LOOK_S)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal asks for an orderly end; a second one is one, as killing the process would be."""
+        if self.should_exit:
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

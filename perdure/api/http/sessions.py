@@ -96,6 +96,7 @@ def page(items: Sequence[Mapping[str, Any]], limit: int, after: str | None, orde
 
 
 def session_body(info: SessionInfo) -> dict[str, Any]:
+    about = info.head.state.about if info.head.state else {}
     return {
         "id": info.name,
         "object": "session",
@@ -108,6 +109,9 @@ def session_body(info: SessionInfo) -> dict[str, Any]:
         "tokens": info.head.tokens,
         "kv_bytes": info.kv_bytes,
         "forked_from": info.forked_from,
+        "title": about.get("title"),
+        "metadata": about.get("metadata", {}),
+        "memory": about.get("memory", {}),
     }
 
 

@@ -78,7 +78,7 @@ class Tenants:
         self._runtime = runtime
         self._settings = settings
         self._opening = threading.Lock()
-        self._started = self._closed = False
+        self._started = self._closed = self.closing = False
         self._houses = {DEFAULT: self._house(DEFAULT, runtime, settings)}
         self._limit(store)
 
@@ -128,8 +128,20 @@ class Tenants:
             hub.feed.close()
         self.left()
 
+    @property
+    def under_way(self) -> int:
+        """How many turns have not ended."""
+        return sum(hub.turns.under_way for hub in self.hubs)
+
+    def refuse(self) -> None:
+        """Take nothing more; what is under way goes on, and what has not begun is refused."""
+        self.closing = True
+        for hub in self.hubs:
+            hub.refuse()
+
     def cancel(self) -> None:
         """Take nothing more and end what is under way soon."""
+        self.closing = True
         for hub in self.hubs:
             hub.cancel()
 
@@ -144,7 +156,7 @@ class Tenants:
             self.access.keyring.close()
 
     def _open(self, tenant: str) -> _House:
-        if self._closed or self.access is None:
+        if self._closed or self.closing or self.access is None:
             raise Unavailable("The server is stopping; try again when it is back.")
         repository = Repository.open(self.access.root / FOLDER / tenant, salted=True)
         for note in repository.notes:

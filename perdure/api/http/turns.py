@@ -93,11 +93,17 @@ class Turn:
             raise event
         return await self.next() if isinstance(event, Begun) else event
 
+    def refuse(self) -> bool:
+        """End the turn if no worker has taken it up yet: its session is free for others at once."""
+        if self.work is None or not self.work.cancel():
+            return False
+        self._cancelled.set()
+        self.run()
+        return True
+
     def cancel(self) -> None:
         self._cancelled.set()
-        if self.work is not None and self.work.cancel():
-            # No worker will take it up: its session is free for others at once.
-            self.run()
+        if self.refuse():
             return
         stream = self._stream
         if stream is not None:
@@ -128,7 +134,7 @@ class Turn:
         """Raises where the turn is not to begin after all, its session's name free again."""
         if self._cancelled.is_set():
             self._seating.abandon()
-            raise Unavailable("The request was cancelled before it began; send it again.")
+            raise Unavailable("The request was cancelled before it began, or the server is stopping; send it again.")
         try:
             self._admit()
         except BaseException:
@@ -198,6 +204,14 @@ class Turns:
         turn.work = self._workers.submit(self._run, turn)
         turn.work.add_done_callback(lambda _: self._forget(turn))
         return turn
+
+    def refuse(self) -> None:
+        """Take no more turns; those under way go on, and those that wait for a worker are refused."""
+        self.closing = True
+        with self._lock:
+            running = list(self._running)
+        for turn in running:
+            turn.refuse()
 
     def cancel(self) -> None:
         """Take no more turns and end those under way soon, each with its commit."""
