@@ -213,7 +213,7 @@ def test_the_same_awaited(url: str, tmp_path: Path) -> None:
 
 def test_who_stops_reading_cancels_the_answer() -> None:
     fake = FakeRuntime()
-    fake.answer = lambda messages: iter(lambda: "on ", None)  # type: ignore[assignment]
+    fake.answer = lambda messages: iter(lambda: "on ", None)
     with serving(fake) as api, Client(str(api.base_url)) as client:
         for piece in client.stream("Tell me everything.", session="alice"):
             assert piece.text == "on "
