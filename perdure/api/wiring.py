@@ -55,6 +55,7 @@ def open_runtime(
     *,
     checkpoint_bytes: int | None = None,
     memory: MemoryOptions | None = None,
+    speculate: bool = True,
     progress: Progress | None = None,
 ) -> Runtime:
     """A loaded model over a store, which is made where there is none."""
@@ -62,7 +63,13 @@ def open_runtime(
 
     keep = CheckpointOptions() if checkpoint_bytes is None else CheckpointOptions(budget_bytes=checkpoint_bytes)
     return open_model(
-        model, store_path(named), cache=cache_path(), checkpoints=keep, memory=memory, progress=_within(progress)
+        model,
+        store_path(named),
+        cache=cache_path(),
+        checkpoints=keep,
+        memory=memory,
+        speculate=speculate,
+        progress=_within(progress),
     )
 
 

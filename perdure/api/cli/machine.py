@@ -17,7 +17,7 @@ from . import shapes
 from .boundary import say
 from .memory_options import takes_memory_options
 from .mounting import require_profiles, tell_foreign
-from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Store
+from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Speculate, Store
 from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
 
@@ -27,11 +27,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running(
-    model: str, store: Path | None, *, checkpoint_bytes: int | None = None, memory: MemoryOptions | None = None
+    model: str,
+    store: Path | None,
+    *,
+    checkpoint_bytes: int | None = None,
+    memory: MemoryOptions | None = None,
+    speculate: bool = True,
 ) -> Iterator[Runtime]:
     """A loaded model over the store, and what opening it had to mend on stderr."""
     with Step(f"loading {model}") as progress:
-        runtime = wiring.open_runtime(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, progress=progress)
+        runtime = wiring.open_runtime(
+            model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, speculate=speculate, progress=progress
+        )
     with runtime:
         for note in [*runtime.repository.notes, *runtime.notes]:
             say(note)
@@ -107,13 +114,14 @@ def serve(
     model: Model = EMBEDDED_MODEL,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
+    speculate: Speculate = True,
     store: Store = None,
     debug: Debug = False,
 ) -> None:
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
     profiles = tuple(dict.fromkeys(profile or ()))
     require_profiles(store, None, profiles)
-    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
+    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, speculate=speculate) as runtime:
         tell_foreign(runtime, profiles)
         wiring.serve(
             runtime,
