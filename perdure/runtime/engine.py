@@ -272,17 +272,21 @@ class Engine:
             torch.set_num_threads(self._threads)
             if len(items) == 1:
                 return [self._undisturbed(*items[0])]
+            self.lookahead.shared()
             with suppress(Exception):
                 return [*self._joint(items, self._companies[self._threads].apart)]
             return [self._outcome(item[0], item[1]) for item in items]
 
     def _undisturbed(self, state: State, token: int, ahead: Ahead | None = None) -> Boundary | Exception:
-        """What a token gives that shares the forward with its own drafts at most. How long that takes is noted."""
+        """What a token gives that shares the forward with its own drafts at most. How long that takes is noted.
+
+        Without drafts where the forward before was another session's: those two had better share.
+        """
         began = time.perf_counter()
-        drafted = None if ahead is None else self._drafted(state, token, ahead)
+        drafted = self._drafted(state, token, ahead) if ahead is not None and self.lookahead.follows(state) else None
         outcome = drafted or self._outcome(state, token)
         rows = 1 if drafted is None or ahead is None else 1 + len(ahead.found)
-        self.lookahead.note(rows, time.perf_counter() - began)
+        self.lookahead.note(rows, time.perf_counter() - began, state)
         return outcome
 
     def _drafted(self, state: State, token: int, ahead: Ahead) -> Boundary | None:

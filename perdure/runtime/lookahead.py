@@ -57,11 +57,21 @@ class Lookahead:
         self.apart: tuple[Module, ...] = ()
         self._took: dict[int, deque[float]] = {}
         self.steps = self._missed = 0
+        self._last: int | None = None
 
-    def note(self, rows: int, seconds: float) -> None:
-        """A forward of so many rows has taken so long."""
+    def note(self, rows: int, seconds: float, state: State) -> None:
+        """A forward of so many rows of a state has taken so long."""
+        self._last = id(state)
         self._took.setdefault(rows, deque(maxlen=RECENT)).append(seconds)
         self.steps += 1
+
+    def shared(self) -> None:
+        """Several sessions are in a forward."""
+        self._last = None
+
+    def follows(self, state: State) -> bool:
+        """Whether the last forward of a token was this state's alone."""
+        return self._last == id(state)
 
     def missed(self) -> None:
         """A token was guessed and not tried."""
@@ -118,7 +128,7 @@ def _logits(engine: Engine, known: Lookahead, state: State, tokens: Sequence[int
     """After each of the tokens, of which the state has absorbed the first then."""
     began = time.perf_counter()
     found = engine.decode_ahead(state, tokens, known.apart) if len(tokens) > 1 else [engine.feed(state, tokens)]
-    known.note(len(tokens), time.perf_counter() - began)
+    known.note(len(tokens), time.perf_counter() - began, state)
     return [boundary.logits for boundary in found]
 
 

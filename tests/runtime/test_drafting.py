@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from perdure.runtime import drafting
 from perdure.runtime.drafting import CANDIDATES, LONGEST, NOTHING, Draft, Lookup
 from perdure.runtime.lookahead import SHARE, SIZES, TRIAL, Lookahead
 from perdure.runtime.speculation import AGAIN, Habit
+from perdure.runtime.state.base import State
+
+STATE = cast(State, object())
 
 
 def looked_up(tokens: list[int]) -> Lookup:
@@ -82,7 +86,7 @@ def timed(*costs: float) -> Lookahead:
     known = Lookahead()
     known.sizes = SIZES
     for rows, cost in zip((1, *SIZES), costs, strict=True):
-        known.note(rows, cost)
+        known.note(rows, cost, STATE)
     return known
 
 
@@ -134,10 +138,10 @@ def test_pairs_are_trusted_less_than_long_matches() -> None:
 
 def test_the_best_of_the_last_times_counts() -> None:
     known = timed(1.0, 1.2, 1.5, 2.0)
-    known.note(8, 9.0)
+    known.note(8, 9.0, STATE)
     assert known.cost(8) == 2.0
     for _ in range(5):
-        known.note(8, 3.0)
+        known.note(8, 3.0, STATE)
     assert known.cost(8) == 3.0
 
 
@@ -148,7 +152,17 @@ def test_finding_out_waits_until_it_is_worth_it() -> None:
         assert not known.due
     for _ in range(round(TRIAL / SHARE)):
         assert not known.due
-        known.note(1, 0.01)
+        known.note(1, 0.01, STATE)
     assert known.due
     known.sizes = ()
     assert not known.due
+
+
+def test_who_was_in_the_last_forward_is_known() -> None:
+    known, other = Lookahead(), cast(State, object())
+    assert not known.follows(STATE)
+    known.note(1, 0.1, STATE)
+    assert known.follows(STATE)
+    assert not known.follows(other)
+    known.shared()
+    assert not known.follows(STATE)

@@ -282,7 +282,7 @@ def test_it_begins_by_itself_once_it_is_worth_finding_out(
     assert sum(turn.accepted for turn in found) > 0
 
 
-@pytest.mark.parametrize("after", [2, 6])
+@pytest.mark.parametrize("after", [3, 6])
 def test_an_answer_that_is_left_or_killed_keeps_what_was_streamed(
     plain: Plain, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eager: None, after: int
 ) -> None:
@@ -297,7 +297,7 @@ def test_an_answer_that_is_left_or_killed_keeps_what_was_streamed(
                 stream = session.stream(LONG, temperature=0.0, max_tokens=40)
                 for _ in range(after):
                     next(stream)
-                assert stream._turn.cost.accepted == (max(0, min(after - 2, 7)) if speculate else 0)
+                assert stream._turn.cost.accepted == (max(0, after - 3) if speculate else 0)
                 if how == "left":
                     stream.close()
                 else:
@@ -371,6 +371,19 @@ def test_sessions_at_once_share_forwards_instead(plain: Plain, model: Path, tmp_
         replies = at_once(calls)
         assert [reply.tokens for reply in replies] == wanted
         assert all(session.verify() == [] for session in sessions)
+
+
+def test_sessions_that_take_turns_guess_nothing(model: Path, tmp_path: Path, eager: None) -> None:
+    """One after the other they would never meet: without guesses they do."""
+    settings: dict[str, Any] = {"max_tokens": 30, "temperature": 0.0}
+    with opened(tmp_path / "store", model) as runtime:
+        streams = [runtime.session(name).stream(LONG, **settings) for name in ("a", "b")]
+        ended = [[chunk.token for chunk in pair] for pair in zip(*streams, strict=True)]
+        assert [stream.receipt.drafted for stream in streams] == [0, 0]
+        alone = runtime.session("c").chat(LONG, **settings)
+    assert alone.receipt.drafted > 0
+    assert [list(stream.tokens) for stream in streams] == [list(alone.tokens)] * 2
+    assert len(ended) == len(alone.tokens)
 
 
 def test_a_forward_of_guesses_that_fails_is_made_without_them(
