@@ -59,7 +59,7 @@ class Engine:
     def open(self, store: Path) -> Any:
         import perdure
 
-        return perdure.open(self.model, store, threads=self.threads)
+        return perdure.open(self.model, store, threads=self.threads, speculate=False)
 
     def cold(self, tokens: int) -> Sample:
         """A new store, the whole prompt, the first token; the session is what `resume` comes back to."""

@@ -210,7 +210,9 @@ def _prepare(args: argparse.Namespace, work: Path) -> Run:
     from perdure.runtime.models import resolve
 
     runtimes = {
-        system: perdure.open(args.model, work / system, threads=args.threads, cache=args.cache, batching=system == SHARED)
+        system: perdure.open(
+            args.model, work / system, threads=args.threads, cache=args.cache, batching=system == SHARED, speculate=False
+        )
         for system in (ALONE, SHARED)
     }
     runtimes[SHARED].prepare()

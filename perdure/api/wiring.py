@@ -80,6 +80,7 @@ def open_runtime(
     checkpoint_bytes: int | None = None,
     memory: MemoryOptions | None = None,
     device_bytes: int | None = None,
+    speculate: bool = True,
     progress: Progress | None = None,
 ) -> Runtime:
     """A loaded model over a store, which is made where there is none."""
@@ -93,6 +94,7 @@ def open_runtime(
         checkpoints=keep,
         memory=memory,
         paging=PagingOptions(device_bytes),
+        speculate=speculate,
         progress=_within(progress),
     )
 

@@ -31,6 +31,7 @@ from .pasting import Pastes
 from .records import ModelInfo
 from .restoration import Restoration
 from .sizing import most_bytes
+from .speculation import Habit
 from .state.base import State
 from .turn import Cost
 from .warm import Warm
@@ -43,6 +44,7 @@ class Checkout:
     """Warm while the working state is in memory, cold otherwise: then it is restored when it is next asked for.
 
     `tools` are the functions that the present turn offers, `offered` those of the turn before.
+    `habit` is what is guessed of its tokens, where that is wanted.
     `head` is the commit it stands at; `notes` are sentences about what was mended, for the next receipt.
     """
 
@@ -54,6 +56,7 @@ class Checkout:
         self._debt = Cost()
         self._alone: Alone | None = None
         self._view: View | None = None
+        self.habit: Habit | None = Habit() if runtime.speculate else None
         self.loaded: LoadedModel = runtime.loaded
         self.repository: Repository = runtime.repository
         self.copy = copy
@@ -143,6 +146,8 @@ class Checkout:
         if self._warm is not None:
             self._warm.state.release()
             self._warm = None
+        if self.habit is not None:
+            self.habit.forget()
 
     def give_up(self) -> None:
         """Whoever waits for room for this session waits no longer. Safe from any thread."""

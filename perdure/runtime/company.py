@@ -45,13 +45,10 @@ class Company(NamedTuple):
 def company(engine: Engine, most: int = MOST) -> Company:
     """What was found by trial, with the engine's threads: 1 where a family joins no states, or where its forward fails or
     gives other bits."""
-    if not engine.adapter.joins:
-        return Company(1)
     until = time.monotonic() + LONGEST_S
-    with engine.alone(), torch.inference_mode():
-        if not all(_averages_alike(width, most, engine.device) for width in _widths(engine.model)):
-            return Company(1)
-        apart = tuple(_apart(engine.model, most))
+    apart = kept_apart(engine, most)
+    if apart is None:
+        return Company(1)
     states = [_state(engine, number) for number in range(most)]
     try:
         wanted = [_alone(engine, state, token) for state, token in zip(states, _tokens(most), strict=True)]
@@ -59,6 +56,15 @@ def company(engine: Engine, most: int = MOST) -> Company:
     finally:
         for state in states:
             state.release()
+
+
+def kept_apart(engine: Engine, most: int = MOST) -> tuple[Module, ...] | None:
+    """The modules that take up to `most` rows one by one; None where a family joins none, or its norms tell of company."""
+    if not engine.adapter.joins:
+        return None
+    with engine.alone(), torch.inference_mode():
+        alike = all(_averages_alike(width, most, engine.device) for width in _widths(engine.model))
+        return tuple(_apart(engine.model, most)) if alike else None
 
 
 @contextmanager

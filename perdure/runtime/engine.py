@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -19,6 +20,7 @@ from ..memory.tokenlog import DECODE, PREFILL, Span, grid, steps
 from .batching import Batcher, FairLock, Work
 from .company import Company, apart, company
 from .composing import Opened, acting
+from .lookahead import Ahead, Lookahead, find_out
 from .state.base import Chunk, State, StateAdapter
 from .state.cache import inputs_of, rows_of
 
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
     from .state.together import Together
 
 Brought = Sequence[Chunk] | Opened | Memory
-Item = tuple[State, int]
-"""A session's state, and the token that it is to absorb."""
+Item = tuple[State, int] | tuple[State, int, Ahead]
+"""A session's state, the token that it is to absorb, and what may come after that."""
 
 
 class Boundary(NamedTuple):
@@ -76,6 +78,7 @@ class Engine:
         self._projects = self._head_is_plain()
         self._batchers: dict[int, Batcher[Item, Boundary]] = {}
         self._companies: dict[int, Company] = {}
+        self._lookaheads: dict[int, Lookahead] = {}
         self._batcher = self._batcher_of(threads)
 
     def prefill(self, state: State, tokens: Sequence[int], stop: Callable[[], bool] = lambda: False) -> Boundary | None:
@@ -89,9 +92,33 @@ class Engine:
             boundary = self._forward(state, tokens[span.start - start : span.end - start], wants_logits=last)
         return boundary
 
-    def decode(self, state: State, token: int) -> Boundary:
-        """Absorb one sampled token, together with those of other sessions that are there at the same time."""
-        return self._batcher.do(id(state), (state, token))
+    def decode(self, state: State, token: int, ahead: Ahead | None = None) -> Boundary:
+        """Absorb one sampled token, together with those of other sessions that are there at the same time.
+
+        With `ahead` its drafts go through the same forward where nobody shares it; `advance` takes the first of them over.
+        """
+        return self._batcher.do(id(state), (state, token) if ahead is None else (state, token, ahead))
+
+    def decode_ahead(self, state: State, tokens: Sequence[int], layers: Sequence[Module]) -> list[Boundary]:
+        """What the model says after each of several tokens, in one forward whose `layers` take them one by one. Only the
+        first is absorbed; of the others nothing counts before `advance`.
+        """
+        with self._working():
+            return self._several(state, tokens, layers)
+
+    def advance(self, state: State) -> None:
+        """Absorb the token after the last one that the forward of a draft has computed already."""
+        state.seen += 1
+
+    @property
+    def lookahead(self) -> Lookahead:
+        """What is known of forwards over drafts; `look_ahead` finds it out."""
+        return self._lookaheads.setdefault(self._threads, Lookahead())
+
+    def look_ahead(self) -> None:
+        """Find out which drafts may share a forward, in about `lookahead.TRIAL` forwards; nothing where that is known."""
+        if self.lookahead.sizes is None:
+            find_out(self, self.lookahead)
 
     def decode_together(self, items: Sequence[Item], layers: Sequence[Module] | None = None) -> list[Boundary]:
         """Absorb one token each of up to `together` states in one forward, whose `layers` take them one by one (None: those
@@ -229,7 +256,7 @@ class Engine:
         return self._boundaries(out)[0] if wants_logits else None
 
     def _joint(self, items: Sequence[Item], layers: Sequence[Module]) -> list[Boundary]:
-        states, tokens = [state for state, _ in items], [[token] for _, token in items]
+        states, tokens = [item[0] for item in items], [[item[1]] for item in items]
         for state in states:
             self._ready(state, 1)
         forward = self.adapter.together(states)
@@ -248,10 +275,41 @@ class Engine:
         """What each of several tokens gives, in one forward where all of them can. The engine is taken."""
         with torch.inference_mode():
             torch.set_num_threads(self._threads)
-            if len(items) > 1:
-                with suppress(Exception):
-                    return [*self._joint(items, self._companies[self._threads].apart)]
-            return [self._outcome(*item) for item in items]
+            if len(items) == 1:
+                return [self._undisturbed(*items[0])]
+            self.lookahead.shared()
+            with suppress(Exception):
+                return [*self._joint(items, self._companies[self._threads].apart)]
+            return [self._outcome(item[0], item[1]) for item in items]
+
+    def _undisturbed(self, state: State, token: int, ahead: Ahead | None = None) -> Boundary | Exception:
+        """What a token gives that shares the forward with its own drafts at most. How long that takes is noted.
+
+        Without drafts where the forward before was another session's: those two had better share.
+        """
+        began = time.perf_counter()
+        drafted = self._drafted(state, token, ahead) if ahead is not None and self.lookahead.follows(state) else None
+        outcome = drafted or self._outcome(state, token)
+        rows = 1 if drafted is None or ahead is None else 1 + len(ahead.found)
+        self.lookahead.note(rows, time.perf_counter() - began, state)
+        return outcome
+
+    def _drafted(self, state: State, token: int, ahead: Ahead) -> Boundary | None:
+        with suppress(Exception):
+            found = self._several(state, [token, *ahead.drafts], self.lookahead.apart)
+            ahead.found.extend(found[1:])
+            return found[0]
+        return None
+
+    def _several(self, state: State, tokens: Sequence[int], layers: Sequence[Module]) -> list[Boundary]:
+        self._ready(state, len(tokens))
+        forward = self.adapter.ahead(state, len(tokens))
+        places = [state.position + number for number in range(len(tokens))]
+        inputs = rows_of(self._target, [[token] for token in tokens], places)
+        with apart(layers):
+            found = self._boundaries(self._run(forward, [state.opened] * len(tokens), inputs))
+        state.seen += 1
+        return found
 
     def _outcome(self, state: State, token: int) -> Boundary | Exception:
         try:

@@ -14,7 +14,8 @@ class Receipt:
     `restored` tokens came from the session's stored state (`replayed` of them, or of an answer that was recovered, had to
     be computed again to recover, rewind or heal), `reused` from what other sessions had stored, `recalled` from memory of
     what had left the window, and `opened` fast-weight records acted on the answer; `prefilled` were computed for this turn,
-    `generated` were sampled. Times in milliseconds.
+    `generated` were sampled. `drafted` tokens were guessed from the session's past and tried in the forward of another one,
+    and `accepted` of these were drawn, so that they cost no forward of their own. Times in milliseconds.
     `bytes_read` and `bytes_written` count records and journal frames.
     `notes` are sentences about anything unusual: a healed block, a recovered turn, a fork.
     """
@@ -29,6 +30,8 @@ class Receipt:
     prefilled: int = 0
     replayed: int = 0
     generated: int = 0
+    drafted: int = 0
+    accepted: int = 0
     restore_ms: float = 0.0
     prefill_ms: float = 0.0
     decode_ms: float = 0.0

@@ -61,12 +61,14 @@ class Runtime:
         encoder: Callable[[], SentenceEncoder] = no_encoder,
         cache: Path | None = None,
         batching: bool = True,
+        speculate: bool = True,
     ) -> None:
         self.loaded = loaded
         self.repository = repository
         self.sampling = sampling
         self.checkpoints = checkpoints or CheckpointOptions()
         self.memory = memory or MemoryOptions()
+        self.speculate = speculate
         self.memories = Memories(repository, encoder)
         self.gates = Gates(repository)
         self.threads_are_free = threads is None
@@ -174,8 +176,11 @@ class Runtime:
         return other
 
     def prepare(self) -> None:
-        """Find out now how many sessions may share a forward, for which the first two at once would wait otherwise."""
+        """Find out now how many sessions may share a forward, for which the first two at once would wait otherwise, and
+        which guesses may, where they are wanted."""
         _ = self.engine.together
+        if self.speculate:
+            self.engine.look_ahead()
 
     def sessions(self) -> list[SessionInfo]:
         return self.repository.sessions()
@@ -220,6 +225,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     encoder: SentenceEncoder | None = None,
     cache: Path | None = None,
     batching: bool = True,
+    speculate: bool = True,
     progress: Progress | None = None,
 ) -> Runtime:
     """Load a model and open a store.
@@ -229,7 +235,8 @@ def open(  # noqa: A001 - the public name is perdure.open
     computed with; `checkpoints` says how many snapshots of recurrent states are kept, `memory` what happens when a
     conversation outgrows its window, `paging` how much of a GPU warm sessions take, and `encoder` (None: the one that was
     pulled) finds what is recalled then. With `batching` sessions that answer at the same time share forwards, which changes
-    no bit of any of them. Raises ModelNotFound, InvalidInput or a StoreError.
+    no bit of any of them; with `speculate` tokens that are guessed from a session's own past share the forward of the token
+    before them, where that is faster, and that changes none either. Raises ModelNotFound, InvalidInput or a StoreError.
     """
     place = cache or default_cache()
     folder = resolve(str(model), place)
@@ -249,6 +256,7 @@ def open(  # noqa: A001 - the public name is perdure.open
             encoder=(lambda: load_encoder(place)) if encoder is None else (lambda: encoder),
             cache=place,
             batching=batching,
+            speculate=speculate,
         )
     except BaseException:
         repository.close()

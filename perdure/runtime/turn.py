@@ -15,11 +15,13 @@ from ..memory.records import Message
 from ..memory.tokenlog import DECODE, Span
 from .answer import Answer
 from .attending import Attention
+from .engine import Boundary
 from .planning import Plan
 from .records import Chunk, Receipt
 from .reuse import Taking
 from .room import make_room
 from .sampling import Drawn, Sampler
+from .speculation import Speculation
 
 if TYPE_CHECKING:
     from .session import Session
@@ -40,6 +42,8 @@ class Cost:
     prefilled: int = 0
     replayed: int = 0
     generated: int = 0
+    drafted: int = 0
+    accepted: int = 0
     restore_ms: float = 0.0
     prefill_ms: float = 0.0
     decode_ms: float = 0.0
@@ -76,6 +80,7 @@ class Turn:
         self.cost = cost
         self.receipt: Receipt | None = None
         self._attention = Attention()
+        self._speculation = None if session.habit is None else Speculation(session.engine, session.habit)
 
     def run(self, cancelled: Callable[[], bool]) -> Generator[Chunk]:
         """Prefill, then decode. Every token is in the journal before it is yielded."""
@@ -192,12 +197,22 @@ class Turn:
         began = time.perf_counter()
         warm = self._session.warm
         make_room(self._session, 1)
-        warm.boundary = self._session.engine.decode(warm.state, self._unfed)
+        warm.boundary = self._absorbed(self._unfed)
         self._attention.note(warm.state)
         warm.fed(DECODE, [self._unfed])
         self._mark_on_grid()
         self._unfed = None
         self.cost.decode_ms += 1e3 * (time.perf_counter() - began)
+
+    def _absorbed(self, token: int) -> Boundary:
+        """What the model says after a token, which may have been guessed and computed with the one before."""
+        warm, guessing = self._session.warm, self._speculation
+        if guessing is None:
+            return self._session.engine.decode(warm.state, token)
+        room = 0 if self.answer.reason else self._settings.max_tokens - len(self.answer.tokens)
+        boundary = guessing.feed(warm, token, room)
+        self.cost.drafted, self.cost.accepted = guessing.drafted, guessing.accepted
+        return boundary
 
     def forget_last(self) -> None:
         """The token that was taken last is fed by other means."""

@@ -317,6 +317,7 @@ class FakeRuntime:
     consolidate_idle: list[float | None] = field(default_factory=list)
     cors_origins: list[tuple[str, ...]] = field(default_factory=list)
     memory_options: list[MemoryOptions | None] = field(default_factory=list)
+    speculates: list[bool] = field(default_factory=list)
     mounted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     profiles: list[tuple[str, ...]] = field(default_factory=list)
     recipe: dict[str, str] = field(default_factory=lambda: {"weights": "w"})
@@ -355,11 +356,13 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         checkpoint_bytes: int | None = None,
         memory: MemoryOptions | None = None,
         device_bytes: int | None = None,
+        speculate: bool = True,
         progress: object = None,
     ) -> FakeRuntime:
         if isinstance(runtime.fails, LookupError):
             raise runtime.fails
         runtime.memory_options.append(memory)
+        runtime.speculates.append(speculate)
         return runtime
 
     def serve(

@@ -58,6 +58,8 @@ def test_notes_follow_on_lines_of_their_own(runtime: FakeRuntime) -> None:
 def test_replayed_is_named_only_when_there_was_any() -> None:
     assert "replayed" not in receipt_line(Receipt("s", "ab" * 32, ""))
     assert " · replayed 7 · generated" in receipt_line(Receipt("s", "ab" * 32, "", replayed=7))
+    assert "guessed" not in receipt_line(Receipt("s", "ab" * 32, ""))
+    assert "generated 9 · guessed 5 of 7 · " in receipt_line(Receipt("s", "ab" * 32, "", generated=9, drafted=7, accepted=5))
 
 
 def test_quiet_leaves_the_answer_alone(runtime: FakeRuntime) -> None:

@@ -280,3 +280,14 @@ def test_the_options_reach_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runtime.memory_options.pop() == MemoryOptions(budget_bytes=1_000_000)
     assert CliRunner().invoke(app, ["chat", "hello"]).exit_code == 0
     assert runtime.memory_options.pop() == MemoryOptions()
+
+
+@pytest.mark.parametrize("words", [["chat", "hello"], ["serve"]])
+def test_guessing_can_be_left(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    runtime = FakeRuntime(family())
+    install(monkeypatch, runtime)
+    for flags in ([], ["--no-speculate"], ["--speculate"]):
+        assert CliRunner().invoke(app, [*words, *flags]).exit_code == 0
+    monkeypatch.setenv("PERDURE_SPECULATE", "0")
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert runtime.speculates == [True, False, True, False]

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from perdure.api.http.chat import usage
 from perdure.errors import StoreFull
+from perdure.runtime.records import Receipt
 
 from .fakes import FakeRuntime, failing, parrot
 from .http_server import Api, frames, serving
@@ -55,8 +57,15 @@ def test_usage_counts_restored_state_as_cached(api: Api) -> None:
         "prompt_tokens": 9,
         "completion_tokens": 2,
         "total_tokens": 11,
+        "completion_tokens_details": {"accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
         "prompt_tokens_details": {"cached_tokens": 8},
     }
+
+
+def test_usage_counts_what_was_guessed() -> None:
+    counts = usage(Receipt("s", "", "", generated=9, drafted=7, accepted=5))
+    assert counts["completion_tokens_details"] == {"accepted_prediction_tokens": 5, "rejected_prediction_tokens": 2}
+    assert counts["completion_tokens"] == 9
 
 
 def test_sampling_reaches_the_session(api: Api) -> None:

@@ -16,7 +16,7 @@ from .conversation import Conversation, Quit
 from .machine import running
 from .memory_options import takes_memory_options
 from .mounting import mount_all, require_profiles
-from .options import DEFAULT_SESSION, EMBEDDED_MODEL, CheckpointBytes, Debug, Model, Store
+from .options import DEFAULT_SESSION, EMBEDDED_MODEL, CheckpointBytes, Debug, Model, Speculate, Store
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def chat(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No receipts, no echo.")] = False,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
+    speculate: Speculate = True,
     store: Store = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each answer.")] = False,
     debug: Debug = False,
@@ -69,7 +70,7 @@ def chat(
     if prompt is not None and not prompt.strip():
         raise InvalidInput("The prompt is empty; give one as an argument, on stdin, or chat on a terminal.")
     require_profiles(store, session, profile or ())
-    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
+    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, speculate=speculate) as runtime:
         opened = runtime.session(session, create=True, system=system, as_text=as_text)
         with closing(Conversation(runtime.repository, opened, turn)) as conversation:
             mount_all(opened, profile or ())

@@ -17,7 +17,7 @@ from . import shapes
 from .boundary import say
 from .memory_options import takes_memory_options
 from .mounting import require_profiles, tell_foreign
-from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Store
+from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Speculate, Store
 from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
 
@@ -161,13 +161,19 @@ def serve(
     model: Model = EMBEDDED_MODEL,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
+    speculate: Speculate = True,
     store: Store = None,
     debug: Debug = False,
 ) -> None:
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
     profiles = tuple(dict.fromkeys(profile or ()))
     require_profiles(store, None, profiles)
-    options = {"checkpoint_bytes": checkpoint_bytes, "memory": memory, "device_bytes": device_bytes}
+    options = {
+        "checkpoint_bytes": checkpoint_bytes,
+        "memory": memory,
+        "device_bytes": device_bytes,
+        "speculate": speculate,
+    }
     with running(model, store, **options) as runtime:
         tell_foreign(runtime, profiles)
         wiring.serve(

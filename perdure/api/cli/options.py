@@ -46,6 +46,15 @@ CheckpointBytes = Annotated[
     ),
 ]
 
+Speculate = Annotated[
+    bool,
+    typer.Option(
+        "--speculate/--no-speculate",
+        envvar="PERDURE_SPECULATE",
+        help="Guess tokens from the session's past and compute them together, where that is faster; the answer is the same.",
+    ),
+]
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 Debug = Annotated[bool, typer.Option("--debug", envvar="PERDURE_DEBUG", callback=_debug, help="Show the trace of an error.")]
@@ -68,6 +77,7 @@ __all__ = [
     "InSession",
     "Json",
     "Model",
+    "Speculate",
     "Store",
     "Yes",
 ]

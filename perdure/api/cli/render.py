@@ -132,6 +132,8 @@ def receipt_line(receipt: Receipt) -> str:
     if receipt.replayed:
         counts.append(f"replayed {receipt.replayed}")
     counts.append(f"generated {receipt.generated}")
+    if receipt.drafted:
+        counts.append(f"guessed {receipt.accepted} of {receipt.drafted}")
     costs = [f"restore {receipt.restore_ms:.1f} ms", f"read {size(receipt.bytes_read)}"]
     return "↩ " + " · ".join([*counts, *costs, f"wrote {size(receipt.bytes_written)}", receipt.short])
 

@@ -130,6 +130,10 @@ def usage(receipt: Receipt) -> dict[str, Any]:
         "prompt_tokens": receipt.prompt_tokens,
         "completion_tokens": receipt.generated,
         "total_tokens": receipt.prompt_tokens + receipt.generated,
+        "completion_tokens_details": {
+            "accepted_prediction_tokens": receipt.accepted,
+            "rejected_prediction_tokens": receipt.drafted - receipt.accepted,
+        },
         "prompt_tokens_details": {"cached_tokens": max(0, receipt.restored + receipt.reused - receipt.replayed)},
     }
 

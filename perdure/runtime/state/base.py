@@ -128,6 +128,11 @@ class State(ABC):
         return False
 
     @property
+    def plain(self) -> bool:
+        """Whether its next forwards attend as over a plain cache: to all there is, and nobody listens."""
+        return False
+
+    @property
     def shares(self) -> Tensor | None:
         """The attention that pasted chunks received from the token absorbed last, [chunks, layers, heads, 1]."""
         return None
@@ -299,6 +304,10 @@ class StateAdapter(ABC):
     def together(self, states: Sequence[Any]) -> Together:
         """One forward for several of its states, for families that join."""
         raise RuntimeError(f"states of {self.name} share no forward")
+
+    def ahead(self, state: Any, count: int) -> Together:
+        """One forward for the next `count` tokens of a state that is `plain`, for families that join."""
+        raise RuntimeError(f"states of {self.name} take drafts one by one")
 
     @property
     def supports(self) -> Supports:

@@ -21,7 +21,7 @@ from .fixed import require_fit
 from .paging import Staging
 from .plan import Row, name_of, plan_layers
 from .slabs import ROOM, BufferPool
-from .together import Together
+from .together import Along, Together
 
 TRIAL_TOKENS = (1, 2, 3)
 
@@ -79,6 +79,9 @@ class CacheAdapter(StateAdapter):
 
     def together(self, states: Sequence[CacheState]) -> Together:
         return Together(self, states)
+
+    def ahead(self, state: CacheState, count: int) -> Together:
+        return Along(self, state, count)
 
     def warm(self, tokens: int) -> None:
         """Have buffers ready for one session of up to `tokens` tokens; a window's is twice what it holds."""

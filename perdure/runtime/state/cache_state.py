@@ -86,6 +86,10 @@ class CacheState(State):
         return self._set.tracking is not None
 
     @property
+    def plain(self) -> bool:
+        return not self.tracks and not self._speaks()
+
+    @property
     def length(self) -> int:
         """How many entries a layer reads that attends to everything."""
         return self.place.entries(self.seen)
@@ -132,9 +136,12 @@ class CacheState(State):
     def listen(self) -> Ear | None:
         """What listens to the next forward, where its attention is more than that of a plain cache."""
         beside = {} if self.opened is None else self.opened.keys
-        speaks = self._adapter.heard and (beside or self._set.speaks(self.seen))
-        self._ear = Ear(self._set, self._adapter, self.seen, beside) if speaks else None
+        self._ear = Ear(self._set, self._adapter, self.seen, beside) if self._speaks() else None
         return self._ear
+
+    def _speaks(self) -> bool:
+        beside = self.opened is not None and self.opened.keys
+        return bool(self._adapter.heard and (beside or self._set.speaks(self.seen)))
 
     @property
     def mass(self) -> list[Tensor]:

@@ -56,6 +56,20 @@ class Together:
         raise RuntimeError("a row's keys and values go to its own state")
 
 
+class Along(Together):
+    """The same for the next tokens of a single state: each row attends to what stands before its token, and to that."""
+
+    def __init__(self, adapter: CacheAdapter, state: CacheState, count: int) -> None:
+        super().__init__(adapter, [state] * count)
+        self.length += count - 1
+
+    def keep(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Hand the state all rows of a layer's new keys and values [B, H, 1, D], which are tokens to it."""
+        key, value = self._states[0].container.layers[layer].update(keys.transpose(0, 2), values.transpose(0, 2))
+        ends = range(key.shape[2] - len(self._states) + 1, key.shape[2] + 1)
+        self._held[layer] = [(key[:, :, :end], value[:, :, :end]) for end in ends]
+
+
 class _Layer(KVLayer):
     """What a layer's attention is given back is of no meaning: it asks for each row's own."""
 
