@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RefChanged, SessionExists
+from ..errors import RefChanged, RevisionNotFound, SessionExists
 from ..stores.base import Digest
 from ..stores.journal import Journal
 from . import bundle, commits, draft, names, revisions, sessionlog
@@ -35,7 +35,7 @@ def create(repository: Repository, name: str, recipe: Recipe, *, model: str, see
 
 
 def fork(repository: Repository, src: str, new: str, at: str | None) -> None:
-    """A new session that stands at `at` (default: the head) of `src`. Raises as `create` does."""
+    """A new session that stands at `at` (default: the head) of `src`. Raises as `create` does, or RevisionNotFound."""
     names.checked(new)
     with repository.store.read() as txn:
         parent = head_ref(txn, src)
@@ -47,9 +47,12 @@ def fork(repository: Repository, src: str, new: str, at: str | None) -> None:
     _start_journal(repository, meta, new, target.digest, (str(parent.meta["uid"]), target.digest), [])
     try:
         with repository.store.write() as txn:
+            commits.require_kept(txn, target)
             txn.set_ref(names.head(new), None, target.digest, meta=meta, reason=f"fork of {src}")
-    except RefChanged as error:
+    except (RefChanged, RevisionNotFound) as error:
         Journal.remove(repository.path / "journals", uid)
+        if isinstance(error, RevisionNotFound):
+            raise
         raise _taken(new) from error
 
 
