@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..errors import Conflict, InvalidInput, RevisionNotFound
 from ..stores.base import Digest
+from . import commits
 from .episodes import Episode
 from .fastweights import Comparison, Held, Record, Refusal, compare, union
 from .merging import Choice, Plan, planned
@@ -120,6 +121,7 @@ def merge_branch(
         if repository.leads_to(theirs, before):
             return Merged(before, before, None)
         with repository.store.read() as txn:
+            commits.require_kept(txn, theirs)
             plan = planned(txn, before, theirs, into, choice or Choice())
         done = before if dry_run else copy.merge(plan, title=f"merge {rev}"[:72], author=author).commit
         return Merged(before, done, plan)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import QuotaExceeded, RefChanged, SessionExists
+from ..errors import QuotaExceeded, RefChanged, RevisionNotFound, SessionExists
 from ..stores.base import Digest, ReadTxn
 from ..stores.journal import Journal
 from . import bundle, commits, draft, names, revisions, sessionlog
@@ -46,7 +46,7 @@ def create(
 
 
 def fork(repository: Repository, src: str, new: str, at: str | None) -> None:
-    """A new session that stands at `at` (default: the head) of `src`. Raises as `create` does."""
+    """A new session that stands at `at` (default: the head) of `src`. Raises as `create` does, or RevisionNotFound."""
     names.checked(new)
     with repository.store.read() as txn:
         parent = head_ref(txn, src)
@@ -59,10 +59,11 @@ def fork(repository: Repository, src: str, new: str, at: str | None) -> None:
     try:
         with repository.store.write() as txn:
             _require_room(repository, txn)
+            commits.require_kept(txn, target)
             txn.set_ref(names.head(new), None, target.digest, meta=meta, reason=f"fork of {src}")
-    except (QuotaExceeded, RefChanged) as error:
+    except (QuotaExceeded, RefChanged, RevisionNotFound) as error:
         Journal.remove(repository.path / "journals", uid)
-        if isinstance(error, QuotaExceeded):
+        if not isinstance(error, RefChanged):
             raise
         raise _taken(new) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import ObjectCorrupt, RevisionNotFound
 from ..stores.base import Digest, Object, ReadTxn
@@ -117,6 +117,21 @@ def _places(txn: ReadTxn, root: Digest) -> list[tuple[int, int, Digest]]:
         result.append((start, n, ref))
         start += n
     return result
+
+
+class Holds(Protocol):
+    """What looking for an object needs of a transaction."""
+
+    def has(self, digest: Digest) -> bool: ...
+
+
+def require_kept(txn: Holds, commit: Commit) -> None:
+    """Raises RevisionNotFound where gc has taken a commit that was read before this transaction began.
+
+    Collecting is one transaction as well: as long as the commit is there, all that it refers to is.
+    """
+    if not txn.has(commit.digest):
+        raise RevisionNotFound(f"Commit {commit.short} was deleted meanwhile, with the session that led to it.")
 
 
 def require(txn: ReadTxn, commit: Commit) -> None:

@@ -107,6 +107,9 @@ class Recorder:
     def get(self, digest: Digest) -> Object:
         return self._txn.get(digest)
 
+    def has(self, digest: Digest) -> bool:
+        return self._txn.has(digest)
+
     def put(
         self, kind: str, payload: Buffer = b"", *, refs: Sequence[Digest] = (), meta: Mapping[str, Any] | None = None
     ) -> Digest:

@@ -106,9 +106,9 @@ def planned(txn: ReadTxn, ours: Commit, theirs: Commit, name: str, choice: Choic
 
 
 def merge_commit(recorder: Recorder, plan: Plan, journal: tuple[str, int]) -> Commit:
-    """The commit with two parents that a plan comes to; it is not written yet. Raises ObjectMissing if one is gone."""
+    """The commit with two parents that a plan comes to; it is not written yet. Raises RevisionNotFound."""
     first, second = plan.parents
-    recorder.get(second.digest)
+    commits.require_kept(recorder, second)
     state = state_of(first)
     entries = [remembering.bare(recorder, each) if each.digest in plan.bare else each for each in plan.entries]
     found = remembering.rebuilt(recorder, entries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores import sealed
 from ..stores.base import DIGEST_SIZE, Digest
+from ..stores.lease import Lease
 from ..stores.lexicon import Found, Lexicon
 from ..stores.slots import GONE, Ids, Selector, Slots
 from ..stores.vectors import Nearest, VectorIndex
@@ -39,6 +41,7 @@ FOLDER = "index"
 
 FILES = ("vectors", "words", "names")
 
+_PATIENCE_MS = 60_000
 _BRANCHES = 16
 _BATCH = 4096
 
@@ -154,8 +157,12 @@ class Library:
 
     def save(self, folder: Path) -> None:
         """Write the library to files in a folder, each whole or not at all. Raises StoreError as the disk has it."""
-        vectors, words, names = (folder / file for file in FILES)
         folder.mkdir(exist_ok=True)
+        with _alone(folder):
+            self._write(folder)
+
+    def _write(self, folder: Path) -> None:
+        vectors, words, names = (folder / file for file in FILES)
         with self._lock:
             self._vectors.save(vectors)
             self._words.save(words)
@@ -281,14 +288,28 @@ class _Names:
 
 def sweep(folder: Path, digests: Iterable[Digest]) -> None:
     """Leave nothing in the saved library but these episodes. Files that are not whole are deleted."""
-    try:
-        library = Library.saved(folder)
-    except (ObjectMissing, ObjectCorrupt):
-        for file in FILES:
-            (folder / file).unlink(missing_ok=True)
+    if not folder.is_dir():
         return
-    if library.retain(digests):
-        library.save(folder)
+    with _alone(folder):
+        try:
+            library = Library.saved(folder)
+        except (ObjectMissing, ObjectCorrupt):
+            for file in FILES:
+                (folder / file).unlink(missing_ok=True)
+            return
+        if library.retain(digests):
+            library._write(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the right to write a folder's files; who else would write them, in this process or another one, waits."""
+    lease = Lease(folder / "lock")
+    lease.acquire(_PATIENCE_MS)
+    try:
+        yield
+    finally:
+        lease.release()
 
 
 def id_of(digest: Digest) -> int:

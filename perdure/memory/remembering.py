@@ -43,6 +43,8 @@ class Entry(NamedTuple):
 class Writes(tree.Puts, Protocol):
     """What writing episodes needs of a transaction (`draft.Recorder`)."""
 
+    def has(self, digest: Digest) -> bool: ...
+
     def put_bulk(self, kind: str, meta: Mapping[str, Any], payload: Buffer, lineage: Digest) -> Digest: ...
 
 
@@ -108,6 +110,9 @@ def _stored(txn: Writes, new: NewEpisode) -> Entry:
     if new.kv is not None:
         meta, payload = new.kv
         episode = replace(episode, kv=txn.put_bulk(KV, meta, payload(), episode.lineage))
+    elif episode.kv is not None and not txn.has(episode.kv):
+        # It was another session's, which has been deleted since; recalling this encodes it again.
+        episode = replace(episode, kv=None, lineage=b"")
     return Entry(episodes.put(txn, episode), episode.id, episode.end, episode.pinned, episode.kv)
 
 

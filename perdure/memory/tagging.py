@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import RevisionNotFound, SessionExists
 from ..stores.journal import Journal
 from ..stores.lease import Lease
-from . import names
+from . import commits, names
 from .records import Tag
 from .sessionlog import STORE_UID
 
@@ -22,6 +22,7 @@ def tag(repository: Repository, name: str, rev: str, session: str | None) -> Tag
     names.checked(name, "tag")
     target = repository.resolve(rev, session)
     with repository.store.write() as txn:
+        commits.require_kept(txn, target)
         if txn.ref(names.head(name)) is not None:
             raise SessionExists(f"{name!r} is the name of a session; choose another for the tag.")
         present = txn.ref(names.tag(name))

@@ -200,7 +200,7 @@ class WorkingCopy:
         return self._revise(lambda recorder, journal: describing_commit(recorder, self.head, journal, about), title, author)
 
     def merge(self, plan: Plan, *, title: str, author: str) -> Committed:
-        """Commit what two branches come to, this one and another. Raises as `commit` does, or ObjectMissing."""
+        """Commit what two branches come to, this one and another. Raises as `commit` does, or RevisionNotFound."""
         return self._revise(lambda recorder, journal: merge_commit(recorder, plan, journal), title, author)
 
     def _revise(self, build: Callable[[Recorder, tuple[str, int]], Commit], title: str, author: str) -> Committed:
@@ -235,9 +235,11 @@ class WorkingCopy:
         self._log.append({"t": "removed"})
 
     def reset(self, target: Commit, reason: str = "reset") -> None:
-        """Move the branch to another commit: into the journal first, then into the database."""
-        seq = self._log.append({"t": "reset", "commit": target.digest})
+        """Move the branch to another commit: into the journal first, then into the database. Raises RevisionNotFound."""
+        log = self._log
         with self._store.write() as txn:
+            commits.require_kept(txn, target)
+            seq = log.append({"t": "reset", "commit": target.digest})
             self._move(txn, target.digest, seq, reason)
         self._settle(target)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from perdure.errors import InvalidInput, ObjectCorrupt, ObjectMissing, SessionNotFound
-from perdure.memory import reach
+from perdure.errors import InvalidInput, ObjectCorrupt, ObjectMissing, RevisionNotFound, SessionNotFound
+from perdure.memory import reach, revisions
+from perdure.memory.amending import merge_branch
+from perdure.memory.records import Commit
 from perdure.memory.repository import Repository
+from perdure.stores.base import ReadTxn
 from perdure.stores.journal import Journal
 from tests.memory.conftest import Turn, add_turn, contents
 
@@ -182,3 +186,43 @@ def disk(repository: Repository) -> int:
     """Bytes of the database and the journals."""
     files = [repository.path / "data.mdb", *(repository.path / "journals").iterdir()]
     return sum(path.stat().st_size for path in files)
+
+
+def gone_meanwhile(repository: Repository, monkeypatch: pytest.MonkeyPatch, session: str) -> None:
+    """From the next revision that is looked up, its session is deleted and collected before anything is done with it."""
+    resolve = revisions.resolve
+
+    def looked_up(txn: ReadTxn, text: str, name: str | None = None) -> Commit:
+        found = resolve(txn, text, name)
+        monkeypatch.setattr(revisions, "resolve", resolve)
+        worker = threading.Thread(target=lambda: (repository.remove(session), repository.gc(expire_days=0)))
+        worker.start()
+        worker.join()
+        return found
+
+    monkeypatch.setattr(revisions, "resolve", looked_up)
+
+
+@pytest.mark.parametrize("what", ["fork", "reset", "tag", "merge"])
+def test_a_commit_that_goes_while_a_branch_is_moved_to_it_is_not_found(
+    repository: Repository, turn: Turn, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The name it would have got does not lead to nothing."""
+    turn("alice", "One.")
+    turn("bob", "Two.")
+    gone = repository.info("alice").head.hex
+    gone_meanwhile(repository, monkeypatch, "alice")
+    calls: dict[str, Callable[[], object]] = {
+        "fork": lambda: repository.fork("alice", "carol"),
+        "reset": lambda: repository.reset("bob", gone),
+        "tag": lambda: repository.tag("kept", gone),
+        "merge": lambda: merge_branch(repository, "bob", gone),
+    }
+    journals = set(Journal.list(repository.path / "journals"))
+    with pytest.raises(RevisionNotFound, match="deleted meanwhile"):
+        calls[what]()
+    assert [info.name for info in repository.sessions()] == ["bob"]
+    assert set(Journal.list(repository.path / "journals")) <= journals
+    assert repository.tags() == []
+    assert repository.fsck().ok
+    turn("bob", "Three.")

@@ -356,6 +356,16 @@ def test_a_merge_that_fails_half_way_leaves_nothing(forked: Repository, monkeypa
     assert forked.fsck().ok
 
 
+def test_kv_that_another_session_took_along_is_left_out(forked: Repository) -> None:
+    """It was found in the store, and collected before the commit."""
+    shared = replace(episode("theirs", kv=False).episode, kv=b"k" * 32, lineage=b"l" * 32)
+    remember(forked, "alice", NewEpisode(shared))
+    entry = forked.remembered(forked.info("alice").head)[-1]
+    (kept,) = forked.episodes([entry.digest])
+    assert (entry.kv, kept.kv, kept.lineage, kept.text) == (None, None, b"", "theirs")
+    assert forked.fsck().ok
+
+
 # histories with two parents
 
 

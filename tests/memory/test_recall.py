@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from hashlib import sha256
 from pathlib import Path
 
@@ -136,6 +137,25 @@ def test_what_was_forgotten_is_not_found(library: Library, tmp_path: Path) -> No
     assert LOCKER[0] not in saved
     assert LOCKER[1].embedding not in saved
     assert TEA[1].embedding in saved
+
+
+def test_who_writes_the_files_is_alone(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, write = tmp_path / "index", Library._write
+    library.save(folder)
+    sweeps: list[threading.Thread] = []
+
+    def meanwhile(self: Library, where: Path) -> None:
+        if not sweeps:
+            sweeps.append(threading.Thread(target=recall.sweep, args=(folder, [TEA[0]])))
+            sweeps[0].start()
+            sweeps[0].join(0.05)
+            assert sweeps[0].is_alive()
+        write(self, where)
+
+    monkeypatch.setattr(Library, "_write", meanwhile)
+    library.save(folder)
+    sweeps[0].join(20)
+    assert len(Library.load(folder, ENCODER, DIM)) == 1
 
 
 def test_it_comes_back_as_it_was_saved(library: Library, tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""A server in use, killed now and then: `--soak SECONDS` says for how long; `make soak` has it for minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import soak
+
+pytestmark = pytest.mark.crash
+
+VISITED = 0.6
+"""Share of the time in which there are visitors; starting, proving and examining take the rest."""
+
+
+def test_use_leaves_nothing_wrong_behind(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    seconds = float(request.config.getoption("--soak"))
+    minutes, between = VISITED * seconds / 60, max(6.0, seconds / 20)
+    asked = ["--minutes", str(minutes), "--between", str(between), "--clients", "3", "--verified", "3"]
+    found = soak.soaked(soak.parse(asked), tmp_path).findings
+    assert found.wrong == []
+    assert found.counts["talk"] > 0
+    assert found.counts["looked again"] > 0
