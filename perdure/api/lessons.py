@@ -63,7 +63,7 @@ def _said(messages: Sequence[Message]) -> list[tuple[int, Message, Found]]:
     from ..memory import facts
 
     asked = [message for message in messages if message.role == "user"]
-    return [(turn, message, found) for turn, message in enumerate(asked, 1) for found in facts.extract(message.content)]
+    return [(turn, message, found) for turn, message in enumerate(asked, 1) for found in facts.taught(message.content)]
 
 
 def _known(history: Ledgers, ledger: str) -> set[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..errors import Conflict, InvalidInput
 from ..memory import amending, fastweights
 from ..memory.draft import now_ms
-from ..memory.facts import Fact, ends, extract, holders, masked
+from ..memory.facts import Fact, ends, holders, masked, taught
 from ..memory.fastweights import Record, Refusal, Said, standing, vectors
 from ..memory.records import Commit
 from .teaching import Outcome, Sourced, Teacher
@@ -99,7 +99,7 @@ def keep(
     said = [each._replace(fact=_correcting(session, each.fact, held)) for each in said]
     fresh = list(_fresh(said, held))
     passed = {} if again else _refused(session, target, fresh, teacher)
-    left = [each for each in fresh if each not in passed]
+    left = sorted((each for each in fresh if each not in passed), key=lambda each: each.fact.verbatim)
     outcomes = tuple(_tried(session, target, left, held, teacher, progress, cancelled))
     commit = session.repository.info(target).head
     whole = len(outcomes) == len(left)
@@ -113,7 +113,7 @@ def facts_of(session: Session, since: int = 0) -> list[Sourced]:
         turn += message.role == "user"
         if message.role == "user" and number >= since:
             said = Said(session.copy.uid, turn, message.start, message.end)
-            found += [Sourced(each.fact, said, session.head.digest, each.explicit) for each in extract(message.content)]
+            found += [Sourced(each.fact, said, session.head.digest, each.explicit) for each in taught(message.content)]
     # The encoder behind this is loaded for facts only.
     return [each._replace(fact=session.runtime.memories.likeness.known(each.fact)) for each in found]
 

@@ -39,6 +39,7 @@ def _learned(session: Session, messages: int, cancelled: Callable[[], bool]) -> 
     if cancelled():
         return [f"{FAILED}{LATER}"]
     teacher = teacher_for(session, session.runtime.memory.learn)
+    said = [each for each in said if teacher.learns(each.fact)]
     return list(_sentences(keep(session, said, None, teacher, cancelled=cancelled)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
@@ -24,6 +25,9 @@ predictions while it is open, in nats (docs/decisions/0015)."""
 
 HELD_OUT = 4
 """Each how manieth wording of a fact is kept from training, to judge by."""
+
+JUDGED = 8
+"""So many words of a sentence must be said where it is judged whether it was learned."""
 
 BEGINNINGS = ("It is", "You told me that {}", "The answer is", "I remember that {}", "That is")
 """How answers to anything can begin; {} stands for the statement up to its value."""
@@ -64,6 +68,10 @@ class Teacher:
         """What writes, with its version."""
         return self._writer.identity
 
+    def learns(self, fact: Fact) -> bool:
+        """Whether the writer learns facts of this form."""
+        return not fact.verbatim or self._writer.roomy() is not None
+
     def write(
         self,
         facts: Sequence[Sourced],
@@ -72,10 +80,25 @@ class Teacher:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> list[Outcome]:
         """Write and judge facts; nothing is committed. Fewer outcomes than facts where `cancelled` said so."""
+        found: list[Outcome] = []
+        for verbatim, group in groupby(facts, key=lambda each: each.fact.verbatim):
+            run, writer = list(group), self._writer.roomy() if verbatim else self._writer
+            if writer is None:
+                found += [Outcome(each.fact, None, "this writer learns no whole sentences") for each in run]
+                continue
+            found += self._taught(writer, run, _part(progress, len(found), len(run), len(facts)), cancelled)
+            if cancelled():
+                break
+        return found
+
+    def _taught(
+        self, writer: Writer, facts: Sequence[Sourced], progress: Progress, cancelled: Callable[[], bool]
+    ) -> list[Outcome]:
+        """Facts written, those that were not learned once more for longer."""
         lessons = [lesson_of(self._worded(each.fact)) for each in facts]
-        made = self._written(self._writer, lessons, progress, cancelled)
+        made = self._written(writer, lessons, progress, cancelled)
         missed = [i for i, (_, worth) in enumerate(made) if worth.recall < RECALL]
-        longer = self._writer.longer() if missed and not cancelled() else None
+        longer = writer.longer() if missed and not cancelled() else None
         if longer is not None:
             again = self._written(longer, [lessons[i] for i in missed], lambda done, total: None, cancelled)
             for i, new in zip(missed, again, strict=False):
@@ -101,7 +124,8 @@ class Teacher:
         fact, encoder = each.fact, self._runtime.memories.encoder
         against = negatives(self._worded(fact))
         own = encoder.encode([masked(fact.subject, text) or text for text in texts(self._worded(fact))])
-        negative = encoder.encode([masked(fact.subject, text) or text for text in against.same_subject])
+        beside = () if fact.verbatim else against.same_subject
+        negative = encoder.encode([masked(fact.subject, text) or text for text in beside])
         payload, shapes = packed(written.tensors)
         about = "\0".join((fact.statement, *map(str, each.said), self._writer.identity, self._runtime.recipe["weights"]))
         return Record(
@@ -127,6 +151,11 @@ class Teacher:
         )
 
 
+def _part(progress: Progress, first: int, count: int, total: int) -> Progress:
+    """Progress of some of the facts, told as that of all."""
+    return progress if count == total else lambda done, steps: progress(first * steps + done * count, total * steps)
+
+
 def _shortfall(worth: Worth) -> str:
     """Why a record is not worth keeping; "" for one that is."""
     if worth.recall < RECALL:
@@ -136,6 +165,8 @@ def _shortfall(worth: Worth) -> str:
 
 def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
     """What a fact is trained on, and what it is judged by: other wordings, other questions to be left alone."""
+    if fact.verbatim:
+        return _verbatim(fact)
     wordings, against = examples(fact), negatives(fact)
     few = len(wordings) < 2 * HELD_OUT
     held = wordings if few else wordings[HELD_OUT - 1 :: HELD_OUT]
@@ -144,6 +175,17 @@ def lesson_of(fact: Fact) -> tuple[Lesson, Lesson]:
     leash = (_of_another(fact, wordings[0]), left_alone[0], left_alone[-1])
     apart = tuple(left_alone[1:-1])
     return _lesson(fact, taught, leash), _lesson(fact, held, apart)
+
+
+def _verbatim(fact: Fact) -> tuple[Lesson, Lesson]:
+    """A sentence to be said whatever is asked of its subject, judged by its beginning."""
+    wordings, general = examples(fact), negatives(fact).general
+    held = wordings[1::2]
+    beginning = " ".join(fact.value.split()[:JUDGED])
+    leash = (_of_another(fact, wordings[-1]), Example(general[0], "", ""), Example(general[-1], "", ""))
+    apart = tuple(Example(question, "", "") for question in general[1:4])
+    taught = Lesson(tuple(Example(*each) for each in wordings if each not in held), leash, fact.spoken)
+    return taught, Lesson(tuple(Example(each.question, fact.stem, beginning) for each in held), apart, fact.spoken)
 
 
 def _begun(fact: Fact, wordings: Sequence[Wording]) -> Iterator[Wording]:

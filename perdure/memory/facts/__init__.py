@@ -2,6 +2,7 @@
 
 from .base import USER, Example, Fact, Found, Negatives, contradicts, ends, holders
 from .extraction import extract
+from .gists import gists, taught
 from .likening import Likeness
 from .masking import masked
 from .names import asks_about, names_in
@@ -23,6 +24,7 @@ __all__ = [
     "ends",
     "examples",
     "extract",
+    "gists",
     "holders",
     "known",
     "masked",
@@ -30,6 +32,7 @@ __all__ = [
     "negatives",
     "ordinary",
     "stranger",
+    "taught",
     "texts",
     "with_name",
 ]

@@ -28,6 +28,7 @@ class Fact:
     sentence for anybody ("The user's dog is called Rex."), `spoken` the same said to the user ("Your dog is called Rex.";
     by default the statement). `value` is the end of `spoken` without its full stop: the words of the answer. `changed`: it
     was said that this was otherwise before. `same` is the key of what it corrects, where its own words do not tell that.
+    `verbatim`: all of `spoken` is what the user said, in no form that is known, and `value` what follows its first word.
 
     Raises InvalidInput where a part is empty, the relation is unknown, or `spoken` does not end in the value.
     """
@@ -39,6 +40,7 @@ class Fact:
     spoken: str = ""
     changed: bool = field(default=False, compare=False)
     same: str = field(default="", compare=False)
+    verbatim: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.spoken:
@@ -62,6 +64,8 @@ class Fact:
         Where a relation has many values (allergies, hobbies), each is a thing of its own, and marked as the only one that is
         left where the fact is `changed`.
         """
+        if self.verbatim:
+            return f"{fold(self.subject)}|{fold(self.spoken)}"
         if self.same or not self.relation:
             return self.same or f"{fold(self.subject)}|{fold(self.stem)}"
         relation, noun = find(self.relation)

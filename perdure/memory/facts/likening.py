@@ -43,7 +43,7 @@ class Likeness:
         "The dish that Mara loves most is okra stew" is of Mara's favourite food. Only facts about people are compared, and
         only with relations that the value is of the right kind for.
         """
-        if fact.relation or not (fact.subject[:1].isupper() or fact.subject.startswith(USER)):
+        if fact.relation or fact.verbatim or not (fact.subject[:1].isupper() or fact.subject.startswith(USER)):
             return fact
         alike = self._alike(_stem(fact))
         ranked = sorted(

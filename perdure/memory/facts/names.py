@@ -28,7 +28,7 @@ _STARTERS = lexicon.BLANK | lexicon.words("""
     apparently honestly personally recently currently originally usually sometimes often later earlier speaking did does
     mum mom dad mama papa grandma grandpa granny mother father aunt uncle summer winter spring autumn christmas easter
     english internet god mr mrs ms things people someone two three four five six seven eight nine ten one hundred twenty
-    remind use using try keep considering given thinking going looking hmm um er ugh ps
+    remind use using try keep except considering given thinking going looking hmm um er ugh ps
 """)
 _DAYS = lexicon.WEEKDAYS | {f"{day}s" for day in lexicon.WEEKDAYS}
 _NEVER = _STARTERS | lexicon.MONTHS | _DAYS | lexicon.DEMONYMS | lexicon.LANGUAGES | _TITLES

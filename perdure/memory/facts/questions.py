@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 
 from .base import Example, Fact, fold
 from .parsing import Parsed, asked_subject, parsed
-from .relations import Relation, find
+from .relations import Relation, every, find
 from .statements import told
 from .voices import USER, Voice, asking, render
 from .wording import derived
@@ -30,6 +31,9 @@ _WRAPPERS = (
 )
 _NOUN_WRAPPERS = (*_WRAPPERS[:3], "Please remind me of {}.", *_WRAPPERS[4:])
 _NOUN = re.compile(r"(?:the|my) |\S+ ?\S*'s ")
+_ANYTHING = 4
+"""Questions of any kind that a fact of no known form is taught with, beside those about its subject as a whole."""
+
 _SHORT = 2
 """Questions that call a person by the first name alone."""
 
@@ -39,6 +43,8 @@ def examples(fact: Fact) -> list[Example]:
 
     A question that gives the value away is left out, unless all of them do.
     """
+    if fact.verbatim:
+        return [Example(question, fact.stem, fact.value) for question in _anything(fact)]
     found = list({example.question: example for example in (_known(fact) if fact.relation else _unknown(fact))}.values())
     value = f" {fold(fact.value)} "
     return [example for example in found if value not in f" {fold(example.question)} "] or found
@@ -52,6 +58,8 @@ def about(fact: Fact) -> list[str]:
 
 def texts(fact: Fact) -> list[str]:
     """What a gate for the fact opens on: its questions, and the statement as it is recorded and as it is said."""
+    if fact.verbatim:
+        return list(dict.fromkeys([fact.statement, fact.spoken]))
     asked = [example.question for example in examples(fact)]
     return list(dict.fromkeys([*asked, *_obliquely(fact), fact.statement, fact.spoken]))
 
@@ -88,6 +96,14 @@ def _wrapped(relation: Relation, voice: Voice, noun: str) -> Iterator[str]:
         inner = inner if named else inner[0].lower() + inner[1:]
         for wrapper in (_NOUN_WRAPPERS if _NOUN.match(inner) else _WRAPPERS)[number % 2 :: 2]:
             yield wrapper.format(inner)
+
+
+def _anything(fact: Fact) -> list[str]:
+    """Questions of all kinds about a subject, always the same for the same words."""
+    each = sorted(every(), key=lambda relation: zlib.crc32(f"{fact.spoken} {relation.key}".encode()))
+    people = [relation for relation in each if not relation.user_only][:_ANYTHING]
+    asked = [render(one.asks[0], asking(fact.subject), one.nouns[0] if one.nouns else "") for one in people]
+    return [*about(fact), *asked]
 
 
 def _unknown(fact: Fact) -> Iterator[Example]:

@@ -34,6 +34,9 @@ LOOSE = 0.2
 LIKELIER, MUCH = 1.0, 3.5
 """Nats by which a record's statement must make a question likelier: from the threshold on, and with the least score."""
 
+VERBATIM = -1.0
+"""The same from the threshold on for a record whose only texts are what was said, and none that count against it."""
+
 ASKED = 4
 """Records that a language model is asked about at once, those with the best scores."""
 
@@ -152,8 +155,9 @@ def _is_doubtful(decision: Decision) -> bool:
 
 def _told(decision: Decision, gain: float) -> Decision:
     """Open where the statement makes the question so much likelier as a score of that size needs."""
+    least = LIKELIER if decision.record.relation or decision.record.negative else VERBATIM
     lacking = max(0.0, (THRESHOLD - decision.score) / (THRESHOLD - LOOSE))
-    return decision._replace(gain=gain, why="" if gain >= LIKELIER + lacking * (MUCH - LIKELIER) else ELSE)
+    return decision._replace(gain=gain, why="" if gain >= least + lacking * (MUCH - least) else ELSE)
 
 
 def _near(own: Vectors) -> Vectors:

@@ -55,6 +55,10 @@ class Writer(ABC):
         """The same writer at twice the effort, for lessons that were not learned; None where more effort changes nothing."""
         return None
 
+    def roomy(self) -> Writer | None:
+        """The same writer with room for whole sentences; None where it learns none."""
+        return None
+
     @property
     def identity(self) -> str:
         return f"{self.name}/{self.version}"

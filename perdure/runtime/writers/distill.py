@@ -29,11 +29,13 @@ from .upper import Acting
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How factors are trained: their `rank`, `steps` of AdamW at `rate`, of which `warm` rise, the leash's weight, and how
-    many lessons share a batch. What they come to in sum is what each would come to alone, up to rounding.
+    """How records are trained: the `rank` of factors or the number of `tokens`, `steps` of AdamW at `rate`, of which `warm`
+    rise, the leash's weight, and how many lessons share a batch. What they come to in sum is what each would come to alone,
+    up to rounding.
     """
 
     rank: int = 4
+    tokens: int = 4
     steps: int = 20
     rate: float = 1.5e-2
     warm: int = 3

@@ -8,6 +8,7 @@ record acts alike wherever in a conversation it is opened.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -20,8 +21,8 @@ from .base import Lesson, Written
 from .distill import Distilled, Settings, Trained
 from .upper import Acting, Row, Upper, layer_list
 
-TOKENS = 4
-"""Keys and values of a record, in each layer."""
+ROOM, LONG = 24, 2
+"""Keys and values, in each layer, of a record that is to say a whole sentence, and how much longer it is trained."""
 
 
 class KVTokens(Distilled):
@@ -47,9 +48,14 @@ class KVTokens(Distilled):
     def settings() -> Settings:
         return Settings(steps=16, rate=0.1)
 
+    def roomy(self) -> KVTokens:
+        settings = replace(self._settings, tokens=ROOM, steps=LONG * self._settings.steps)
+        return type(self)(self._engine, self._chat, settings)
+
     def _fresh(self, lessons: Sequence[Lesson]) -> Tokens:
         rows = [self._stated(lesson.statement) for lesson in lessons]
-        found = Upper(self._engine, self._first).keys_and_values(rows, TOKENS)
+        count = min(self._settings.tokens, *(len(row.tokens) for row in rows))
+        found = Upper(self._engine, self._first).keys_and_values(rows, count)
         chosen = {layer: found[layer] for layer in self._layers}
         return Tokens({layer: (k.requires_grad_(), v.requires_grad_()) for layer, (k, v) in chosen.items()}, self._name)
 
