@@ -157,7 +157,7 @@ class AsyncClient(ServerVerbs):
             await asyncio.sleep(wait)
 
     async def _once(self, call: Call[Any], content: Any, forever: bool) -> httpx.Response:
-        body = {} if content is None else {"content": content}
+        body: dict[str, Any] = {} if content is None else {"content": content}
         patience: dict[str, Any] = {"timeout": httpx.Timeout(None, connect=10.0)} if forever else {}
         return await self._http.send(self._http.build_request(**request_of(call), **body, **patience), stream=True)
 

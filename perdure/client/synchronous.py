@@ -151,7 +151,7 @@ class Client(ServerVerbs):
             time.sleep(wait)
 
     def _once(self, call: Call[Any], content: Any, forever: bool) -> httpx.Response:
-        body = {} if content is None else {"content": content}
+        body: dict[str, Any] = {} if content is None else {"content": content}
         patience: dict[str, Any] = {"timeout": httpx.Timeout(None, connect=10.0)} if forever else {}
         return self._http.send(self._http.build_request(**request_of(call), **body, **patience), stream=True)
 
