@@ -55,15 +55,15 @@ def url(runtime: Runtime) -> Iterator[str]:
 
 
 def test_the_names() -> None:
-    groups = {"sessions", "memory", "profiles", "jobs"}
-    server = {"chat", "stream", "events", "commit", "diff", "models", "running", "stats", "gc", "metrics", "version"}
+    groups = {"sessions", "memory", "profiles", "keys", "jobs"}
+    server = {"chat", "stream", "events", "commit", "diff", "models", "running", "stats", "gc", "metrics", "version", "audit"}
     names = {*groups, *server, "health", "ready", "close", "settings"}
     with Client("http://localhost:1") as client:
         assert {name for name in dir(client) if not name.startswith("_")} == names
         assert {name for name in dir(client.sessions) if not name.startswith("_")} == {
             *("list", "get", "delete", "messages", "log", "fork", "reset", "merge", "export", "import_", "verify"),
             *("branches", "branch", "put_branch", "delete_branch", "tags", "tag", "put_tag", "delete_tag"),
-            *("load", "unload"),
+            *("load", "unload", "create", "update"),
         }
         assert {name for name in dir(client.memory) if not name.startswith("_")} == {
             *("search", "add", "add_files", "list", "get", "edit", "pin", "forget", "trace"),
@@ -72,6 +72,7 @@ def test_the_names() -> None:
         assert {name for name in dir(client.profiles) if not name.startswith("_")} == {
             *("consolidate", "records", "record", "forget", "mounts", "mount"),
         }
+        assert {name for name in dir(client.keys) if not name.startswith("_")} == {"list", "create", "rotate", "revoke"}
         assert {name for name in dir(client.jobs) if not name.startswith("_")} == {"get", "cancel", "wait"}
         other = AsyncClient("http://localhost:1")
         for part in ("", *groups):
@@ -172,6 +173,15 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert sessions.delete("dora").deleted
         assert (client.jobs.wait(client.gc(dry_run=True)).result or {})["objects"] >= 0
         assert client.stats().sessions == len(sessions.list())
+        made = sessions.create("gus", title="A goose", metadata={"kind": "bird"}, system="You honk.")
+        assert (made.id, made.title, made.metadata) == ("gus", "A goose", {"kind": "bird"})
+        assert sessions.update("gus", title=None, if_head=made.head).title is None
+        assert (list(client.keys.list()), list(client.audit(limit=1))[0].action) == ([], "session.describe")
+        with pytest.raises(errors.PerdureError, match="perdure keys create"):
+            client.keys.create("bot")
+        for changes in (client.keys.rotate, client.keys.revoke):
+            with pytest.raises(errors.PerdureError):
+                changes("key_none")
         assert "perdure_sessions" in client.metrics()
         with client.events() as everything, client.events("bob") as events:
             sessions.delete("bob")

@@ -23,6 +23,7 @@ from .parts import (
     IMPORT,
     SESSION_EVENTS,
     JobVerbs,
+    KeyVerbs,
     MemoryVerbs,
     ProfileVerbs,
     ServerVerbs,
@@ -70,6 +71,10 @@ class AsyncProfiles(AsyncPart, ProfileVerbs):
     pass
 
 
+class AsyncKeys(AsyncPart, KeyVerbs):
+    pass
+
+
 class AsyncJobs(AsyncPart, JobVerbs):
     async def wait(
         self, job: Job, *, timeout: float | None = None, progress: Callable[[int, int | None], None] | None = None
@@ -106,6 +111,7 @@ class AsyncClient(ServerVerbs):
         self.sessions = AsyncSessions(self)
         self.memory = AsyncMemories(self)
         self.profiles = AsyncProfiles(self)
+        self.keys = AsyncKeys(self)
         self.jobs = AsyncJobs(self)
 
     async def stream(self, messages: Told, **options: Any) -> AsyncChatStream:

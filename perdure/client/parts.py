@@ -23,6 +23,7 @@ class ServerVerbs:
     running = Verb("GET /v1/ps", verbs.running)
     stats = Verb("GET /v1/stats", verbs.stats)
     gc = Verb("POST /v1/gc", verbs.gc)
+    audit = Verb("GET /v1/audit", verbs.audit)
     metrics = Verb("GET /metrics", verbs.metrics)
     version = Verb("GET /version", verbs.version)
     health = Verb("GET /health", verbs.health)
@@ -34,6 +35,8 @@ class SessionVerbs:
 
     list = Verb("GET /v1/sessions", verbs.list_sessions)
     get = Verb(f"GET {SESSION}", verbs.get_session)
+    create = Verb("POST /v1/sessions", verbs.create_session)
+    update = Verb(f"PATCH {SESSION}", verbs.update_session)
     delete = Verb(f"DELETE {SESSION}", verbs.delete_session)
     messages = Verb(f"GET {SESSION}/messages", verbs.list_messages)
     log = Verb(f"GET {SESSION}/commits", verbs.list_commits)
@@ -80,6 +83,15 @@ class ProfileVerbs:
     forget = Verb(f"DELETE {SESSION}/memory/parametric/{{record}}", verbs.forget_record)
     mounts = Verb(f"GET {SESSION}/mounts", verbs.get_mounts)
     mount = Verb(f"PUT {SESSION}/mounts", verbs.set_mounts)
+
+
+class KeyVerbs:
+    """About who may do what."""
+
+    list = Verb("GET /v1/keys", verbs.list_keys)
+    create = Verb("POST /v1/keys", verbs.create_key, once=False)
+    rotate = Verb("POST /v1/keys/{name}/rotate", verbs.rotate_key, once=False)
+    revoke = Verb("DELETE /v1/keys/{name}", verbs.revoke_key)
 
 
 class JobVerbs:

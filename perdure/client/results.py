@@ -71,6 +71,38 @@ class Session:
     kv_bytes: int
     forked_from: str | None
     previous: str | None = None
+    title: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key; `state` is "active", "expired" or "revoked". `token`, which opens the server, is told once. Times in seconds."""
+
+    id: str
+    name: str
+    tenant: str
+    scopes: tuple[str, ...] = field(metadata={"read": tuple})
+    state: str
+    created_at: int
+    last_used_at: int | None
+    expires_at: int | None
+    revoked_at: int | None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that was done: by which key of which tenant, to what, and what the answer said."""
+
+    id: str
+    time: str
+    tenant: str
+    key: str | None
+    action: str
+    ids: tuple[str, ...] = field(metadata={"read": tuple})
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from .parts import (
     IMPORT,
     SESSION_EVENTS,
     JobVerbs,
+    KeyVerbs,
     MemoryVerbs,
     ProfileVerbs,
     ServerVerbs,
@@ -67,6 +68,10 @@ class Profiles(Part, ProfileVerbs):
     pass
 
 
+class Keys(Part, KeyVerbs):
+    pass
+
+
 class Jobs(Part, JobVerbs):
     def wait(
         self, job: Job, *, timeout: float | None = None, progress: Callable[[int, int | None], None] | None = None
@@ -103,6 +108,7 @@ class Client(ServerVerbs):
         self.sessions = Sessions(self)
         self.memory = Memories(self)
         self.profiles = Profiles(self)
+        self.keys = Keys(self)
         self.jobs = Jobs(self)
 
     def stream(self, messages: Told, **options: Any) -> ChatStream:

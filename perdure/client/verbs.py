@@ -8,12 +8,14 @@ from typing import Any, Literal
 
 from . import results
 from .results import (
+    AuditEntry,
     Commit,
     Deleted,
     Diff,
     Found,
     Health,
     Job,
+    Key,
     Memory,
     Merged,
     Message,
@@ -80,6 +82,27 @@ def list_sessions(*, limit: int | None = None, after: str | None = None, order: 
 def get_session(name: str) -> Wish[Session]:
     """One session. Raises SessionNotFound."""
     return Wish(reader(Session), {"name": name})
+
+
+def create_session(
+    name: str | None = None,
+    *,
+    title: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    system: str | None = None,
+    memory: Mapping[str, Any] | None = None,
+    mounts: Sequence[str] | None = None,
+) -> Wish[Session]:
+    """Make a session, that begins with the system prompt `system`; without a name it gets one. Raises SessionExists."""
+    return Wish(
+        reader(Session),
+        body=given(name=name, title=title, metadata=metadata, system=system, memory=memory, mounts=mounts),
+    )
+
+
+def update_session(name: str, *, if_head: str | None = None, **changes: Any) -> Wish[Session]:
+    """Replace the title, metadata, memory or system prompt of a session, or (None) take it away."""
+    return Wish(reader(Session), {"name": name}, body=changes, headers=matching(if_head))
 
 
 def delete_session(name: str, *, if_head: str | None = None) -> Wish[Deleted]:
@@ -374,3 +397,30 @@ def version() -> Wish[str]:
 def metrics() -> Wish[str]:
     """The server's counters in Prometheus' text format."""
     return Wish(str, headers={"Accept": "text/plain"})
+
+
+def list_keys(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[Key]]:
+    """The keys of the caller's tenant, or of all; without their tokens."""
+    return Wish(pages(Key), query=listing(limit, after, order))
+
+
+def create_key(
+    name: str, *, tenant: str | None = None, scopes: Sequence[str] | None = None, expires_in: float | None = None
+) -> Wish[Key]:
+    """A new key, whose token is told this once; the first one is made on the server's machine."""
+    return Wish(reader(Key), body={"name": name, **given(tenant=tenant, scopes=scopes, expires_in=expires_in)})
+
+
+def rotate_key(name: str) -> Wish[Key]:
+    """Another token for a key; the one before opens nothing any more."""
+    return Wish(reader(Key), {"name": name})
+
+
+def revoke_key(name: str) -> Wish[Key]:
+    """Have a key open nothing from now on."""
+    return Wish(reader(Key), {"name": name})
+
+
+def audit(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[AuditEntry]]:
+    """Who read, changed and erased what, the latest first."""
+    return Wish(pages(AuditEntry), query=listing(limit, after, order))
