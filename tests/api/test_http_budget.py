@@ -20,6 +20,7 @@ from perdure.api.http.fields import KeepAlive
 from perdure.config import PagingOptions
 from perdure.errors import InvalidInput, OverBudget, Overloaded
 from perdure.memory.records import Message
+from perdure.runtime.state.base import State
 
 from ..conftest import Opens
 from .fakes import FakeRuntime
@@ -186,6 +187,34 @@ def test_sessions_leave_memory_within_the_budget(opens: Opens) -> None:
         runtime.residence.budget, runtime.residence.patience = one // 2, 0.0
         huge = api.post(CHAT, json={"messages": [{"role": "user", "content": "Hello?"}]})
         assert (huge.status_code, huge.json()["code"]) == (507, "over_budget")
+
+
+class Full:
+    """Somebody who has all of the memory."""
+
+    stored = False
+
+    def states(self) -> list[State]:
+        return []
+
+    def drop(self) -> None: ...
+
+
+def test_a_client_that_leaves_while_it_waits_for_memory_is_not_waited_for(opens: Opens) -> None:
+    with opens() as runtime, serving(runtime) as api:
+        runtime.keep_within(1 << 30)
+        full = Full()
+        runtime.residence.enter(full, 1 << 30)
+        sent = {"messages": [{"role": "user", "content": "Hello?"}]}
+        with pytest.raises(httpx.ReadTimeout):
+            api.post(CHAT, json=sent, headers={"X-Session-ID": "alice"}, timeout=1.0)
+        eventually(lambda: (runtime.residence.waiting, under_way(api)) == (0, 0))
+        runtime.residence.patience = 0.0
+        refused = api.post(CHAT, json=sent, headers={"X-Session-ID": "alice"})
+        assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
+        assert int(refused.headers["Retry-After"]) >= 1
+        runtime.residence.forget(full)
+        assert api.remember("Hello?", max_tokens=2)["reconciled"] == "started"
 
 
 def test_what_a_machine_has_to_spare(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_routes_and_methods_that_are_not(api: Api) -> None:
     assert_problem(api.get("/v2/nothing"), 404, "route_not_found")
     wrong = api.put("/v1/sessions/alice")
     assert_problem(wrong, 405, "method_not_allowed")
-    assert wrong.headers["Allow"] == "GET, DELETE"
+    assert wrong.headers["Allow"] == "GET, PATCH, DELETE"
     assert api.get(URL).headers["Allow"] == "POST"
 
 
@@ -250,7 +250,7 @@ def test_only_known_hosts_are_answered() -> None:
 
 def test_the_description_of_the_interface_can_be_read(api: Api) -> None:
     paths = api.get("/openapi.json").json()["paths"]
-    assert set(paths["/v1/sessions/{name}"]) == {"get", "delete"}
+    assert set(paths["/v1/sessions/{name}"]) == {"get", "patch", "delete"}
     assert "default" in paths[URL]["post"]["responses"]
 
 

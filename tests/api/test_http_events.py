@@ -14,6 +14,7 @@ import pytest
 
 from perdure.api.http.events import frames
 from perdure.api.http.feed import Feed
+from perdure.api.http.jobs import Cancelled, Chore, Done, Progress
 from perdure.memory.amending import merge_branch
 
 from ..conftest import Opens
@@ -182,6 +183,22 @@ def test_a_closed_feed_ends_its_streams() -> None:
     feed = Feed()
     feed.close()
     assert collected(feed, None, 99) == [": listening\n\n"]
+
+
+def test_how_far_a_job_is_is_told() -> None:
+    def counts(progress: Progress, cancelled: Cancelled) -> Done:
+        for number in range(1, 4):
+            progress(number, 3)
+        return Done({}, True)
+
+    with serving(FakeRuntime()) as api:
+        hub = api.server._hub
+        job = hub.jobs.run(Chore("count", counts, about="alice"))
+        told = [(each.kind, each.data) for each in hub.feed.after(0).found if each.session == "alice"]
+        assert [told[0][0], told[-1][0]] == ["job.started", "job.completed"]
+        assert {kind for kind, _ in told[1:-1]} == {"job.progress"}
+        assert told[1][1] == {"job": job.id, "kind": "count", "done": 1, "total": 3}
+        assert told[-2][1]["done"] == 3
 
 
 # a real store
