@@ -82,7 +82,7 @@ class Run:
     """The settings of one run, and the rows and metrics so far."""
 
     args: argparse.Namespace
-    runtimes: dict[str, Any]
+    runtime: Any
     table: Table = field(default_factory=Table)
     metrics: dict[str, float] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
@@ -90,8 +90,12 @@ class Run:
     _said: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)
 
     def answer(self, system: str, task: str) -> Sample:
-        """A new session's answer; the clock runs from the first token to the last, without prompt and commit."""
-        runtime, name = self.runtimes[system], f"s{next(self._names)}"
+        """A new session's answer; the clock runs from the first token to the last, without prompt and commit.
+
+        One model in memory for both: of two, one may lie better.
+        """
+        runtime, name = self.runtime, f"s{next(self._names)}"
+        runtime.speculate = system == GUESSING
         runtime.repository.create(name, runtime.recipe, seed=1)
         session, (asked, temperature) = runtime.session(name), TASKS[task]
         stream = session.stream(asked, max_tokens=self.args.tokens, temperature=temperature)
@@ -144,8 +148,8 @@ def main() -> None:
     before = _machine.load()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="perdure-speculate-") as work:
-        run = Run(args, _runtimes(args, Path(work)))
-        known = run.runtimes[GUESSING].engine.lookahead
+        run = Run(args, _runtime(args, Path(work)))
+        known = run.runtime.engine.lookahead
         run.measure()
         run.exact()
         result: dict[str, Any] = {
@@ -157,8 +161,7 @@ def main() -> None:
             "rows": run.table.to_list(),
             "metrics": run.metrics,
         }
-        for runtime in run.runtimes.values():
-            runtime.close()
+        run.runtime.close()
     console.print(medians(result["rows"], SHOWN))
     console.print(verdicts_table(judge(run.metrics, TARGETS, REASONS), "Targets"))
     show_load(console, result["machine"])
@@ -166,15 +169,12 @@ def main() -> None:
         args.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def _runtimes(args: argparse.Namespace, work: Path) -> dict[str, Any]:
+def _runtime(args: argparse.Namespace, work: Path) -> Any:
     import perdure
 
-    runtimes = {
-        system: perdure.open(args.model, work / system, threads=args.threads, cache=args.cache, speculate=system == GUESSING)
-        for system in (PLAIN, GUESSING)
-    }
-    runtimes[GUESSING].engine.look_ahead()
-    return runtimes
+    runtime = perdure.open(args.model, work / "store", threads=args.threads, cache=args.cache)
+    runtime.engine.look_ahead()
+    return runtime
 
 
 def _arguments() -> argparse.Namespace:
