@@ -92,7 +92,8 @@ class Client:
         async def work(http: httpx.AsyncClient) -> list[Answer]:
             return list(await asyncio.gather(*(self.ask(http, *call) for call in calls)))
 
-        return run(work)
+        answers: list[Answer] = run(work)
+        return answers
 
     def one(self, messages: Sequence[Mapping[str, str]], tokens: int, session: str | None = None) -> Answer:
         return self.together([(messages, tokens, session)])[0]

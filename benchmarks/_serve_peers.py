@@ -96,11 +96,11 @@ class Llama:
 
     @property
     def address(self) -> str:
-        return self._server.address
+        return str(self._server.address)
 
     @property
     def version(self) -> str:
-        return self._server.version
+        return str(self._server.version)
 
     def start(self) -> float:
         began = time.monotonic()

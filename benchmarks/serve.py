@@ -275,6 +275,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for part in args.only:
             console.print(f"[bold]{part}[/bold]")
             getattr(run, part)()
+            console.print(" ".join(f"{name}={value:.4g}" for name, value in run.metrics.items()), highlight=False)
         result = report(run, cpus, before)
     measured = {name: value for name, value in result["metrics"].items() if value is not None}
     console.print(medians(result["rows"], SHOWN))

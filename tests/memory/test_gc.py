@@ -192,10 +192,14 @@ def gone_meanwhile(repository: Repository, monkeypatch: pytest.MonkeyPatch, sess
     """From the next revision that is looked up, its session is deleted and collected before anything is done with it."""
     resolve = revisions.resolve
 
+    def delete() -> None:
+        repository.remove(session)
+        repository.gc(expire_days=0)
+
     def looked_up(txn: ReadTxn, text: str, name: str | None = None) -> Commit:
         found = resolve(txn, text, name)
         monkeypatch.setattr(revisions, "resolve", resolve)
-        worker = threading.Thread(target=lambda: (repository.remove(session), repository.gc(expire_days=0)))
+        worker = threading.Thread(target=delete)
         worker.start()
         worker.join()
         return found
