@@ -125,7 +125,7 @@ class Teacher:
         against = negatives(self._worded(fact))
         own = encoder.encode([masked(fact.subject, text) or text for text in texts(self._worded(fact))])
         beside = () if fact.verbatim else against.same_subject
-        negative = encoder.encode([masked(fact.subject, text) or text for text in beside])
+        negative = pack_vectors(encoder.encode([masked(fact.subject, text) or text for text in beside])) if beside else b""
         payload, shapes = packed(written.tensors)
         about = "\0".join((fact.statement, *map(str, each.said), self._writer.identity, self._runtime.recipe["weights"]))
         return Record(
@@ -143,7 +143,7 @@ class Teacher:
             weights=self._runtime.recipe["weights"],
             encoder=encoder.identity,
             own=pack_vectors(own),
-            negative=pack_vectors(negative),
+            negative=negative,
             sources=(each.said,),
             origin=each.origin,
             time_ms=now_ms(),

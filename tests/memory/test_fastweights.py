@@ -32,7 +32,7 @@ from perdure.memory.fastweights import (
     union,
     without,
 )
-from perdure.memory.fastweights.gate import ASKED, LIKELIER, LOOSE, MOST, MUCH, SURE, THRESHOLD
+from perdure.memory.fastweights.gate import ASKED, LIKELIER, LOOSE, MOST, MUCH, SURE, THRESHOLD, VERBATIM
 from perdure.stores.base import Store
 from perdure.stores.memory import MemoryStore
 
@@ -181,10 +181,17 @@ def test_what_is_in_doubt_is_opened_where_the_model_finds_the_question_likelier(
     relation: str, score: float, gain: float, opened: bool
 ) -> None:
     asked = Asked(gain)
-    ann = replace(record("Ann", [0]), relation=relation)
+    ann = replace(record("Ann", [0], [3]), relation=relation)
     (found,) = gate(ann).decide(["And Ann?"], at(score), asked)
     assert (found.opened, found.gain) == (opened, gain)
     assert asked.doubts == [Doubt("Ann", ann.statement, "And Ann?")]
+
+
+@pytest.mark.parametrize(("gain", "opened"), [(VERBATIM + 0.01, True), (VERBATIM - 0.01, False)])
+def test_of_a_sentence_as_it_was_said_the_model_is_asked_for_less(gain: float, opened: bool) -> None:
+    ann = replace(record("Ann", [0]), relation="")
+    (found,) = gate(ann).decide(["And Ann?"], at(THRESHOLD + 0.01), Asked(gain))
+    assert found.opened == opened
 
 
 @pytest.mark.parametrize(

@@ -250,3 +250,19 @@ def test_no_wording_is_judged_that_was_trained_on(opens: Opens) -> None:
             assert asked.isdisjoint(example.question for example in held.examples)
             assert asked.isdisjoint(example.question for example in (*taught.leash, *held.leash))
             assert len({example.prefix for example in taught.examples}) >= 5
+
+
+def test_a_sentence_of_no_known_form_is_kept_as_it_is_and_opened_by_its_words(opens: Opens) -> None:
+    with opens(encoder=HashedWords()) as runtime:
+        session = told(runtime, "s", "I had tea with Edda Marsh. She swears by lanterns made of turnips.", TOWN)
+        done = consolidate(session, "user:alice", teacher=quick(runtime))
+        assert [record.value for record in done.written] == ["Aberdeen", "swears by lanterns made of turnips"]
+        town, gist = done.written
+        assert (gist.relation, gist.negative) == ("", b"")
+        assert gist.nbytes > town.nbytes
+        assert consolidate(session, "user:alice", teacher=quick(runtime)).known == 2
+        fresh = runtime.session("fresh")
+        fresh.mount(["user:alice"])
+        asked = "Does Edda Marsh swear by lanterns made of turnips?"
+        assert fresh.chat(asked, max_tokens=2).receipt.opened == 1
+        assert fresh.chat("What is the weather like?", max_tokens=2).receipt.opened == 0
