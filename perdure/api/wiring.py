@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from ..config import CheckpointOptions, MemoryOptions
+from ..config import STORED, CheckpointOptions, MemoryOptions
 from ..places import default_cache, default_store, user
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def open_runtime(
     model: str,
     named: Path | None,
     *,
+    weights: str = STORED,
     checkpoint_bytes: int | None = None,
     memory: MemoryOptions | None = None,
     progress: Progress | None = None,
@@ -62,7 +63,13 @@ def open_runtime(
 
     keep = CheckpointOptions() if checkpoint_bytes is None else CheckpointOptions(budget_bytes=checkpoint_bytes)
     return open_model(
-        model, store_path(named), cache=cache_path(), checkpoints=keep, memory=memory, progress=_within(progress)
+        model,
+        store_path(named),
+        weights=weights,
+        cache=cache_path(),
+        checkpoints=keep,
+        memory=memory,
+        progress=_within(progress),
     )
 
 

@@ -17,7 +17,7 @@ from . import shapes
 from .boundary import say
 from .memory_options import takes_memory_options
 from .mounting import require_profiles, tell_foreign
-from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Store
+from .options import EMBEDDED_MODEL, STORED, CheckpointBytes, Debug, Json, Model, Store, Weights
 from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
 
@@ -27,11 +27,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running(
-    model: str, store: Path | None, *, checkpoint_bytes: int | None = None, memory: MemoryOptions | None = None
+    model: str,
+    store: Path | None,
+    *,
+    weights: str = STORED,
+    checkpoint_bytes: int | None = None,
+    memory: MemoryOptions | None = None,
 ) -> Iterator[Runtime]:
     """A loaded model over the store, and what opening it had to mend on stderr."""
     with Step(f"loading {model}") as progress:
-        runtime = wiring.open_runtime(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, progress=progress)
+        runtime = wiring.open_runtime(
+            model, store, weights=weights, checkpoint_bytes=checkpoint_bytes, memory=memory, progress=progress
+        )
     with runtime:
         for note in [*runtime.repository.notes, *runtime.notes]:
             say(note)
@@ -105,6 +112,7 @@ def serve(
         ),
     ] = None,
     model: Model = EMBEDDED_MODEL,
+    weights: Weights = STORED,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
     store: Store = None,
@@ -113,7 +121,7 @@ def serve(
     """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
     profiles = tuple(dict.fromkeys(profile or ()))
     require_profiles(store, None, profiles)
-    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
+    with running(model, store, weights=weights, checkpoint_bytes=checkpoint_bytes, memory=memory) as runtime:
         tell_foreign(runtime, profiles)
         wiring.serve(
             runtime,
@@ -126,9 +134,12 @@ def serve(
         )
 
 
-def bench(model: Model = EMBEDDED_MODEL, json: Json = False, debug: Debug = False) -> None:
+def bench(model: Model = EMBEDDED_MODEL, weights: Weights = STORED, json: Json = False, debug: Debug = False) -> None:
     """Measure how fast a chat resumes, on a store of its own."""
-    with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder, running(model, Path(folder)) as runtime:
+    with (
+        tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder,
+        running(model, Path(folder), weights=weights) as runtime,
+    ):
         with Step("measuring") as progress:
             rows = wiring.measure_resume(runtime, progress=progress)
         name = runtime.model.name
