@@ -17,6 +17,8 @@ from typing import Any
 
 from rich.console import Console
 
+from perdure.config import STORED, WEIGHTS
+
 from . import _machine
 from ._corpus import Corpus
 from ._measure import Clock, Key, Sample, Table, interleave
@@ -191,6 +193,7 @@ def main() -> None:
             part()
         result: dict[str, Any] = {
             "model": args.model,
+            "weights": args.weights,
             **found,
             "machine": _machine.described(Path(work), cores, before),
             "rows": run.table.to_list(),
@@ -211,7 +214,13 @@ def _prepare(args: argparse.Namespace, work: Path) -> Run:
 
     runtimes = {
         system: perdure.open(
-            args.model, work / system, threads=args.threads, cache=args.cache, batching=system == SHARED, speculate=False
+            args.model,
+            work / system,
+            weights=args.weights,
+            threads=args.threads,
+            cache=args.cache,
+            batching=system == SHARED,
+            speculate=False,
         )
         for system in (ALONE, SHARED)
     }
@@ -224,6 +233,7 @@ def _arguments() -> argparse.Namespace:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2-135m-instruct")
+    parser.add_argument("--weights", default=STORED, choices=WEIGHTS, help="how linear layers hold their weights")
     parser.add_argument("--tokens", type=int, default=24, help="tokens of each answer")
     parser.add_argument("--reps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)

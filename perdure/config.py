@@ -23,6 +23,9 @@ WRITERS = ("kv", "distill", "closed-form", "delta")
 CHOSEN_WRITERS = WRITERS[:2]
 """Those of them that are chosen when none is asked for, by what the model's family can take."""
 
+STORED, INT8 = "stored", "int8"
+WEIGHTS = (STORED, INT8)
+"""How a model's linear layers hold their weights: as they are stored, or rounded to 8 bits (perdure/runtime/int8.py)."""
 
 MOST_BIASES = 1024
 """Tokens that `logit_bias` may name."""
@@ -32,6 +35,13 @@ def known_writer(name: str) -> str:
     """The name itself. Raises InvalidInput unless it is one of WRITERS."""
     if name not in WRITERS:
         raise InvalidInput(f"The writer {name[:40]!r} is not known; give {', '.join(WRITERS)}.")
+    return name
+
+
+def known_weights(name: str) -> str:
+    """The name itself. Raises InvalidInput unless it is one of WEIGHTS."""
+    if name not in WEIGHTS:
+        raise InvalidInput(f"Weights are not kept as {name[:40]!r}; give {' or '.join(WEIGHTS)}.")
     return name
 
 

@@ -56,7 +56,20 @@ def url(runtime: Runtime) -> Iterator[str]:
 
 def test_the_names() -> None:
     groups = {"sessions", "memory", "profiles", "keys", "jobs"}
-    server = {"chat", "stream", "events", "commit", "diff", "models", "running", "stats", "gc", "metrics", "version", "audit"}
+    server = {
+        "chat",
+        "stream",
+        "events",
+        "commit",
+        "diff",
+        "models",
+        "running",
+        "stats",
+        "gc",
+        "metrics",
+        "version",
+        "audit",
+    }
     names = {*groups, *server, "health", "ready", "close", "settings"}
     with Client("http://localhost:1") as client:
         assert {name for name in dir(client) if not name.startswith("_")} == names

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from ..config import CheckpointOptions, MemoryOptions, PagingOptions, Quota
+from ..config import STORED, CheckpointOptions, MemoryOptions, PagingOptions, Quota
 from ..places import default_cache, default_store, user
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def open_runtime(
     model: str,
     named: Path | None,
     *,
+    weights: str = STORED,
     checkpoint_bytes: int | None = None,
     memory: MemoryOptions | None = None,
     device_bytes: int | None = None,
@@ -90,6 +91,7 @@ def open_runtime(
     return open_model(
         model,
         store_path(named),
+        weights=weights,
         cache=cache_path(),
         checkpoints=keep,
         memory=memory,

@@ -14,6 +14,8 @@ from .infini import (
     update,
     update_reference,
 )
+from .int8 import STEPS as INT8_STEPS
+from .int8 import Packed8, codes_of, int8_linear, int8_linear_reference, packed8, quantised
 from .kvpack import Packed, pack, pack_reference, unpack_, unpack_reference
 from .lowrank import Pair, lowrank, lowrank_reference, strung
 from .mass import mass, mass_reference
@@ -23,6 +25,7 @@ from .segments import attend_segments, attend_segments_reference
 from .selection import Summary, block_score, block_score_reference, block_summary, block_summary_reference
 
 __all__ = [
+    "INT8_STEPS",
     "Features",
     "attend",
     "attend_reference",
@@ -38,8 +41,12 @@ __all__ = [
     "gate",
     "Summary",
     "Packed",
+    "Packed8",
     "Pair",
     "Scales",
+    "codes_of",
+    "int8_linear",
+    "int8_linear_reference",
     "joined",
     "joined_reference",
     "lowrank",
@@ -51,7 +58,9 @@ __all__ = [
     "paged_attention",
     "paged_attention_reference",
     "pack",
+    "packed8",
     "pack_reference",
+    "quantised",
     "retrieve",
     "retrieve_reference",
     "retrieve_weighed",

@@ -38,6 +38,9 @@ PARTS: Mapping[str, str] = {
 }
 """Every part of a recipe, in the order in which differences are reported."""
 
+OPTIONAL: Mapping[str, str] = {"quantisation": "the quantisation of the weights"}
+"""Parts that a recipe has only where they say something, so that the others are what they were before these came."""
+
 DIGESTS = frozenset({"weights", "config", "tokenizer", "chat_template"})
 SHORT = 12
 
@@ -62,8 +65,8 @@ class Recipe:
 
     @classmethod
     def of(cls, **parts: str) -> Recipe:
-        """A recipe with exactly the parts in `PARTS`; raises InvalidInput on a missing or unknown one."""
-        missing, unknown = PARTS.keys() - parts.keys(), parts.keys() - PARTS.keys()
+        """A recipe with the parts in `PARTS`, perhaps `OPTIONAL` ones; raises InvalidInput on a missing or unknown one."""
+        missing, unknown = PARTS.keys() - parts.keys(), parts.keys() - PARTS.keys() - OPTIONAL.keys()
         if missing or unknown:
             names = ", ".join(sorted(missing | unknown))
             raise InvalidInput(f"A recipe has the parts {', '.join(PARTS)}; missing or unknown here: {names}.")
@@ -124,7 +127,7 @@ def _all_names(stored: Mapping[str, str], present: Mapping[str, str]) -> Iterato
 
 
 def _refusal(first: Difference, others: int) -> str:
-    what = PARTS.get(first.field, f"the part {first.field!r} of the recipe")
+    what = {**PARTS, **OPTIONAL}.get(first.field, f"the part {first.field!r} of the recipe")
     more = f" ({others} more {'part differs' if others == 1 else 'parts differ'} too)" if others else ""
     return (
         f"The stored state cannot be continued: {what} {'have' if first.field == 'weights' else 'has'} changed. "

@@ -79,12 +79,15 @@ def attention_forward(
 ) -> tuple[Tensor, None]:
     """query [B, Hq, T, D], key and value [B, Hkv, N, D] -> ([B, T, Hq, D], None). Causal, without padding."""
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    layer: Any = getattr(module, "layer_idx", None)
-    if perdure_ear is not None and perdure_ear.concerns(layer):
-        out = perdure_ear.attend(layer, query, key, value, scale)
-    else:
-        out = attended(query, key, value, scale)
+    out = attend_layer(getattr(module, "layer_idx", None), query, key, value, scale, perdure_ear)
     return out.transpose(1, 2).contiguous(), None
+
+
+def attend_layer(layer: int | None, query: Tensor, key: Tensor, value: Tensor, scale: float, ear: Listener | None) -> Tensor:
+    """A layer's attention [B, Hq, T, D], by the listener where memory concerns it."""
+    if layer is not None and ear is not None and ear.concerns(layer):
+        return ear.attend(layer, query, key, value, scale)
+    return attended(query, key, value, scale)
 
 
 @by_rows

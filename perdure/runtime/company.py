@@ -118,18 +118,24 @@ def _apart(model: Any, most: int) -> Iterator[Module]:
 
 def _adds_alike(module: Linear, most: int) -> bool:
     """Each number of rows up to `most` against the rows alone, on sums of which all but the rounding cancels."""
-    weight, generator = module.weight, torch.Generator().manual_seed(most)
+    x, weight = cancelling(module.weight, most)
+    bias = None if module.bias is None else torch.zeros_like(module.bias)
+    alone = torch.cat([linear(row[None].clone(), weight, bias) for row in x])
+    return all(torch.equal(linear(x[:size], weight, bias), alone[:size]) for size in range(2, most + 1))
+
+
+def cancelling(weight: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """x [rows, 1, in] and a weight of the given one's shape whose sums are all rounding; a large one is taken as it is."""
+    generator = torch.Generator().manual_seed(rows)
     half = weight.shape[1] // 2
     order = torch.randperm(half, generator=generator)
-    x = torch.randn(most, 1, weight.shape[1], generator=generator)
+    x = torch.randn(rows, 1, weight.shape[1], generator=generator)
     if weight.numel() <= LARGEST:
         some = torch.randn(256, half, generator=generator)
         some = torch.cat([some, -some[:, order], some.new_zeros(256, weight.shape[1] % 2)], 1)
         weight = some.to(weight).repeat(-(-len(weight) // 256), 1)[: len(weight)].contiguous()
         x[..., half : 2 * half] = x[..., order]
-    x, bias = x.to(weight), None if module.bias is None else torch.zeros_like(module.bias)
-    alone = torch.cat([linear(row[None].clone(), weight, bias) for row in x])
-    return all(torch.equal(linear(x[:size], weight, bias), alone[:size]) for size in range(2, most + 1))
+    return x.to(weight), weight
 
 
 def _largest(

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..config import INT8, STORED, known_weights
 from ..errors import InvalidInput, ModelNotFound
 from ..memory.recipe import Recipe
 from .catalogue import find, folder_name
@@ -19,6 +20,7 @@ from .chat import ChatFormat
 from .convert import gguf_options, gguf_tokenizer, reading
 from .fingerprint import WeightsCache, recipe_of
 from .grammar import Grammars
+from .int8 import SCHEME, quantise
 from .records import ModelInfo
 
 DTYPES = ("bfloat16", "float32", "float16")
@@ -107,6 +109,7 @@ def load(
     *,
     name: str,
     dtype: str | None = None,
+    weights: str = STORED,
     threads: int | None = None,
     attention: str | None = None,
     device: str | None = None,
@@ -115,13 +118,15 @@ def load(
     """Loads the model in `path` for inference.
 
     `attention` None lets transformers choose the implementation; `dtype` None takes that of the weights (float16 becomes
-    float32 on a CPU); `threads` sets torch's number of threads; `device` None takes CUDA where there is one. The digest of
-    the weights is remembered in `cache`, or in a folder
-    `.perdure` beside the weights. Raises InvalidInput for a folder, a file or a setting that cannot be used.
+    float32 on a CPU); `weights` "int8" rounds the linear layers' weights to 8 bits; `threads` sets torch's number of
+    threads; `device` None takes CUDA where there is one. The digest of the weights, as they are stored, is remembered in
+    `cache`, or in a folder `.perdure` beside the weights. Raises InvalidInput for a folder, a file or a setting that cannot
+    be used.
     """
     import torch
 
     _check(dtype, threads)
+    known_weights(weights)
     files = inspect(path)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if threads is not None:
@@ -130,20 +135,24 @@ def load(
     with quiet(), reading() if files.gguf else contextlib.nullcontext():
         tokenizer = _load_tokenizer(files)
         model = _load_weights(files, dtype, place, attention)
-    return _describe(model, tokenizer, name, files, digests)
+    return _describe(model, tokenizer, name, files, digests, weights)
 
 
-def _describe(model: Any, tokenizer: Any, name: str, files: ModelFiles, digests: WeightsCache) -> LoadedModel:
+def _describe(model: Any, tokenizer: Any, name: str, files: ModelFiles, digests: WeightsCache, weights: str) -> LoadedModel:
     chat = ChatFormat(tokenizer, eos=_end_tokens(model))
     used = str(model.config.get_text_config(decoder=True)._attn_implementation or "none")
+    parameters = sum(p.numel() for p in model.parameters())
     recipe = recipe_of(model, tokenizer, chat.template, weights=digests.digest(model), attention=used)
+    if weights == INT8:
+        quantise(model)
+        recipe = recipe.replace(quantisation=SCHEME)
     info = ModelInfo(
         name=name,
         path=str(files.folder),
         architecture=type(model).__name__,
         dtype=recipe["dtype"],
         context_length=_context_length(model.config),
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=parameters,
         fingerprint=recipe.hex,
     )
     return LoadedModel(model, tokenizer, chat, model.config, info, recipe)

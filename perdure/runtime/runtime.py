@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..config import LEARN_OFF, CheckpointOptions, MemoryOptions, PagingOptions, Sampling
+from ..config import LEARN_OFF, STORED, CheckpointOptions, MemoryOptions, PagingOptions, Sampling
 from ..errors import InvalidInput, ModelNotFound, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
@@ -218,6 +218,7 @@ def open(  # noqa: A001 - the public name is perdure.open
     *,
     threads: int | None = None,
     dtype: str | None = None,
+    weights: str = STORED,
     sampling: Sampling | None = None,
     checkpoints: CheckpointOptions | None = None,
     memory: MemoryOptions | None = None,
@@ -232,18 +233,25 @@ def open(  # noqa: A001 - the public name is perdure.open
 
     `model` is a catalogue name, a pulled hub id or a folder; `store` None is the user's data directory, `cache` None the
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
-    computed with; `checkpoints` says how many snapshots of recurrent states are kept, `memory` what happens when a
-    conversation outgrows its window, `paging` how much of a GPU warm sessions take, and `encoder` (None: the one that was
-    pulled) finds what is recalled then. With `batching` sessions that answer at the same time share forwards, which changes
-    no bit of any of them; with `speculate` tokens that are guessed from a session's own past share the forward of the token
-    before them, where that is faster, and that changes none either. Raises ModelNotFound, InvalidInput or a StoreError.
+    computed with; `weights` "int8" rounds the linear layers' weights to 8 bits; `checkpoints` says how many snapshots of
+    recurrent states are kept, `memory` what happens when a conversation outgrows its window, `paging` how much of a GPU warm
+    sessions take, and `encoder` (None: the one that was pulled) finds what is recalled then. With `batching` sessions that
+    answer at the same time share forwards, which changes no bit of any of them; with `speculate` tokens that are guessed
+    from a session's own past share the forward of the token before them, where that is faster, and that changes none
+    either. Raises ModelNotFound, InvalidInput or a StoreError.
     """
     place = cache or default_cache()
     folder = resolve(str(model), place)
     repository = Repository.open(Path(store) if store is not None else default_store())
     try:
         loaded = load_model(
-            folder, model_name(str(model), folder), dtype=dtype, threads=threads, cache=place, progress=progress
+            folder,
+            model_name(str(model), folder),
+            dtype=dtype,
+            weights=weights,
+            threads=threads,
+            cache=place,
+            progress=progress,
         )
         return Runtime(
             loaded,
@@ -290,6 +298,7 @@ def load_model(
     name: str,
     *,
     dtype: str | None = None,
+    weights: str = STORED,
     threads: int | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -299,7 +308,7 @@ def load_model(
     if progress is not None:
         progress("loading the model", 0, 1)
     chosen = attention.choose(folder)
-    loaded = load(folder, name=name, dtype=dtype, threads=threads, attention=chosen, cache=cache)
+    loaded = load(folder, name=name, dtype=dtype, weights=weights, threads=threads, attention=chosen, cache=cache)
     if progress is not None:
         progress("loading the model", 1, 1)
     return loaded

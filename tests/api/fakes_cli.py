@@ -353,6 +353,7 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
         model: str,
         named: Path | None,
         *,
+        weights: str = "stored",
         checkpoint_bytes: int | None = None,
         memory: MemoryOptions | None = None,
         device_bytes: int | None = None,

@@ -16,7 +16,7 @@ from .conversation import Conversation, Quit
 from .machine import running
 from .memory_options import takes_memory_options
 from .mounting import mount_all, require_profiles
-from .options import DEFAULT_SESSION, EMBEDDED_MODEL, CheckpointBytes, Debug, Model, Speculate, Store
+from .options import DEFAULT_SESSION, EMBEDDED_MODEL, STORED, CheckpointBytes, Debug, Model, Speculate, Store, Weights
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def chat(
         str, typer.Option("--session", "-s", metavar="SESSION", help="The session to continue or to start.")
     ] = DEFAULT_SESSION,
     model: Model = EMBEDDED_MODEL,
+    weights: Weights = STORED,
     system: Annotated[str | None, typer.Option("--system", help="The system prompt of a new session.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", metavar="N", help="End an answer there.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", metavar="T", help="0 is greedy.")] = None,
@@ -70,7 +71,8 @@ def chat(
     if prompt is not None and not prompt.strip():
         raise InvalidInput("The prompt is empty; give one as an argument, on stdin, or chat on a terminal.")
     require_profiles(store, session, profile or ())
-    with running(model, store, checkpoint_bytes=checkpoint_bytes, memory=memory, speculate=speculate) as runtime:
+    options = {"weights": weights, "checkpoint_bytes": checkpoint_bytes, "memory": memory, "speculate": speculate}
+    with running(model, store, **options) as runtime:
         opened = runtime.session(session, create=True, system=system, as_text=as_text)
         with closing(Conversation(runtime.repository, opened, turn)) as conversation:
             mount_all(opened, profile or ())

@@ -14,7 +14,7 @@ from .. import lessons, reports, wiring
 from .boundary import INTERRUPTED, say
 from .history import repository
 from .machine import running
-from .options import DEFAULT_SESSION, EMBEDDED_MODEL, Debug, Json, Model, Store
+from .options import DEFAULT_SESSION, EMBEDDED_MODEL, STORED, Debug, Json, Model, Store, Weights
 from .output import Step, print_json, print_table
 from .record_render import lesson_table, outcome_table
 from .turn import cancelled_by_ctrl_c
@@ -55,6 +55,7 @@ def consolidate(
     again: Annotated[bool, typer.Option("--again", help="Try what this writer could not write before once more.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the facts that are found; loads no model.")] = False,
     model: Model = EMBEDDED_MODEL,
+    weights: Weights = STORED,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
@@ -74,7 +75,7 @@ def consolidate(
         if dry_run:
             _list(history, session, into, () if again else [writer] if writer else CHOSEN_WRITERS, json=json)
             return
-    done = _consolidated(session, into, model, store, writer=writer, again=again)
+    done = _consolidated(session, into, model, store, weights=weights, writer=writer, again=again)
     if json:
         print_json({"session": session, **reports.consolidated(done)})
     else:
@@ -84,11 +85,11 @@ def consolidate(
 
 
 def _consolidated(
-    session: str, into: str | None, model: str, store: Path | None, *, writer: str | None, again: bool
+    session: str, into: str | None, model: str, store: Path | None, *, weights: str, writer: str | None, again: bool
 ) -> Consolidated:
     enough = Event()
     with (
-        running(model, store) as runtime,
+        running(model, store, weights=weights) as runtime,
         closing(runtime.session(session, create=False)) as opened,
         Step(f"consolidating {session}") as progress,
         cancelled_by_ctrl_c(enough.set),

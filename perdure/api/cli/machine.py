@@ -17,7 +17,7 @@ from . import shapes
 from .boundary import say
 from .memory_options import takes_memory_options
 from .mounting import require_profiles, tell_foreign
-from .options import EMBEDDED_MODEL, CheckpointBytes, Debug, Json, Model, Speculate, Store
+from .options import EMBEDDED_MODEL, STORED, CheckpointBytes, Debug, Json, Model, Speculate, Store, Weights
 from .output import Step, print_json, print_table, size, styled
 from .render import plain_table
 
@@ -159,6 +159,7 @@ def serve(
         ),
     ] = None,
     model: Model = EMBEDDED_MODEL,
+    weights: Weights = STORED,
     checkpoint_bytes: CheckpointBytes = None,
     memory: MemoryOptions | None = None,
     speculate: Speculate = True,
@@ -169,6 +170,7 @@ def serve(
     profiles = tuple(dict.fromkeys(profile or ()))
     require_profiles(store, None, profiles)
     options = {
+        "weights": weights,
         "checkpoint_bytes": checkpoint_bytes,
         "memory": memory,
         "device_bytes": device_bytes,
@@ -190,9 +192,12 @@ def serve(
         )
 
 
-def bench(model: Model = EMBEDDED_MODEL, json: Json = False, debug: Debug = False) -> None:
+def bench(model: Model = EMBEDDED_MODEL, weights: Weights = STORED, json: Json = False, debug: Debug = False) -> None:
     """Measure how fast a chat resumes, on a store of its own."""
-    with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder, running(model, Path(folder)) as runtime:
+    with (
+        tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder,
+        running(model, Path(folder), weights=weights) as runtime,
+    ):
         with Step("measuring") as progress:
             rows = wiring.measure_resume(runtime, progress=progress)
         name = runtime.model.name

@@ -20,7 +20,7 @@ from .history import Revision, repository
 from .machine import running
 from .memory_options import takes_memory_options
 from .memory_render import episode_table, facts, found_text, histogram, memories, tier_facts, told_text
-from .options import DEFAULT_SESSION, EMBEDDED_MODEL, Debug, Json, Model, Store
+from .options import DEFAULT_SESSION, EMBEDDED_MODEL, STORED, Debug, Json, Model, Store, Weights
 from .output import Step, print_json, print_table, stdout
 from .record_render import native_table, record_table
 from .turn import cancelled_by_ctrl_c
@@ -135,6 +135,7 @@ def remember(
     session: Of = DEFAULT_SESSION,
     name: Annotated[str | None, typer.Option("--name", metavar="TITLE", help="What the document is called.")] = None,
     model: Model = EMBEDDED_MODEL,
+    weights: Weights = STORED,
     memory: MemoryOptions | None = None,
     store: Store = None,
     json: Json = False,
@@ -148,7 +149,7 @@ def remember(
         raise InvalidInput("--name is the title of one document; give the files one by one.")
     parts = [part for file in files for part in document(file, name)]
     enough = Event()
-    with running(model, store, memory=memory) as runtime:
+    with running(model, store, weights=weights, memory=memory) as runtime:
         opened = runtime.session(session, create=True)
         title = files[0] if len(files) == 1 else f"{len(files)} documents"
         with closing(opened), Step(f"remembering {title}") as progress, cancelled_by_ctrl_c(enough.set):
@@ -210,6 +211,7 @@ def memory(
     text: Annotated[str | None, typer.Argument(metavar="TEXT", help="For edit: the new text, else from stdin.")] = None,
     session: Of = DEFAULT_SESSION,
     model: Model = EMBEDDED_MODEL,
+    weights: Weights = STORED,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
@@ -221,7 +223,7 @@ def memory(
     if text is not None and action != "edit":
         raise InvalidInput(f"{action} takes no text; only edit does.")
     if action == "edit":
-        episode = _edited(session, name, _new_text(text), model, store)
+        episode = _edited(session, name, _new_text(text), model, store, weights)
     else:
         with repository(store) as history:
             episode = wiring.amend(history, session, name, action)
@@ -237,8 +239,8 @@ def _new_text(text: str | None) -> str:
     return sys.stdin.read() if text is None else text
 
 
-def _edited(session: str, name: str, text: str, model: str, store: Path | None) -> Episode:
-    with running(model, store) as runtime, closing(runtime.session(session, create=False)) as opened:
+def _edited(session: str, name: str, text: str, model: str, store: Path | None, weights: str) -> Episode:
+    with running(model, store, weights=weights) as runtime, closing(runtime.session(session, create=False)) as opened:
         return opened.memory.edit(name, text.strip())
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...config import STORED, WEIGHTS, known_weights
 from ..wiring import EMBEDDED_MODEL
 from .boundary import debugging
 
@@ -32,6 +33,17 @@ Store = Annotated[
 
 Model = Annotated[
     str, typer.Option("--model", "-m", metavar="MODEL", envvar="PERDURE_MODEL", help="A pulled model or a folder.")
+]
+
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="|".join(WEIGHTS),
+        envvar="PERDURE_WEIGHTS",
+        callback=known_weights,
+        help="How the model's linear layers hold their weights; a session goes on with those that it began with.",
+    ),
 ]
 
 CheckpointBytes = Annotated[
@@ -72,6 +84,7 @@ __all__ = [
     "DEFAULT_SESSION",
     "EMBEDDED_MODEL",
     "REVISION_HELP",
+    "STORED",
     "CheckpointBytes",
     "Debug",
     "InSession",
@@ -79,5 +92,6 @@ __all__ = [
     "Model",
     "Speculate",
     "Store",
+    "Weights",
     "Yes",
 ]

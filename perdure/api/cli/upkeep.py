@@ -11,7 +11,7 @@ from . import shapes
 from .boundary import DEFECT
 from .history import SessionName, repository
 from .machine import running
-from .options import EMBEDDED_MODEL, Debug, Json, Model, Store, Yes
+from .options import EMBEDDED_MODEL, STORED, Debug, Json, Model, Store, Weights, Yes
 from .output import Step, confirm, print_json, size, stdout, styled
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def verify(
     session: SessionName,
     hashes_only: Annotated[bool, typer.Option("--hashes-only", help="Do not replay: needs no model.")] = False,
     model: Model = EMBEDDED_MODEL,
+    weights: Weights = STORED,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
@@ -71,7 +72,7 @@ def verify(
     with repository(store) as history, Step(f"hashing {session}") as progress:
         problems = history.verify(session, progress)
     if not hashes_only and not problems:
-        with running(model, store) as runtime, Step(f"replaying {session}") as progress:
+        with running(model, store, weights=weights) as runtime, Step(f"replaying {session}") as progress:
             problems = runtime.session(session, create=False).verify(progress)
     ok = all(problem.mended for problem in problems)
     if json:

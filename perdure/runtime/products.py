@@ -1,0 +1,120 @@
+"""Products with weights laid out for few rows: the bits of `linear`, where a trial says so, in half the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import Linear, Module
+from torch.nn.functional import linear
+
+from .company import MOST, cancelling
+from .int8 import Int8Linear, joined
+
+Product = Callable[[Tensor], Tensor]
+"""x [B, in] -> the outputs of some linear layers side by side [B, out], each row's bits the same in any company."""
+
+SHARE = 0.25
+"""Of the memory that is free, how much the second copy of the weights may take."""
+
+
+class Products:
+    """Makes the products of one model; `roomy` says whether there is room for a second copy of its weights.
+
+    What a trial found for a shape holds for all layers of it.
+    """
+
+    def __init__(self, model: Module) -> None:
+        linears = [module for module in model.modules() if type(module) is Linear]
+        self._roomy = sum(module.weight.nbytes for module in linears) <= SHARE * _free()
+        self._found: dict[tuple[object, ...], tuple[bool, bool]] = {}
+
+    def of(self, modules: Sequence[Module]) -> Product:
+        """The product of layers that take the same input."""
+        if all(isinstance(module, Int8Linear) for module in modules):
+            return joined([module for module in modules if isinstance(module, Int8Linear)])
+        linears = [module for module in modules if type(module) is Linear]
+        if len(linears) == len(modules) and self._roomy:
+            packs, alike = self._tried(linears)
+            if packs:
+                packed = _Packed(linears)
+                return packed if alike else _by_row(packed)
+        return _Plain(modules)
+
+    def _tried(self, linears: Sequence[Linear]) -> tuple[bool, bool]:
+        biases = {module.bias is None for module in linears}
+        weights = [module.weight for module in linears]
+        if len(biases) > 1 or any(weight.device.type != "cpu" for weight in weights):
+            return False, False
+        kind = (*(weight.shape for weight in weights), weights[0].dtype, *biases)
+        if kind not in self._found:
+            self._found[kind] = _trial(linears)
+        return self._found[kind]
+
+
+class _Packed:
+    def __init__(self, linears: Sequence[Linear]) -> None:
+        self._weight = _laid_out(torch.cat([module.weight.detach() for module in linears]))
+        biases = [module.bias.detach() for module in linears if module.bias is not None]
+        self._bias = torch.cat(biases) if biases else None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return _times(x, self._weight, self._bias)
+
+
+class _Plain:
+    """The modules as they are, so that whatever takes their place for a while is heard."""
+
+    def __init__(self, modules: Sequence[Module]) -> None:
+        self._modules = modules
+
+    def __call__(self, x: Tensor) -> Tensor:
+        found = [module(x[:, None])[:, 0] for module in self._modules]
+        return found[0] if len(found) == 1 else torch.cat(found, -1)
+
+
+def _laid_out(weight: Tensor) -> Tensor:
+    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
+    return found
+
+
+def _times(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
+    return found
+
+
+def _by_row(product: Product) -> Product:
+    return lambda x: product(x) if len(x) == 1 else torch.cat([product(row[None]) for row in x])
+
+
+def _trial(linears: Sequence[Linear]) -> tuple[bool, bool]:
+    """Whether one row has the bits that `linear` gives it, and whether it has them in company, on sums that cancel."""
+    parts = [module.weight for module in linears]
+    x, weight = cancelling(torch.cat([part.detach() for part in parts]), MOST)
+    bias = None if linears[0].bias is None else weight.new_zeros(len(weight))
+    try:
+        laid_out = _laid_out(weight)
+    except (AttributeError, RuntimeError):
+        return False, False
+    found = [_times(row, laid_out, bias) for row in x]
+    sizes = [len(part) for part in parts]
+    biases = [None] * len(parts) if bias is None else torch.split(bias, sizes)
+    wanted = [
+        torch.cat([linear(row[None].clone(), *both)[0] for both in zip(torch.split(weight, sizes), biases, strict=True)], -1)
+        for row in x
+    ]
+    packs = all(torch.equal(*both) for both in zip(found, wanted, strict=True))
+    rows, alone = x[:, 0], torch.cat(found)
+    sized = [_times(rows[:size], laid_out, bias) for size in range(2, MOST + 1)]
+    return packs, all(torch.equal(some, alone[: len(some)]) for some in sized)
+
+
+def _free() -> int:
+    """Bytes of memory that could be had now; 0 where nobody says."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), 0)
