@@ -192,7 +192,7 @@ def test_how_far_a_job_is_is_told() -> None:
         return Done({}, True)
 
     with serving(FakeRuntime()) as api:
-        hub = api.server._hub
+        hub = api.server._tenants.default
         job = hub.jobs.run(Chore("count", counts, about="alice"))
         told = [(each.kind, each.data) for each in hub.feed.after(0).found if each.session == "alice"]
         assert [told[0][0], told[-1][0]] == ["job.started", "job.completed"]
