@@ -3,6 +3,7 @@
 VENV  ?= .venv
 MODEL ?= $(or $(PERDURE_MODEL),smollm2-135m-instruct)
 KILLS ?= 1000
+FUZZ  ?= 50
 ARGS  ?=
 
 BIN     := $(VENV)/bin
@@ -14,7 +15,7 @@ BASE    := $(VENV)/.stamp-base
 TEST    := $(VENV)/.stamp-test
 DEV     := $(VENV)/.stamp-dev
 
-.PHONY: help chat serve test check crash bench docs clean
+.PHONY: help chat serve test check crash fuzz bench docs clean
 
 help:
 	@echo "make chat    talk to a small model that remembers (the first time installs it)"
@@ -22,6 +23,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   linter, formatter, types and import layers"
 	@echo "make crash   kill it $(KILLS) times and look what is lost"
+	@echo "make fuzz    send every endpoint $(FUZZ) random requests and more"
 	@echo "make bench   measure how fast a chat resumes"
 	@echo "make docs    write docs/cli.md from the commands' help"
 	@echo "make clean   remove .venv and what the tools leave"
@@ -45,6 +47,9 @@ check: $(DEV)
 
 crash: $(TEST)
 	@$(BIN)/python -m pytest tests/crash -m crash --kills $(KILLS) $(ARGS)
+
+fuzz: $(TEST)
+	@$(BIN)/python -m pytest tests/api/test_http_fuzz.py --fuzz $(FUZZ) $(ARGS)
 
 bench: $(BASE)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null && $(BIN)/perdure bench --model "$(MODEL)" $(ARGS)

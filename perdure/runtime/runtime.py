@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from ..config import LEARN_OFF, CheckpointOptions, MemoryOptions, PagingOptions,
 from ..errors import InvalidInput, ModelNotFound, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
-from ..memory.records import SessionInfo
+from ..memory.records import Message, SessionInfo
 from ..memory.repository import Repository
 from ..memory.summary import HeavyHitters, Infini, SinksOnly, Summary
 from ..memory.working import Budget, budget
@@ -88,6 +89,10 @@ class Runtime:
     def calls(self) -> CallFormat | None:
         """How the model calls functions; None where its chat template offers it none."""
         return self.loaded.chat.calls
+
+    def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        """How many tokens a whole conversation has as the chat template writes it. Raises InvalidInput if it refuses it."""
+        return len(self.loaded.chat.offering(tools).prompt(messages))
 
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.

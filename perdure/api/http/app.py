@@ -27,9 +27,11 @@ from . import (
     metrics,
     parametric,
     refs,
+    response_input,
     responses,
     running,
     sessions,
+    stored_chats,
     upkeep,
 )
 from .boundary import Boundary
@@ -71,6 +73,8 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     app.state.hub = hub
     for part in (
         chat,
+        stored_chats,
+        response_input,
         responses,
         conversations,
         completions,
