@@ -4,6 +4,7 @@ VENV  ?= .venv
 MODEL ?= $(or $(PERDURE_MODEL),smollm2-135m-instruct)
 KILLS ?= 1000
 MINUTES ?= 3
+FUZZ  ?= 50
 ARGS  ?=
 
 BIN     := $(VENV)/bin
@@ -15,7 +16,7 @@ BASE    := $(VENV)/.stamp-base
 TEST    := $(VENV)/.stamp-test
 DEV     := $(VENV)/.stamp-dev
 
-.PHONY: help chat serve test check crash soak bench docs clean
+.PHONY: help chat serve test check crash soak fuzz bench docs clean
 
 help:
 	@echo "make chat    talk to a small model that remembers (the first time installs it)"
@@ -24,6 +25,7 @@ help:
 	@echo "make check   linter, formatter, types and import layers"
 	@echo "make crash   kill it $(KILLS) times and look what is lost"
 	@echo "make soak    use a server for $(MINUTES) minutes, kill it now and then, and look what is left"
+	@echo "make fuzz    send every endpoint $(FUZZ) random requests and more"
 	@echo "make bench   measure how fast a chat resumes"
 	@echo "make docs    write docs/cli.md from the commands' help"
 	@echo "make clean   remove .venv and what the tools leave"
@@ -50,6 +52,9 @@ crash: $(TEST)
 
 soak: $(TEST)
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
+
+fuzz: $(TEST)
+	@$(BIN)/python -m pytest tests/api/test_http_fuzz.py --fuzz $(FUZZ) $(ARGS)
 
 bench: $(BASE)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null && $(BIN)/perdure bench --model "$(MODEL)" $(ARGS)

@@ -97,8 +97,8 @@ class Sampling:
         for name in ("frequency_penalty", "presence_penalty"):
             if not -2.0 <= getattr(self, name) <= 2.0:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; give a number from -2 to 2.")
-        if not 0.0 < self.repetition_penalty <= 10.0:
-            raise InvalidInput(f"repetition_penalty is {self.repetition_penalty}; give a number above 0, at most 10.")
+        if not 0.01 <= self.repetition_penalty <= 10.0:
+            raise InvalidInput(f"repetition_penalty is {self.repetition_penalty}; give a number from 0.01 to 10.")
         if len(self.logit_bias) > MOST_BIASES or any(t < 0 or not -100.0 <= b <= 100.0 for t, b in self.logit_bias):
             raise InvalidInput(f"logit_bias takes at most {MOST_BIASES} tokens, each with a number from -100 to 100.")
         if self.logprobs is not None and not 0 <= self.logprobs <= 20:

@@ -189,7 +189,7 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         made = sessions.create("gus", title="A goose", metadata={"kind": "bird"}, system="You honk.")
         assert (made.id, made.title, made.metadata) == ("gus", "A goose", {"kind": "bird"})
         assert sessions.update("gus", title=None, if_head=made.head).title is None
-        assert (list(client.keys.list()), list(client.audit(limit=1))[0].action) == ([], "session.describe")
+        assert (list(client.keys.list()), next(iter(client.audit(limit=1))).action) == ([], "session.describe")
         with pytest.raises(errors.PerdureError, match="perdure keys create"):
             client.keys.create("bot")
         for changes in (client.keys.rotate, client.keys.revoke):

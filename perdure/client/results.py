@@ -78,7 +78,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key; `state` is "active", "expired" or "revoked". `token`, which opens the server, is told once. Times in seconds."""
+    """A key; `state` is "active", "expired" or "revoked". `token`, which opens the server, is told once."""
 
     id: str
     name: str

@@ -9,7 +9,8 @@ from ..errors import InvalidName
 HEADS = "heads/"
 TAGS = "tags/"
 CACHE = "cache/"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}")
+PATTERN = "[A-Za-z0-9_][A-Za-z0-9._:-]{0,63}"
+_NAME = re.compile(PATTERN)
 RESERVED = frozenset({"HEAD"})
 
 

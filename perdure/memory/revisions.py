@@ -16,7 +16,7 @@ from ..stores.base import DIGEST_SIZE, Digest, ReadTxn
 from . import commits, names
 from .records import Commit
 
-_SUFFIX = re.compile(r"~(\d*)|@turn:(\d+)")
+_SUFFIX = re.compile(r"~([0-9]{0,9})|@turn:([0-9]{1,9})")
 _HEX = re.compile(r"[0-9a-f]{8,64}")
 
 

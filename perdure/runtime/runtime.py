@@ -14,7 +14,7 @@ from ..config import LEARN_OFF, STORED, CheckpointOptions, MemoryOptions, Paging
 from ..errors import InvalidInput, ModelNotFound, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
-from ..memory.records import SessionInfo
+from ..memory.records import Message, SessionInfo
 from ..memory.repository import Repository
 from ..memory.summary import HeavyHitters, Infini, SinksOnly, Summary
 from ..memory.working import Budget, budget
@@ -101,6 +101,10 @@ class Runtime:
         # Buffers are counted from now on, so they must be no larger than they have to be.
         self.engine.adapter.snug()
         self.residence.budget = hot_bytes
+
+    def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        """How many tokens a whole conversation has as the chat template writes it. Raises InvalidInput if it refuses it."""
+        return len(self.loaded.chat.offering(tools).prompt(messages))
 
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.

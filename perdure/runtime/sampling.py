@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LIKELY = 1024
 """Of so many tokens the nucleus is looked for first."""
 
+COLDEST = 1e-6
+"""Temperatures below are as good as 0."""
+
 
 class Drawn(NamedTuple):
     """A token, and its score where one was asked for."""
@@ -97,8 +100,11 @@ def penalised(logits: Tensor, settings: Sampling, before: frozenset[int], answer
 
 
 def sample(logits: Tensor, settings: Sampling, seed: int, position: int) -> int:
-    """The token at `position` from float32 logits [vocab]. Temperature 0 takes the greatest (the first of equals)."""
-    if settings.temperature == 0.0:
+    """The token at `position` from float32 logits [vocab]. Temperature 0 takes the greatest (the first of equals).
+
+    So does one below `COLDEST`, which float32 could not divide by.
+    """
+    if settings.temperature < COLDEST:
         return int(logits.argmax())
     scores = logits / settings.temperature
     if settings.top_k:
@@ -124,15 +130,22 @@ def _keep_nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     """
     likely = _likely(probabilities)
     ordered, order = probabilities[likely].sort(descending=True, stable=True)
-    outside = ordered.cumsum(-1) - ordered >= top_p
+    outside = _outside(ordered, top_p)
     if not outside[-1:].any() and len(likely) < len(probabilities):
         likely = torch.arange(len(probabilities))
         ordered, order = probabilities.sort(descending=True, stable=True)
-        outside = ordered.cumsum(-1) - ordered >= top_p
+        outside = _outside(ordered, top_p)
     kept = torch.zeros_like(probabilities)
     inside = likely[order[~outside]]
     kept[inside] = probabilities[inside]
     return kept
+
+
+def _outside(ordered: Tensor, top_p: float) -> Tensor:
+    """Which of the probabilities, greatest first, the nucleus leaves out: never the first, however small top_p is."""
+    outside = ordered.cumsum(-1) - ordered >= top_p
+    outside[0] = False
+    return outside
 
 
 def _likely(probabilities: Tensor) -> Tensor:

@@ -343,6 +343,9 @@ class FakeRuntime:
         self.opened: list[str | None] = []
         self.closed: list[str | None] = []
 
+    def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        return words(messages) + len(tools)
+
     def session(self, name: str, *, create: bool = True) -> FakeSession:
         with self.repository.lock:
             if create and not self.repository.exists(name):

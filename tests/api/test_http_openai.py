@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -119,3 +120,25 @@ def test_closing_a_stream_commits_what_was_seen(api: Api, client: openai.OpenAI)
     answer = client.with_options(max_retries=5).chat.completions.create(model="tiny@alice", messages=HELLO)
     assert memory(answer)["reconciled"] == "delta"
     assert [content for role, content in api.runtime.talk("alice") if role == "user"] == ["one", "hello", "hello"]
+
+
+def test_the_client_without_threads(api: Api) -> None:
+    """The same from one event loop: two chats at once, one of them streamed, and a refusal."""
+
+    async def streamed(client: openai.AsyncOpenAI) -> str:
+        stream = await client.chat.completions.create(model="tiny@bob", messages=HELLO, stream=True)
+        return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+    async def talk() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{api.base_url}/v1", api_key="none", max_retries=0) as client:
+            whole = client.chat.completions.create(model="tiny@alice", messages=HELLO)
+            answer, text = await asyncio.gather(whole, streamed(client))
+            assert answer.choices[0].message.content == text == "echo 1: hello"
+            plain = await client.completions.create(model="tiny", prompt="Once")
+            assert plain.choices[0].text == "echo 1: Once"
+            assert len((await client.embeddings.create(model="tiny", input=["a", "b"])).data) == 2
+            with pytest.raises(openai.NotFoundError):
+                await client.models.retrieve("nothing")
+
+    asyncio.run(talk())
+    assert api.runtime.talk("alice") == api.runtime.talk("bob")

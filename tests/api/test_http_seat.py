@@ -13,6 +13,7 @@ from perdure.api.http.warm import WarmSessions
 from perdure.errors import SessionBusy
 
 from .fakes import FakeRuntime
+from .http_server import serving
 
 NAME = "alice"
 TEXTS = st.sampled_from(["yes", "no", "tell me more"])
@@ -110,3 +111,15 @@ def test_a_fork_takes_the_next_free_name() -> None:
     with Seating(runtime, warm, body, Target(NAME, resends=True)).taken() as seat:
         assert (seat.name, seat.reconciled) == ("alice-fork-3", "forked")
     assert warm.names() == [NAME, "alice-fork-3"]
+
+
+def test_a_title_that_is_asked_for_beside_the_first_answer_is_no_part_of_the_chat() -> None:
+    """As Open WebUI does it: under the chat's id, and before the chat itself is answered."""
+    runtime, chat = FakeRuntime(), {"X-OpenWebUI-Chat-Id": "chat"}
+    task = "### Task:\nGenerate a title.\n### Chat History:\n<chat_history>\nUSER: hello\n</chat_history>"
+    with serving(runtime) as api:
+        title = api.chat(task, headers=chat).json()["memory"]
+        assert (title["session"], title["reconciled"]) == (None, "stateless")
+        assert api.chat("hello", headers=chat).json()["memory"]["session"] == "chat"
+        assert api.chat(task, headers={"X-Session-ID": "mine"}).json()["memory"]["session"] == "mine"
+    assert [content for role, content in runtime.talk("chat") if role == "user"] == ["hello"]

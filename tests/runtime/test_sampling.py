@@ -233,3 +233,10 @@ def test_a_killed_answer_in_a_grammar_is_recovered_and_can_go_on(opens: Opens) -
         assert session.messages()[-1].content
         again = session.chat([Message("user", "More.")], seed=3, grammar=grammar, max_tokens=200)
         assert set(json.loads(again.text)) == {"name", "sort"}
+
+
+@pytest.mark.parametrize("least", [5e-324, 1e-300, 1e-40])
+def test_settings_that_float32_cannot_hold_leave_the_best_token(least: float) -> None:
+    best = int(LOGITS.argmax())
+    assert set(draws(Sampling(top_p=least), count=20)) == {best}
+    assert set(draws(Sampling(temperature=least), count=20)) == {best}

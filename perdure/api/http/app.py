@@ -31,9 +31,11 @@ from . import (
     metrics,
     parametric,
     refs,
+    response_input,
     responses,
     running,
     sessions,
+    stored_chats,
     upkeep,
 )
 from .boundary import Boundary
@@ -80,6 +82,8 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     app.state.tenants = tenants
     for part in (
         chat,
+        stored_chats,
+        response_input,
         responses,
         conversations,
         completions,

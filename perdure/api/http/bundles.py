@@ -16,7 +16,9 @@ from ...errors import MalformedBundle
 from ...memory.recipe import Recipe
 from ...memory.records import Commit, SessionInfo
 from ...memory.repository import Repository
+from .fields import NAME
 from .hub import Hub
+from .memory import At
 from .preconditions import tagged
 from .problems import refusals
 from .sessions import must_exist, session_body
@@ -34,9 +36,7 @@ BODY = {"content": {BUNDLE: {"schema": {"type": "string", "format": "binary"}}}}
 
 
 @router.get("/{name}/export", response_class=Response, responses={200: BODY, **refusals(404, 507)})
-def export_session(
-    name: str, hub: SharedHub, store: Store, at: Annotated[str | None, Query(description="A revision of it.")] = None
-) -> Response:
+def export_session(name: str, hub: SharedHub, store: Store, at: At = None) -> Response:
     """The session with its history and its memory as one file, which POST /v1/sessions/import takes in."""
     must_exist(hub, name)
     commit = store.resolve(name) if at is None else store.resolve(at, name)
@@ -61,7 +61,7 @@ async def import_session(
     request: Request,
     hub: SharedHub,
     store: Store,
-    name: Annotated[str | None, Query(description="What to call it, else as in the bundle.")] = None,
+    name: Annotated[str | None, Query(description="What to call it, else as in the bundle.", json_schema_extra=NAME)] = None,
 ) -> Response:
     """Bring in a session from a bundle: all of it is checked before any is stored, and nothing stays where it is refused.
 

@@ -17,29 +17,33 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ...runtime.calls import Call
-from ...runtime.records import Receipt, Score
+from ...runtime.records import ModelInfo, Receipt, Score
 from .hub import Answers, Hub, hub
-from .problems import error_object
+from .openapi import STREAM
+from .ports import RuntimePort
+from .problems import error_object, refusals
+from .response_log import COMPLETION, new_name
 from .schemas import ChatRequest
-from .seat import target
+from .seat import Seat, Seating, Target, target
 from .turns import Attached, Called, Finished, Piece, Spoken, Turn
+from .warm import WarmSessions
 
 router = APIRouter(tags=["chat"])
 
 
-@router.post("/v1/chat/completions", response_class=JSONResponse)
+@router.post("/v1/chat/completions", response_class=JSONResponse, responses={200: STREAM, **refusals(404, 409)})
 async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depends(hub)]) -> Response:
     """Answer the last message. With a session named, the answer is remembered and its state kept."""
     suffix = hub.split_model(body.model)
     asked = await asyncio.to_thread(body.asked, hub.runtime.calls)
     wanted = target(body, request.headers, hub.settings, suffix)
     await hub.make_way(wanted.name)
-    turn = hub.turns.start(body, wanted, asked)
-    shape = Shape(hub.runtime.model.name, hub.runtime.model.fingerprint, hub.answers)
+    turn = hub.turns.begin(ChatSeating(hub.runtime, hub.turns.warm, body, wanted), asked)
     with cancelled_on_error(turn):
         async with cancelled_on_disconnect(request, turn):
             # Whatever fails before the first piece is an error response and not half a stream.
             first = await turn.next()
+            shape = Shape(hub.runtime.model, hub.answers, turn.attached.note)
             if not body.stream:
                 return await _whole(shape, first, turn)
         include_usage = body.stream_options is not None and body.stream_options.include_usage
@@ -47,15 +51,34 @@ async def complete(body: ChatRequest, request: Request, hub: Annotated[Hub, Depe
         return EventStream(frames, turn, headers=_headers(turn.attached.session, None))
 
 
+class ChatSeating(Seating):
+    """A chat, whose answer is kept under its id where `store` says so and a session remembers it."""
+
+    def __init__(self, runtime: RuntimePort, warm: WarmSessions, body: ChatRequest, target: Target) -> None:
+        super().__init__(runtime, warm, body, target)
+        self._kept, self._metadata = bool(body.store), body.metadata or {}
+
+    def _noted(self, seat: Seat) -> Seat:
+        if not self._kept or seat.name is None:
+            return seat
+        name = new_name(self._runtime.repository.info(seat.name).uid, COMPLETION)
+        return seat._replace(note={"completion": name, "created": int(time.time()), "metadata": dict(self._metadata)})
+
+
 class Shape:
     """Builds the bodies of one answer."""
 
-    def __init__(self, model: str, fingerprint: str, answers: Answers) -> None:
+    def __init__(self, model: ModelInfo, answers: Answers, note: Mapping[str, Any] | None = None) -> None:
+        """`note` is what the commit keeps of an answer that is stored under its id."""
+        known = note or {"completion": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time())}
         self._answers = answers
-        self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._head["system_fingerprint"] = fingerprint[:16]
+        self._head = {"id": known["completion"], "created": known["created"], "model": model.name}
+        self._head["system_fingerprint"] = model.fingerprint[:16]
 
     def whole(self, attached: Attached, receipt: Receipt, said: Sequence[Piece | Called]) -> dict[str, Any]:
+        return {**self.answer(receipt, said), "memory": self.memory(attached, receipt)}
+
+    def answer(self, receipt: Receipt, said: Sequence[Piece | Called]) -> dict[str, Any]:
         calls = [each.call for each in said if isinstance(each, Called)]
         text = "".join(each.text for each in said if isinstance(each, Piece))
         message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
@@ -65,8 +88,7 @@ class Shape:
         scores = [each.score for each in said if isinstance(each, Piece) and each.score is not None]
         ending = {"finish_reason": finish_reason(receipt, called=bool(calls)), "logprobs": logprobs(scores)}
         choice = {"index": 0, "message": message, **ending}
-        body = {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage(receipt)}
-        return {**body, "memory": self.memory(attached, receipt)}
+        return {**self._head, "object": "chat.completion", "choices": [choice], "usage": usage(receipt)}
 
     def call(self, number: int, call: Call) -> dict[str, Any]:
         function = {"name": call.name, "arguments": call.arguments}

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from ...errors import RevisionNotFound
 from ...memory.records import Commit, Diff
 from ...memory.repository import Repository
+from .fields import REVISION
 from .problems import refusals
 from .sessions import commit_body, message_body
 from .store import Store
@@ -21,10 +22,16 @@ FOREVER = "private, max-age=31536000, immutable"
 HASH = re.compile(r"[0-9a-f]{8,64}")
 WHOLE = 64
 
-Revision = Annotated[str, Query(description="A session, a tag, a commit's hash, or one of these with ~N or @turn:N.")]
+Revision = Annotated[
+    str,
+    Query(
+        description="A session, a tag, a commit's hash, or one of these with ~N or @turn:N.",
+        json_schema_extra={"pattern": f"^[^~@]{REVISION['pattern'][1:]}"},
+    ),
+]
 
 
-@router.get("/commits/{digits}", responses=refusals(404, 409))
+@router.get("/commits/{digits}", responses={304: {"description": "Known already"}, **refusals(404, 409)})
 def get_commit(digits: str, store: Store, response: Response, if_none_match: Annotated[str | None, Header()] = None) -> Any:
     """One commit by its hash, or the 8 or more digits that it begins with. It never changes; a merge has two parents."""
     commit = by_hash(store, digits)

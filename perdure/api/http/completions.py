@@ -10,14 +10,15 @@ from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from ...runtime.records import Score
 from .calling import Asked
 from .chat import EventStream, cancelled_on_disconnect, cancelled_on_error, finish_reason, usage
 from .fields import Drawing, Harmless, Text, absent, invalid, one_of, refuse, require_known
 from .hub import Hub, hub
-from .problems import error_object
+from .openapi import STREAM
+from .problems import error_object, refusals
 from .schemas import StreamOptions
 from .seat import Seat, Seating, Target
 from .turns import Called, Finished, Piece, Spoken, Turn
@@ -41,9 +42,13 @@ def _one_text(value: Any) -> Any:
     return value[0]
 
 
+ONE_TEXT = {"type": "string", "pattern": r"\S"}
+PROMPT = {"anyOf": [ONE_TEXT, {"type": "array", "items": ONE_TEXT, "minItems": 1, "maxItems": 1}]}
+
+
 class CompletionRequest(Drawing):
     model: Text | None = None
-    prompt: Annotated[Text, BeforeValidator(_one_text)]
+    prompt: Annotated[Text, BeforeValidator(_one_text), WithJsonSchema(PROMPT)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int = Field(16, ge=1)
@@ -98,7 +103,7 @@ class Shape:
         }
 
 
-@router.post("/v1/completions", response_class=JSONResponse)
+@router.post("/v1/completions", response_class=JSONResponse, responses={200: STREAM, **refusals(404)})
 async def complete(body: CompletionRequest, request: Request, hub: Annotated[Hub, Depends(hub)]) -> Response:
     """Go on with a text, without the chat template."""
     hub.split_model(body.model)

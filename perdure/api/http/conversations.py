@@ -15,6 +15,7 @@ from .fields import Tolerant, refuse
 from .hub import Hub, hub
 from .items import message_items
 from .ports import SessionPort
+from .problems import ProblemResponse, Unsupported, refusals
 from .sessions import Limit, Order, delete_session, must_exist, page
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
@@ -59,20 +60,27 @@ def create_conversation(hub: SharedHub, body: ConversationRequest | None = None)
     return _body(hub, name)
 
 
-@router.get("/{name}")
+@router.get("/{name}", responses=refusals(404))
 def get_conversation(name: str, hub: SharedHub) -> dict[str, Any]:
     """One session as a conversation."""
     must_exist(hub, name)
     return _body(hub, name)
 
 
-@router.delete("/{name}")
+@router.post("/{name}", responses=refusals(400, 404))
+def change_conversation(name: str, hub: SharedHub, body: ConversationRequest | None = None) -> dict[str, Any]:
+    """The conversation, where nothing is to be changed; metadata is refused, as when it is made."""
+    must_exist(hub, name)
+    return _body(hub, name)
+
+
+@router.delete("/{name}", responses=refusals(404, 409))
 def delete_conversation(name: str, hub: SharedHub) -> dict[str, Any]:
     """Remove the session with all its responses."""
     return {**delete_session(name, hub), "object": "conversation.deleted"}
 
 
-@router.get("/{name}/items")
+@router.get("/{name}/items", responses=refusals(404))
 def list_items(
     name: str, hub: SharedHub, limit: Limit = 20, after: str | None = None, order: Order = "desc"
 ) -> dict[str, Any]:
@@ -81,7 +89,22 @@ def list_items(
     return page(list(_items(hub, name)), limit, after, order)
 
 
-@router.get("/{name}/items/{item}")
+@router.post("/{name}/items", status_code=400, response_class=ProblemResponse, responses=refusals(400, 404))
+def create_items(name: str, hub: SharedHub) -> dict[str, Any]:
+    """Refused: what is said is computed with its answer."""
+    must_exist(hub, name)
+    raise Unsupported("Items come in with a response; send these as the input of one in this conversation.", param="/items")
+
+
+@router.delete("/{name}/items/{item}", status_code=400, response_class=ProblemResponse, responses=refusals(400, 404))
+def delete_item(name: str, item: str, hub: SharedHub) -> dict[str, Any]:
+    """Refused: what follows was computed from it."""
+    get_item(name, item, hub)
+    sentence = f"What follows an item was computed from it. POST /v1/sessions/{name}/reset goes back to before it."
+    raise Unsupported(sentence, param="/item_id")
+
+
+@router.get("/{name}/items/{item}", responses=refusals(404))
 def get_item(name: str, item: str, hub: SharedHub) -> dict[str, Any]:
     """One message of a conversation."""
     must_exist(hub, name)

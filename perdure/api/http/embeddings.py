@@ -6,13 +6,13 @@ import base64
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from ...errors import ModelNotFound
 from ...runtime.encoder import counted
 from .fields import Text, Tolerant, invalid, refuse, require_known
 from .hub import Hub, hub
-from .problems import Unsupported
+from .problems import Unsupported, refusals
 
 router = APIRouter(tags=["embeddings"])
 
@@ -24,9 +24,14 @@ def _texts(value: Any) -> Any:
     return listed
 
 
+MOST = 2048
+ONE_TEXT = {"type": "string", "minLength": 1}
+INPUT = {"anyOf": [ONE_TEXT, {"type": "array", "items": ONE_TEXT, "minItems": 1, "maxItems": MOST}]}
+
+
 class EmbeddingRequest(Tolerant):
     model: Text | None = None
-    input: Annotated[list[Text], BeforeValidator(_texts)] = Field(min_length=1, max_length=2048)
+    input: Annotated[list[Text], Field(min_length=1, max_length=MOST), BeforeValidator(_texts), WithJsonSchema(INPUT)]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, ge=1)
 
@@ -44,7 +49,7 @@ class EmbeddingRequest(Tolerant):
         return texts
 
 
-@router.post("/v1/embeddings")
+@router.post("/v1/embeddings", responses=refusals(404))
 def embed(body: EmbeddingRequest, hub: Annotated[Hub, Depends(hub)]) -> dict[str, Any]:
     """The vectors of texts, L2-normalised."""
     encoder = hub.runtime.memories.encoder

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from .feed import Feed, Happening
 from .hub import Hub
+from .openapi import STREAM
 from .problems import refusals
 from .sessions import must_exist
 from .store import SharedHub
@@ -22,19 +23,18 @@ router = APIRouter(prefix="/v1", tags=["events"])
 PING = 15.0
 """Seconds of silence after which a comment is sent, so that proxies keep the connection and a dead one is noticed."""
 
-STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 LOST = "events.lost"
 
 LastEventId = Annotated[str | None, Header(description="The id of the last event that was seen; without it, from now on.")]
 
 
-@router.get("/events", response_class=Response, responses=STREAM)
+@router.get("/events", response_class=Response, responses={200: STREAM})
 async def stream_events(hub: SharedHub, last_event_id: LastEventId = None) -> Response:
     """Everything that happens to sessions and jobs, as long as the client listens."""
     return _streamed(hub, None, last_event_id)
 
 
-@router.get("/sessions/{name}/events", response_class=Response, responses={**STREAM, **refusals(404)})
+@router.get("/sessions/{name}/events", response_class=Response, responses={200: STREAM, **refusals(404)})
 async def stream_session_events(name: str, hub: SharedHub, last_event_id: LastEventId = None) -> Response:
     """What happens to one session."""
     must_exist(hub, name)

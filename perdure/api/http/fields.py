@@ -7,11 +7,22 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from ...config import MOST_BIASES, SamplingChanges
 from ...errors import InvalidInput
+from ...memory import names
 from ...runtime.grammar import JSON_OBJECT, json_grammar, require
 from .problems import UNSUPPORTED, ParameterError, SchemaRefused
 
@@ -42,10 +53,34 @@ Text = Annotated[str, AfterValidator(_encodable)]
 
 
 def _texts(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value or ()
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
+    return tuple(value) if isinstance(value, list) else value
 
 
-Stops = Annotated[Annotated[tuple[Annotated[Text, Field(min_length=1)], ...], BeforeValidator(_texts)], Field(max_length=16)]
+STOP = {"type": "string", "minLength": 1}
+MOST_STOPS = 16
+Stops = Annotated[
+    tuple[Annotated[Text, Field(min_length=1)], ...],
+    Field(max_length=MOST_STOPS),
+    BeforeValidator(_texts),
+    WithJsonSchema({"anyOf": [STOP, {"type": "array", "items": STOP, "maxItems": MOST_STOPS}, {"type": "null"}]}),
+]
+"""One text, or several, or null."""
+
+
+SEEDS = 2**63 - 1024
+"""The greatest seed: the last number below 2**63 that a double holds, as which JSON schemas give their limits."""
+
+Token = Annotated[int, Field(strict=False)]
+"""The number of a token; keys of JSON objects are text."""
+
+NAME = {"pattern": rf"^(?!HEAD$)(?!.*\.\.){names.PATTERN}$"}
+REVISION = {"pattern": r"^[^~@]*(~[0-9]{0,9}|@turn:[0-9]{1,9})*$"}
+"""What the published schema says of names that are to be given, and of revisions."""
+
+NewName = Annotated[Text, Field(json_schema_extra=NAME)]
+Revision = Annotated[Text, Field(json_schema_extra=REVISION)]
 
 
 def _seconds(value: Any) -> Any:
@@ -75,12 +110,13 @@ def absent(value: Any) -> bool:
 
 
 def one_of(*harmless: Any) -> Harmless:
-    return lambda value: value is None or value in harmless
+    """None or one of these values; true is not 1."""
+    return lambda value: value is None or any(value == each and type(value) is type(each) for each in harmless)
 
 
 HABITS = frozenset(
     (
-        *("user", "safety_identifier", "metadata", "store", "service_tier", "client_metadata", "chat_id", "session_id"),
+        *("user", "safety_identifier", "service_tier", "client_metadata", "chat_id", "session_id"),
         *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "cache_prompt", "keep_alive", "prediction"),
         *("reasoning", "reasoning_effort", "verbosity", "include", "truncation", "stream_options"),
     )
@@ -100,10 +136,16 @@ def _nothing(value: Any) -> bool:
     return value is None
 
 
-class Tolerant(BaseModel):
-    """Unknown fields are kept aside instead of being errors."""
+class Exact(BaseModel):
+    """Nothing but the fields that are named, each of its own JSON type: true is no number, and 0 is not false."""
 
-    model_config = ConfigDict(extra="allow", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Tolerant(BaseModel):
+    """Unknown fields are kept aside instead of being errors; those that are known have their own JSON type."""
+
+    model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=())
 
 
 class Drawing(Tolerant):
@@ -113,12 +155,14 @@ class Drawing(Tolerant):
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0)
     min_p: float | None = Field(None, ge=0, le=1)
-    seed: int | None = Field(None, ge=0, lt=2**63)
+    seed: int | None = Field(None, ge=0, le=SEEDS)
     stop: Stops = ()
-    logit_bias: dict[int, Annotated[float, Field(ge=-100, le=100)]] | None = Field(None, max_length=MOST_BIASES)
+    logit_bias: dict[Token, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
+        None, max_length=MOST_BIASES, json_schema_extra={"propertyNames": {"pattern": "^[0-9]{1,9}$"}}
+    )
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
-    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    repetition_penalty: float | None = Field(None, ge=0.01, le=10)
 
     @field_validator("logit_bias")
     @classmethod
@@ -142,6 +186,23 @@ class Drawing(Tolerant):
         }
 
 
+PAIRS, KEY, VALUE = 16, 64, 512
+"""What OpenAI allows as metadata: pairs, characters of a key, of a value."""
+
+
+def _short(metadata: dict[str, str]) -> dict[str, str]:
+    if any(len(key) > KEY or len(value) > VALUE for key, value in metadata.items()):
+        raise invalid(f"metadata has keys of at most {KEY} characters and values of at most {VALUE}.")
+    return metadata
+
+
+LENGTHS: JsonDict = {
+    "propertyNames": {"maxLength": KEY},
+    "additionalProperties": {"type": "string", "maxLength": VALUE},
+}
+Metadata = Annotated[dict[Text, Text], Field(max_length=PAIRS, json_schema_extra=LENGTHS), AfterValidator(_short)]
+
+
 class JsonSchema(Tolerant):
     """A schema that an answer has to follow, under the name that its client gave it."""
 
@@ -149,8 +210,14 @@ class JsonSchema(Tolerant):
     document: dict[str, Any] | None = Field(None, alias="schema")
 
 
+PLAIN_FORM: JsonDict = {"properties": {"type": {"enum": ["text", "json_object"]}}}
+SCHEMA_FORM: JsonDict = {"properties": {"json_schema": {"type": "object"}}, "required": ["json_schema"]}
+
+
 class ResponseFormat(Tolerant):
     """The form of an answer: text, any JSON object, or JSON by a schema."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [PLAIN_FORM, SCHEMA_FORM]})
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from .. import wiring
 from .hub import Hub, hub
 from .jobs import Cancelled, Done, Job, Progress
+from .openapi import REF
 from .ports import SessionPort
-from .problems import ParameterError
+from .problems import ParameterError, refusals
 from .schemas import IngestRequest
 from .sessions import must_exist
 from .sites import OWN_SITE
@@ -29,8 +30,24 @@ SharedHub = Annotated[Hub, Depends(hub)]
 
 Parts = list[tuple[str, str]]
 
+FORM = {
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}, "name": {"type": "string"}},
+    "required": ["file"],
+}
+BODIES = {
+    "application/json": {"schema": {"$ref": REF.format(model="IngestRequest")}},
+    "multipart/form-data": {"schema": FORM},
+}
 
-@router.post("/sessions/{name}/ingest", response_class=JSONResponse, dependencies=OWN_SITE)
+
+@router.post(
+    "/sessions/{name}/ingest",
+    response_class=JSONResponse,
+    responses={202: {"description": "A job"}, **refusals(400, 403, 404, 409, 413, 422)},
+    dependencies=OWN_SITE,
+    openapi_extra={"requestBody": {"content": BODIES, "required": True}},
+)
 async def ingest(name: str, request: Request, hub: SharedHub, create: bool = False) -> Response:
     """Have a session remember documents. Small ones at once (200); larger ones become a job (202).
 
@@ -61,13 +78,13 @@ def ingestion(name: str, parts: Parts, *, create: bool) -> Job:
     return Job("ingest", name, work, create=create)
 
 
-@router.get("/jobs/{name}")
+@router.get("/jobs/{name}", responses=refusals(404))
 def get_job(name: str, hub: SharedHub) -> dict[str, Any]:
     """How far a job has come, and at its end what became of it."""
     return hub.jobs.get(name).body()
 
 
-@router.delete("/jobs/{name}", status_code=202)
+@router.delete("/jobs/{name}", status_code=202, responses=refusals(404))
 def cancel_job(name: str, hub: SharedHub) -> dict[str, Any]:
     """Ask a job to end soon; GET tells when it has. What it has committed stays."""
     job = hub.jobs.get(name)

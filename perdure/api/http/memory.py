@@ -6,16 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import named
 from .. import recalling, reports, taught
+from .fields import REVISION
 from .hub import Hub, hub
 from .mentions import mention
 from .preconditions import IfMatch, matches
-from .problems import ContentChanged, PreconditionFailed
-from .response_log import find
+from .problems import ContentChanged, PreconditionFailed, refusals
+from .response_log import RESPONSE, find, located
 from .schemas import MemoryPatch, MemorySearch
 from .sessions import LongLimit, Order, must_exist, page
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ...memory.records import Commit
     from .ports import SessionPort
 
+At = Annotated[str | None, Query(description="A revision of the session, else where it is now.", json_schema_extra=REVISION)]
+
 router = APIRouter(prefix="/v1", tags=["memory"])
 
 SharedHub = Annotated[Hub, Depends(hub)]
@@ -31,8 +34,8 @@ SharedHub = Annotated[Hub, Depends(hub)]
 COMMIT = re.compile(r"[0-9a-f]{8,64}")
 
 
-@router.get("/sessions/{name}/memory")
-def get_memory(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
+@router.get("/sessions/{name}/memory", responses=refusals(404))
+def get_memory(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
     """Every tier of a session's memory, as it is or as it was `at` a revision."""
     commit = commit_at(hub, name, at)
     repository = hub.runtime.repository
@@ -40,27 +43,27 @@ def get_memory(name: str, hub: SharedHub, at: str | None = None) -> dict[str, An
     return {**head("session.memory", name, commit), **reports.memory(repository.inspect(commit), known)}
 
 
-@router.get("/sessions/{name}/memory/working")
-def get_working(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
+@router.get("/sessions/{name}/memory/working", responses=refusals(404))
+def get_working(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
     """The working tier: what is still exact, and what stands before it."""
     commit = commit_at(hub, name, at)
     tier = hub.runtime.repository.inspect(commit).working
     return {**head("session.memory.working", name, commit), **reports.working(tier)}
 
 
-@router.get("/sessions/{name}/memory/summary")
-def get_summary(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
+@router.get("/sessions/{name}/memory/summary", responses=refusals(404))
+def get_summary(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
     """The summary tier: what is kept of the tokens that left the window."""
     commit = commit_at(hub, name, at)
     tier = hub.runtime.repository.inspect(commit).summary
     return {**head("session.memory.summary", name, commit), **reports.summary(tier)}
 
 
-@router.get("/sessions/{name}/memory/episodic")
+@router.get("/sessions/{name}/memory/episodic", responses=refusals(404))
 def list_episodes(
     name: str,
     hub: SharedHub,
-    at: str | None = None,
+    at: At = None,
     limit: LongLimit = 100,
     after: str | None = None,
     order: Order = "asc",
@@ -73,7 +76,7 @@ def list_episodes(
     return {**listed, "data": [reports.episode(each, [name]) for each in found]}
 
 
-@router.post("/memory/search")
+@router.post("/memory/search", responses=refusals(404))
 def search(body: MemorySearch, hub: SharedHub) -> dict[str, Any]:
     """What the sessions remember that a question calls for, best first."""
     found = recalling.search(
@@ -89,7 +92,7 @@ def search(body: MemorySearch, hub: SharedHub) -> dict[str, Any]:
     return {"object": "list", "query": body.query, "data": [reports.found(item) for item in found]}
 
 
-@router.get("/memory/{name}")
+@router.get("/memory/{name}", responses=refusals(404, 409))
 def get_episode(name: str, hub: SharedHub, response: Response, session: str | None = None) -> dict[str, Any]:
     """One memory. Where sessions remember different texts under this id, `session` says which is meant."""
     holders = _holders(hub, name, session)
@@ -99,7 +102,7 @@ def get_episode(name: str, hub: SharedHub, response: Response, session: str | No
     return _answer(episode, list(holders), response)
 
 
-@router.patch("/memory/{name}")
+@router.patch("/memory/{name}", responses=refusals(404, 409, 412))
 def change_episode(
     name: str,
     body: MemoryPatch,
@@ -119,7 +122,7 @@ def change_episode(
         return _answer(writer.memory.get(name), [holder], response)
 
 
-@router.delete("/memory/{name}")
+@router.delete("/memory/{name}", responses=refusals(404, 409, 412))
 def forget_episode(name: str, hub: SharedHub, session: str | None = None, if_match: IfMatch = None) -> dict[str, Any]:
     """Have the session forget a memory; its commits before still have it."""
     holder = _holder(hub, name, session)
@@ -129,7 +132,7 @@ def forget_episode(name: str, hub: SharedHub, session: str | None = None, if_mat
         return {"id": gone.id, "object": "memory.episode.deleted", "deleted": True, "session": holder, **_at(writer)}
 
 
-@router.get("/responses/{name}/trace")
+@router.get("/responses/{name}/trace", responses=refusals(404))
 def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
     """What an answer recalled and knew, and why; `name` is its commit, a response's id, or the id of a chat's answer."""
     commit = _answered(hub, name)
@@ -144,8 +147,11 @@ def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
 
 
 def _answered(hub: Hub, name: str) -> Commit:
-    if name.startswith("resp_"):
+    if name.startswith(RESPONSE):
         return find(hub, name).commit
+    stored = located(hub, name)
+    if stored is not None:
+        return stored.commit
     digits = hub.answers.get(name, name)
     missing = RevisionNotFound(
         f"There is no response {name[:80]}; give the commit of an answer, or an id that this server gave since it started."

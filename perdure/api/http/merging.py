@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ...memory.merging import Side
 from .. import reports, wiring
+from .fields import Exact, Revision
 from .preconditions import IfMatch, moved_is_failed, require_at, tagged
 from .problems import refusals
 from .sessions import commit_body
@@ -17,22 +18,22 @@ from .store import SharedHub, Store, alone
 router = APIRouter(prefix="/v1/sessions", tags=["history"])
 
 
-class MergeRequest(BaseModel):
+class MergeRequest(Exact):
     """The body of POST /v1/sessions/{id}/merge.
 
     `from` is a revision. Whose `conversation` goes on, and whom to `prefer` where both changed the same: `ours`, the
     session's, or `theirs`. With `dry_run` nothing is changed.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    other: str = Field(alias="from", min_length=1)
+    other: Revision = Field(alias="from", min_length=1)
     conversation: Side = "ours"
     prefer: Side | None = None
     dry_run: bool = False
 
 
-@router.post("/{name}/merge", status_code=201, responses=refusals(404, 409, 412, 422))
+@router.post(
+    "/{name}/merge", status_code=201, responses={200: {"description": "Nothing to merge"}, **refusals(404, 409, 412)}
+)
 def merge_session(
     name: str, body: MergeRequest, hub: SharedHub, store: Store, response: Response, if_match: IfMatch = None
 ) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 
 from ... import __version__
 from .hub import Hub, hub
-from .problems import Unavailable
+from .problems import Unavailable, refusals
 
 router = APIRouter(tags=["server"])
 
@@ -22,7 +22,7 @@ def list_models(hub: SharedHub) -> dict[str, Any]:
     return {"object": "list", "data": [body], "first_id": body["id"], "last_id": body["id"], "has_more": False}
 
 
-@router.get("/v1/models/{name:path}")
+@router.get("/v1/models/{name:path}", responses=refusals(404))
 def get_model(name: str, hub: SharedHub) -> dict[str, Any]:
     """The model, by its name or as model@session."""
     hub.split_model(name)
@@ -41,7 +41,7 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", responses=refusals(503))
 def ready(hub: SharedHub) -> dict[str, str]:
     """Answers 200 while requests are taken and the store can be read."""
     if hub.turns.closing:

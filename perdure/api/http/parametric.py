@@ -16,10 +16,10 @@ from .. import lessons, reports, taught, wiring
 from ..origins import origins
 from .hub import Hub, hub
 from .jobs import Cancelled, Done, Job, Progress
-from .memory import commit_at, head
+from .memory import At, commit_at, head
 from .mounting import require
 from .preconditions import IfMatch, matches, require_at
-from .problems import PreconditionFailed
+from .problems import PreconditionFailed, refusals
 from .schemas import ConsolidateRequest, MountsRequest
 from .sessions import LongLimit, Order, must_exist, page
 
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1/sessions/{name}", tags=["memory"])
 SharedHub = Annotated[Hub, Depends(hub)]
 
 
-@router.post("/consolidate", status_code=202, response_class=JSONResponse)
+@router.post("/consolidate", status_code=202, response_class=JSONResponse, responses=refusals(404, 409))
 def consolidate(name: str, body: ConsolidateRequest, hub: SharedHub) -> Response:
     """Write what the user said into fast weights, as a job; at its end `result` tells what became of each fact.
 
@@ -42,7 +42,7 @@ def consolidate(name: str, body: ConsolidateRequest, hub: SharedHub) -> Response
     mounts, or its own ledger. What was written when a job is cancelled stays.
     """
     must_exist(hub, name)
-    into = lessons.target(hub.runtime.repository, name, body.into and checked(body.into, "profile"))
+    into = lessons.target(hub.runtime.repository, name, None if body.into is None else checked(body.into, "profile"))
     writer = body.writer if body.writer is None else known_writer(body.writer)
     for wanted in (name, into):
         hub.jobs.make_way(wanted)
@@ -61,19 +61,19 @@ def consolidation(name: str, into: str, *, writer: str | None = None, again: boo
     return Job("consolidate", name, work, beside=into, yields=yields)
 
 
-@router.get("/memory/fast-weights")
-def get_fast_weights(name: str, hub: SharedHub, at: str | None = None) -> dict[str, Any]:
+@router.get("/memory/fast-weights", responses=refusals(404))
+def get_fast_weights(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
     """The tier of fast weights: how many records count, of how many the source is deleted, and what is mounted."""
     commit = commit_at(hub, name, at)
     tier = taught.tier(hub.runtime.repository, _ledgers(hub, name, commit))
     return {**head("session.memory.fast-weights", name, commit), **reports.fast_weights(tier)}
 
 
-@router.get("/memory/parametric")
+@router.get("/memory/parametric", responses=refusals(404))
 def list_records(
     name: str,
     hub: SharedHub,
-    at: str | None = None,
+    at: At = None,
     limit: LongLimit = 100,
     after: str | None = None,
     order: Order = "asc",
@@ -89,7 +89,7 @@ def list_records(
     return {**listed, "data": [next(shapes) if "row" in item else item for item in listed["data"]]}
 
 
-@router.get("/memory/parametric/{record}")
+@router.get("/memory/parametric/{record}", responses=refusals(404))
 def get_record(name: str, record: str, hub: SharedHub, response: Response) -> dict[str, Any]:
     """One of them, by its id or the 4 or more digits it begins with; a layer by its name."""
     commit = commit_at(hub, name, None)
@@ -102,7 +102,7 @@ def get_record(name: str, record: str, hub: SharedHub, response: Response) -> di
     return _shapes(hub, name, [row])[0]
 
 
-@router.delete("/memory/parametric/{record}")
+@router.delete("/memory/parametric/{record}", responses=refusals(404, 409, 412))
 def forget_record(name: str, record: str, hub: SharedHub, if_match: IfMatch = None) -> dict[str, Any]:
     """Take a record out of the session's own ledger. One that a profile holds is forgotten there."""
     must_exist(hub, name)
@@ -119,13 +119,13 @@ def forget_record(name: str, record: str, hub: SharedHub, if_match: IfMatch = No
         return {**head("memory.record.deleted", name, commit), "id": row.held.id, "deleted": True}
 
 
-@router.get("/mounts")
+@router.get("/mounts", responses=refusals(404))
 def get_mounts(name: str, hub: SharedHub) -> dict[str, Any]:
     """The profiles that the session mounts: `names`, and what each comes to."""
     return _mounts(hub, name, commit_at(hub, name, None))
 
 
-@router.put("/mounts")
+@router.put("/mounts", responses=refusals(404, 409, 412))
 def set_mounts(name: str, body: MountsRequest, hub: SharedHub, if_match: IfMatch = None) -> dict[str, Any]:
     """Have the session know what these profiles know, and no others."""
     must_exist(hub, name)

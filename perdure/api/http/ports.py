@@ -178,6 +178,10 @@ class RuntimePort(Protocol):
     @property
     def residence(self) -> MemoryInUse: ...
 
+    def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
+        """How many tokens a whole conversation has. Raises InvalidInput if the chat template refuses it."""
+        ...
+
     def session(self, name: str, *, create: bool = True) -> SessionPort: ...
 
     def create(self, name: str, *, about: Mapping[str, Any], mounts: Sequence[str] = ()) -> SessionInfo:

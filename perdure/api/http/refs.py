@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Header, Path, Response
+from pydantic import Field
 
 from ...errors import Conflict, RevisionNotFound, SessionExists, SessionNotFound
 from ...memory.records import SessionInfo, Tag
 from ...memory.repository import Repository
+from .fields import NAME, Exact, Revision
 from .hub import Hub
 from .preconditions import IfMatch, moved_is_failed, require_at, tagged
 from .problems import PreconditionFailed, refusals
@@ -20,15 +21,14 @@ from .store import SharedHub, Store, alone
 
 router = APIRouter(prefix="/v1", tags=["history"])
 
+NewName = Annotated[str, Path(json_schema_extra=NAME)]
 IfNoneMatch = Annotated[str | None, Header(description="`*`: only if there is none of this name yet.")]
 
 
-class Target(BaseModel):
+class Target(Exact):
     """Where something is to stand: `at` a revision, of the session itself where it begins with HEAD, ~ or @turn:."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    at: str = "HEAD"
+    at: Revision = "HEAD"
 
 
 class Place(Target):
@@ -37,12 +37,10 @@ class Place(Target):
     force: bool = False
 
 
-class ResetRequest(BaseModel):
+class ResetRequest(Exact):
     """The body of POST /v1/sessions/{id}/reset."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    to: str = Field(min_length=1)
+    to: Revision = Field(min_length=1)
 
 
 class NotAhead(Conflict):
@@ -84,7 +82,7 @@ def get_branch(name: str, branch: str, store: Store, response: Response) -> dict
 @router.put("/sessions/{name}/branches/{branch}", responses={201: {"description": "Made"}, **refusals(404, 409, 412)})
 def put_branch(
     name: str,
-    branch: str,
+    branch: NewName,
     hub: SharedHub,
     store: Store,
     response: Response,
@@ -138,7 +136,7 @@ def get_tag(name: str, tag: str, store: Store, response: Response) -> dict[str, 
 
 
 @router.put("/sessions/{name}/tags/{tag}", responses={201: {"description": "Made"}, **refusals(404, 409)})
-def put_tag(name: str, tag: str, store: Store, response: Response, body: Target | None = None) -> dict[str, Any]:
+def put_tag(name: str, tag: NewName, store: Store, response: Response, body: Target | None = None) -> dict[str, Any]:
     """Name a commit for good: gc keeps it. Names are the store's; one that stands elsewhere is deleted first."""
     store.info(name)
     known = any(each.name == tag for each in store.tags())

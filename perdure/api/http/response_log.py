@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ...errors import PerdureError
+from ...errors import Conflict, PerdureError
 from ...memory.records import Commit, Message
 from ...runtime.calls import CallFormat
 from ...runtime.records import Receipt
@@ -20,7 +20,11 @@ from .items import message_items, read
 from .ports import RepositoryPort
 from .response_events import Body, Teller
 
-_ID = re.compile(r"resp_([0-9a-f]+)_[0-9a-f]{24}")
+RESPONSE, COMPLETION = "resp_", "chatcmpl-"
+NOTED = {RESPONSE: "response", COMPLETION: "completion"}
+"""Beginnings of ids, and under which name a commit keeps such an id."""
+
+_ID = re.compile(r"(resp_|chatcmpl-)([0-9a-f]+)_[0-9a-f]{24}")
 TURNS = ("turn", "recover")
 
 
@@ -35,8 +39,14 @@ class ResponseNotFound(PerdureError):
         self.param = param
 
 
+class ResponseInUse(Conflict):
+    """Later answers build on this one."""
+
+    code = "response_in_use"
+
+
 class Stored(NamedTuple):
-    """A response in the store. `request` is what its commit keeps of the request."""
+    """A response in the store, or an answer of a chat. `request` is what its commit keeps of the request."""
 
     name: str
     session: str
@@ -55,9 +65,9 @@ class Stored(NamedTuple):
         return Receipt(self.session, self.commit.hex, parent, finish_reason=self.commit.reason, **self.commit.metrics)
 
 
-def new_name(uid: str) -> str:
-    """An id for a response of the session with this uid."""
-    return f"resp_{uid}_{secrets.token_hex(12)}"
+def new_name(uid: str, kind: str = RESPONSE) -> str:
+    """An id for a response, or another answer, of the session with this uid."""
+    return f"{kind}{uid}_{secrets.token_hex(12)}"
 
 
 def new_note(name: str, echo: Mapping[str, Any], called: list[str]) -> dict[str, Any]:
@@ -67,18 +77,34 @@ def new_note(name: str, echo: Mapping[str, Any], called: list[str]) -> dict[str,
 
 def find(hub: Hub, name: str, param: str | None = None) -> Stored:
     """A finished response; one that a killed process left unfinished is finished first. Raises ResponseNotFound."""
+    found = located(hub, name) if name.startswith(RESPONSE) else None
+    if found is None:
+        raise ResponseNotFound(name, param)
+    return found
+
+
+def located(hub: Hub, name: str) -> Stored | None:
+    """The answer with this id, of a chat or a response, if it is in the store."""
     repository = hub.runtime.repository
     known = _ID.fullmatch(name)
-    session = repository.uids().get(known[1]) if known else None
+    session = repository.uids().get(known[2]) if known else None
     if session is None:
-        raise ResponseNotFound(name, param)
+        return None
     found = _in_session(repository, session, name)
     if found is None and _left_unfinished(hub, session, name):
         with hub.writing(session):
             found = _in_session(repository, session, name)
-    if found is None:
-        raise ResponseNotFound(name, param)
     return found
+
+
+def take_back(hub: Hub, stored: Stored) -> None:
+    """Set a session to before its last answer. Raises ResponseInUse where anything follows it."""
+    with hub.writing(stored.session) as session:
+        if session.head.digest != stored.commit.digest:
+            # What was learned or remembered since would be taken back as well.
+            name = stored.name
+            raise ResponseInUse(f"Something follows {name} in session {stored.session}; delete that first, or the session.")
+        session.reset(stored.commit.parents[0].hex())
 
 
 def events(stored: Stored, runtime_calls: CallFormat | None, messages: list[Message]) -> tuple[list[Body], Body]:
@@ -110,15 +136,24 @@ def _items(
 
 
 def _in_session(repository: RepositoryPort, session: str, name: str) -> Stored | None:
+    return next((each for each in noted(repository, session, _kind(name)) if each.name == name), None)
+
+
+def noted(repository: RepositoryPort, session: str, kind: str) -> Iterator[Stored]:
+    """The answers of a session that have an id of this kind, oldest first."""
     for commit in repository.log(session):
         request = repository.request(commit) if commit.kind in TURNS else {}
-        if request.get("note", {}).get("response") == name:
-            return Stored(name, session, commit, request)
-    return None
+        name = (request.get("note") or {}).get(NOTED[kind])
+        if name is not None:
+            yield Stored(name, session, commit, request)
+
+
+def _kind(name: str) -> str:
+    return RESPONSE if name.startswith(RESPONSE) else COMPLETION
 
 
 def _left_unfinished(hub: Hub, session: str, name: str) -> bool:
     if name in hub.live:
         return False
     turn = hub.runtime.repository.unfinished(session)
-    return turn is not None and (turn.request or {}).get("note", {}).get("response") == name
+    return turn is not None and ((turn.request or {}).get("note") or {}).get(NOTED[_kind(name)]) == name

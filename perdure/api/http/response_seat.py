@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...errors import SessionBusy
@@ -104,9 +105,10 @@ class ResponseSeating(Seating):
         return Seat(session, name, self._said(stored), how, notes, note)
 
     def _said(self, stored: list[Message]) -> tuple[Message, ...]:
-        """The new messages, led by the instructions where the conversation was not given the same last."""
-        told = self._body.instructions
-        given = next((message.content for message in reversed(stored) if message.role == "system"), None)
-        if not told or told == given:
-            return tuple(self._incoming)
-        return (Message("system", told), *self._incoming)
+        return instructed(self._body.instructions, stored, self._incoming)
+
+
+def instructed(told: str | None, stored: Sequence[Message], incoming: Sequence[Message]) -> tuple[Message, ...]:
+    """The new messages, led by the instructions where the conversation was not given the same last."""
+    given = next((message.content for message in reversed(stored) if message.role == "system"), None)
+    return (Message("system", told), *incoming) if told and told != given else tuple(incoming)

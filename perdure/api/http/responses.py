@@ -11,14 +11,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from ...errors import Conflict
 from .chat import EventStream, cancelled_on_disconnect, cancelled_on_error
 from .hub import Hub, hub
 from .live import Live
 from .mentions import mention
-from .problems import Unsupported
+from .openapi import STREAM
+from .problems import Unsupported, refusals
 from .response_events import Body
-from .response_log import Stored, events, find, input_items
+from .response_log import ResponseInUse, Stored, events, find, input_items, take_back
 from .response_seat import Place, ResponseSeating
 from .responses_schemas import ResponseRequest
 from .sessions import Limit, Order, page
@@ -29,17 +29,11 @@ router = APIRouter(prefix="/v1/responses", tags=["responses"])
 SharedHub = Annotated[Hub, Depends(hub)]
 
 
-class ResponseInUse(Conflict):
-    """Later answers build on this one."""
-
-    code = "response_in_use"
-
-
-@router.post("", response_class=JSONResponse)
+@router.post("", response_class=JSONResponse, responses={200: STREAM, **refusals(404, 409)})
 async def create(body: ResponseRequest, request: Request, hub: SharedHub) -> Response:
     """Answer the input, after another response, in a conversation, or in a session of its own."""
     hub.split_model(body.model)
-    place = await asyncio.to_thread(_place, hub, body)
+    place = await asyncio.to_thread(place_of, hub, body)
     asked = await asyncio.to_thread(body.asked, hub.runtime.calls)
     seating = ResponseSeating(hub.runtime, hub.turns.warm, body, place, hub.jobs)
     turn = hub.turns.begin(seating, asked)
@@ -57,7 +51,7 @@ async def create(body: ResponseRequest, request: Request, hub: SharedHub) -> Res
         return EventStream(_frames(live.follow()), turn, headers={})
 
 
-@router.get("/{name}", response_class=JSONResponse)
+@router.get("/{name}", response_class=JSONResponse, responses={200: STREAM, **refusals(404)})
 async def get_response(
     name: str, hub: SharedHub, stream: bool = False, starting_after: Annotated[int, Query(ge=-1)] = -1
 ) -> Response:
@@ -75,24 +69,20 @@ async def get_response(
     return StreamingResponse(_frames(_again(told[starting_after + 1 :])), media_type="text/event-stream")
 
 
-@router.delete("/{name}")
+@router.delete("/{name}", responses=refusals(404, 409))
 def delete_response(name: str, hub: SharedHub) -> Body:
     """Take an answer back that nothing follows: its session stands before it again, and is gone if that was all of it."""
     if name in hub.live:
         raise ResponseInUse(f"The response {name} is still being given; cancel it first.")
     stored = find(hub, name)
-    with hub.writing(stored.session) as session:
-        if session.head.digest != stored.commit.digest:
-            # What was learned or remembered since would be taken back as well.
-            raise ResponseInUse(f"Something follows {name} in session {stored.session}; delete that first, or the session.")
-        session.reset(stored.commit.parents[0].hex())
-        empty = session.head.turn == 0
+    take_back(hub, stored)
+    empty = hub.runtime.repository.info(stored.session).head.turn == 0
     if empty and stored.session.startswith("resp-"):
         hub.turns.remove(stored.session)
     return {"id": name, "object": "response.deleted", "deleted": True}
 
 
-@router.post("/{name}/cancel")
+@router.post("/{name}/cancel", responses=refusals(400, 404))
 async def cancel_response(name: str, hub: SharedHub) -> Body:
     """End a response in the background; what was said of it is kept."""
     live = hub.live.get(name)
@@ -107,7 +97,7 @@ async def cancel_response(name: str, hub: SharedHub) -> Body:
     return await live.wait()
 
 
-@router.get("/{name}/input_items")
+@router.get("/{name}/input_items", responses=refusals(404))
 def list_input_items(
     name: str, hub: SharedHub, limit: Limit = 20, after: str | None = None, order: Order = "desc"
 ) -> dict[str, Any]:
@@ -118,7 +108,7 @@ def list_input_items(
     return page(items, limit, after, order)
 
 
-def _place(hub: Hub, body: ResponseRequest) -> Place:
+def place_of(hub: Hub, body: ResponseRequest) -> Place:
     """Raises ResponseNotFound for a previous response that is not there or not over."""
     previous = body.previous_response_id
     if previous in hub.live:

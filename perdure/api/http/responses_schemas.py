@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from ...config import SamplingChanges
 from ...memory.records import Message
@@ -16,6 +16,7 @@ from .fields import (
     Drawing,
     Harmless,
     KeepAlive,
+    Metadata,
     Text,
     Tolerant,
     absent,
@@ -25,7 +26,7 @@ from .fields import (
     require_known,
     schema_grammar,
 )
-from .schemas import ChatMessage, MemoryOptions, identifier
+from .schemas import TEXT_OR_PARTS, ChatMessage, Identifier, MemoryOptions
 
 REFUSED: Mapping[str, tuple[Harmless, str]] = {
     "prompt": (absent, "Stored prompts are not supported; send their text as instructions."),
@@ -37,9 +38,6 @@ REFUSED: Mapping[str, tuple[Harmless, str]] = {
 }
 """As in chat: what would change the answer and cannot."""
 
-PAIRS, KEY, VALUE = 16, 64, 512
-"""What OpenAI allows as metadata: pairs, characters of a key, of a value."""
-
 
 def _message(number: int, item: Any) -> Any:
     """One input item as a chat message. What has no such form is refused by its type."""
@@ -50,6 +48,8 @@ def _message(number: int, item: Any) -> Any:
         function = {"name": item.get("name"), "arguments": item.get("arguments")}
         return {"role": "assistant", "tool_calls": [{"type": "function", "function": function}]}
     if kind == "function_call_output":
+        if not isinstance(item.get("call_id"), str):
+            raise invalid("The output of a call says with call_id which one it is.", f"/{number}/call_id")
         return {"role": "tool", "content": item.get("output"), "call_id": item.get("call_id")}
     named = f"Items of type {kind}" if isinstance(kind, str) else "Items that are no objects"
     raise refuse(f"{named} are not supported; send messages, calls and their outputs.", f"/{number}/type")
@@ -59,6 +59,22 @@ def _messages(value: Any) -> Any:
     if isinstance(value, str):
         return [{"role": "user", "content": value}]
     return [_message(number, item) for number, item in enumerate(value)] if isinstance(value, list) else value
+
+
+def _item(kind: str, *required: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"type": {"const": kind}, **fields}, "required": ["type", *required]}
+
+
+TEXT = {"type": "string"}
+ROLE = {"enum": ["system", "developer", "user", "assistant"]}
+SAID = {"type": "object", "properties": {"type": {"const": "message"}, "role": ROLE, "content": TEXT_OR_PARTS}}
+CALL = _item("function_call", "name", "arguments", call_id=TEXT, name=TEXT, arguments=TEXT)
+OUTPUT = _item("function_call_output", "call_id", "output", call_id=TEXT, output=TEXT_OR_PARTS)
+COMPACTED = _item("compaction", "encrypted_content", encrypted_content=TEXT)
+ITEM = {"anyOf": [{**SAID, "required": ["role", "content"]}, CALL, OUTPUT, COMPACTED]}
+ITEMS = {"type": "array", "items": ITEM, "minItems": 1}
+INPUT = {"anyOf": [TEXT, ITEMS]}
+"""What is said of input items in the published schema."""
 
 
 class TextFormat(Tolerant):
@@ -85,31 +101,43 @@ class FlatNamed(Tolerant):
     name: str
 
 
+def _from_compaction(data: Any) -> Any:
+    """A compaction stands for all that led to a response, so input that holds one goes on from there."""
+    given = data.get("input") if isinstance(data, dict) else None
+    items = given if isinstance(given, list) else []
+    kinds = [isinstance(each, dict) and each.get("type") for each in items]
+    if "compaction" not in kinds:
+        return data
+    last = len(kinds) - 1 - kinds[::-1].index("compaction")
+    if data.get("previous_response_id") or data.get("conversation"):
+        raise invalid("A compaction says what it follows; leave other places to follow out.", f"/input/{last}")
+    return {**data, "input": items[last + 1 :], "previous_response_id": items[last].get("encrypted_content")}
+
+
 class ResponseRequest(Drawing):
     """Without `previous_response_id` or `conversation` a response begins a session of its own."""
 
     model: Text | None = None
-    input: Annotated[list[ChatMessage], BeforeValidator(_messages)] = Field(min_length=1)
+    input: Annotated[list[ChatMessage], Field(min_length=1), BeforeValidator(_messages), WithJsonSchema(INPUT)]
     keep_alive: KeepAlive = None
     instructions: Text | None = None
     previous_response_id: Text | None = None
-    conversation: Annotated[Text | None, BeforeValidator(identifier)] = None
+    conversation: Identifier = None
     store: bool | None = None
     stream: bool | None = None
     background: bool | None = None
     max_output_tokens: int | None = Field(None, ge=1)
-    metadata: dict[Text, Text] | None = Field(None, max_length=PAIRS)
+    metadata: Metadata | None = None
     text: TextOptions | None = None
     tools: list[Annotated[FlatTool, OnlyFunctions]] | None = Field(None, max_length=256)
     tool_choice: Literal["none", "auto", "required"] | FlatNamed | None = None
+    parallel_tool_calls: bool | None = None
     memory: MemoryOptions | None = None
 
-    @field_validator("metadata")
+    @model_validator(mode="before")
     @classmethod
-    def _short(cls, metadata: dict[str, str] | None) -> dict[str, str] | None:
-        if any(len(key) > KEY or len(value) > VALUE for key, value in (metadata or {}).items()):
-            raise invalid(f"metadata has keys of at most {KEY} characters and values of at most {VALUE}.")
-        return metadata
+    def _goes_on_from_a_compaction(cls, data: Any) -> Any:
+        return _from_compaction(data)
 
     @field_validator("input")
     @classmethod
@@ -167,7 +195,7 @@ class ResponseRequest(Drawing):
         named: Choice | None = self.tool_choice if isinstance(self.tool_choice, str) else None
         if isinstance(self.tool_choice, FlatNamed):
             named = Named(type="function", function=NamedFunction(name=self.tool_choice.name))
-        return Offering(tools=tools, tool_choice=named)
+        return Offering(tools=tools, tool_choice=named, parallel_tool_calls=self.parallel_tool_calls)
 
     def _sampling(self) -> SamplingChanges:
         schema = self.schema_of_answer
@@ -205,7 +233,7 @@ def echo(body: ResponseRequest, model: str) -> dict[str, Any]:
         "temperature": body.temperature,
         "top_p": body.top_p,
         "max_output_tokens": body.max_output_tokens,
-        "parallel_tool_calls": True,
+        "parallel_tool_calls": body.parallel_tool_calls is not False,
         "tool_choice": choice.model_dump() if isinstance(choice, FlatNamed) else choice or "auto",
         "tools": [{"type": "function", "strict": None, **_function(tool)} for tool in body.tools or ()],
         "text": {"format": form},

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from ...config import SamplingChanges
+from ...config import WRITERS, SamplingChanges
 from ...memory.records import Message
 from ...runtime.calls import CallFormat
 from ...runtime.reconcile import InputMode
 from .calling import Asked, Offering, ToolCall, asked, written
 from .fields import (
     Drawing,
+    Exact,
     Harmless,
     KeepAlive,
+    Metadata,
+    NewName,
     ResponseFormat,
+    Revision,
     Text,
     Tolerant,
     absent,
@@ -65,14 +69,27 @@ def _content(value: Any) -> Any:
     return "\n".join(texts)
 
 
-def identifier(value: Any) -> Any:
-    """`conversation` is "id" or {"id": "id"}."""
+def _identifier(value: Any) -> Any:
     return value["id"] if isinstance(value, dict) and isinstance(value.get("id"), str) else value
+
+
+SOME = {"type": "string", "minLength": 1}
+NAMED = {"type": "object", "properties": {"id": SOME}, "required": ["id"]}
+Identifier = Annotated[Text | None, BeforeValidator(_identifier), WithJsonSchema({"anyOf": [SOME, NAMED, {"type": "null"}]})]
+"""`conversation` is "id" or {"id": "id"}."""
+
+
+TEXT_PART = {
+    "type": "object",
+    "properties": {"type": {"enum": ["text", "input_text", "output_text"]}, "text": {"type": "string"}},
+    "required": ["type", "text"],
+}
+TEXT_OR_PARTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": TEXT_PART}]}
 
 
 class ChatMessage(Tolerant):
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Annotated[Text, BeforeValidator(_content)]
+    content: Annotated[Text, BeforeValidator(_content), WithJsonSchema(TEXT_OR_PARTS)]
     tool_calls: list[ToolCall] | None = None
 
     @model_validator(mode="before")
@@ -98,9 +115,9 @@ class StreamOptions(Tolerant):
 class MemoryOptions(Tolerant):
     """Perdure's own part of a chat request. `mounts` are the profiles of a session that it makes; without, the server's."""
 
-    session: Text | None = None
+    session: Annotated[Text, Field(json_schema_extra={"minLength": 1})] | None = None
     create: bool = False
-    mounts: Annotated[list[Text] | None, Field(max_length=100)] = None
+    mounts: Annotated[list[NewName] | None, Field(max_length=100)] = None
     input: InputMode = "auto"
     on_divergence: OnDivergence | None = None
     keep_alive: KeepAlive = None
@@ -127,7 +144,9 @@ class ChatRequest(Drawing, Offering):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormat | None = None
-    conversation: Annotated[Text | None, BeforeValidator(identifier)] = None
+    conversation: Identifier = None
+    store: bool | None = None
+    metadata: Metadata | None = None
     memory: MemoryOptions | None = None
     keep_alive: KeepAlive = None
 
@@ -183,12 +202,15 @@ class ChatRequest(Drawing, Offering):
         }
 
 
-class MemorySearch(BaseModel):
+def _given(field: str, kind: str) -> dict[str, Any]:
+    """The JSON schema of a body where a field stands and is not null."""
+    return {"properties": {field: {"type": kind}}, "required": [field]}
+
+
+class MemorySearch(Exact):
     """The body of POST /v1/memory/search; without `sessions` all of them are searched."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    query: Text
+    query: Annotated[Text, Field(json_schema_extra={"pattern": r"\S"})]
     sessions: list[Text] | None = Field(None, min_length=1, max_length=1000)
     top_k: int = Field(8, ge=1, le=1000)
     threshold: float | None = Field(None, ge=0, le=1)
@@ -202,10 +224,10 @@ class MemorySearch(BaseModel):
         return query
 
 
-class MemoryPatch(BaseModel):
+class MemoryPatch(Exact):
     """The body of PATCH /v1/memory/{id}; with `content_sha256` it is done only if the text is still that one."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_given("text", "string"), _given("pinned", "boolean")]})
 
     text: Text | None = None
     pinned: bool | None = None
@@ -218,10 +240,8 @@ class MemoryPatch(BaseModel):
         return self
 
 
-class IngestRequest(BaseModel):
+class IngestRequest(Exact):
     """The JSON body of POST /v1/sessions/{id}/ingest: a text, or messages that are remembered but not said."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Text | None = None
     messages: list[ChatMessage] | None = Field(None, min_length=1)
@@ -240,32 +260,26 @@ class IngestRequest(BaseModel):
         return [(f"{self.name}, {each.role} {number}", each.content) for number, each in enumerate(self.messages, 1)]
 
 
-class ConsolidateRequest(BaseModel):
+class ConsolidateRequest(Exact):
     """The body of POST /v1/sessions/{id}/consolidate; without `into` the first profile that it mounts, or itself.
 
     `writer` is one of `perdure.config.WRITERS`, else the best for the model; what it could not write before is passed over
     unless it is to be tried `again`.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    into: Text | None = None
-    writer: Text | None = None
+    into: NewName | None = None
+    writer: Annotated[Text, Field(json_schema_extra={"enum": list(WRITERS)})] | None = None
     again: bool = False
 
 
-class MountsRequest(BaseModel):
+class MountsRequest(Exact):
     """The body of PUT /v1/sessions/{id}/mounts: all profiles that the session is to mount."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    names: list[Text] = Field(max_length=100)
+    names: list[NewName] = Field(max_length=100)
 
 
-class ForkRequest(BaseModel):
+class ForkRequest(Exact):
     """The body of POST /v1/sessions/{id}/fork; without `at` the fork starts at the head."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    name: Text
-    at: Text | None = None
+    name: NewName
+    at: Revision | None = None

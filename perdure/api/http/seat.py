@@ -63,9 +63,17 @@ def target(body: ChatRequest, headers: Mapping[str, str], settings: HttpSettings
     if headers.get("X-Session-ID"):
         return Target(headers["X-Session-ID"], create=True)
     alias = next((headers[name] for name in settings.alias_headers if headers.get(name)), None)
+    if alias is not None and is_chore(body):
+        return Target(None)
     if alias is not None:
         return Target(alias, create=True, resends=True)
     return Target(suffix, create=True)
+
+
+def is_chore(body: ChatRequest) -> bool:
+    """Whether Open WebUI asks for a title, tags or the like: beside the first answer, under the id of the same chat."""
+    said = body.messages[0].content
+    return len(body.messages) == 1 and said.startswith("### Task:") and "<chat_history>" in said
 
 
 def stem(name: str) -> str:
@@ -95,7 +103,7 @@ class Seating:
     def taken(self) -> Iterator[Seat]:
         """Yield the seat; afterwards the session is warm and released, or closed if anything failed."""
         try:
-            seat = self._find()
+            seat = self._noted(self._find())
             yield seat
         except BaseException:
             if self._name is not None:
@@ -114,6 +122,10 @@ class Seating:
         held = self._held
         if held is not None:
             held.give_up()
+
+    def _noted(self, seat: Seat) -> Seat:
+        """The seat, with what its commit is to keep of the request."""
+        return seat
 
     def abandon(self) -> None:
         """Free the target's name without having taken the seat."""

@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from ...errors import SessionNotFound
+from ...errors import NotFound, SessionNotFound
 from ...memory.records import Commit, Message, SessionInfo
 from .hub import Hub, hub
 from .preconditions import IfMatch, require_at, tagged
-from .problems import ParameterError, refusals
+from .problems import refusals
 from .schemas import ForkRequest
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -23,14 +23,21 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 LongLimit = Annotated[int, Query(ge=1, le=1000)]
 
 
-@router.get("")
+class NoSuchPage(NotFound):
+    """`after` names nothing of the list."""
+
+    code = "after_not_found"
+    param = "/after"
+
+
+@router.get("", responses=refusals(404))
 def list_sessions(hub: SharedHub, limit: Limit = 20, after: str | None = None, order: Order = "desc") -> dict[str, Any]:
     """The sessions by time of creation, the newest first."""
     infos = sorted(hub.runtime.sessions(), key=lambda info: (info.created_ms, info.name))
     return page([session_body(info) for info in infos], limit, after, order)
 
 
-@router.get("/{name}")
+@router.get("/{name}", responses=refusals(404))
 def get_session(name: str, hub: SharedHub, response: Response) -> dict[str, Any]:
     """One session; its ETag is the commit that it is at."""
     info = hub.runtime.repository.info(name)
@@ -38,7 +45,7 @@ def get_session(name: str, hub: SharedHub, response: Response) -> dict[str, Any]
     return session_body(info)
 
 
-@router.get("/{name}/messages")
+@router.get("/{name}/messages", responses=refusals(404))
 def list_messages(
     name: str, hub: SharedHub, limit: LongLimit = 100, after: str | None = None, order: Order = "asc"
 ) -> dict[str, Any]:
@@ -48,7 +55,7 @@ def list_messages(
     return page([message_body(number, each) for number, each in enumerate(messages)], limit, after, order)
 
 
-@router.get("/{name}/commits")
+@router.get("/{name}/commits", responses=refusals(404))
 def list_commits(
     name: str,
     hub: SharedHub,
@@ -64,7 +71,7 @@ def list_commits(
     return page([commit_body(each) for each in reversed(found)], limit, after, order)
 
 
-@router.post("/{name}/fork", status_code=201)
+@router.post("/{name}/fork", status_code=201, responses=refusals(404, 409))
 def fork_session(name: str, body: ForkRequest, hub: SharedHub, response: Response) -> dict[str, Any]:
     """A new session that shares everything up to `at` with this one; nothing is copied."""
     info = hub.runtime.repository.fork(name, body.name, body.at)
@@ -87,7 +94,7 @@ def page(items: Sequence[Mapping[str, Any]], limit: int, after: str | None, orde
     ordered = list(items) if order == "asc" else list(reversed(items))
     ids = [item["id"] for item in ordered]
     if after is not None and after not in ids:
-        raise ParameterError(f"There is no {after} in this list to go on from; start again without after.", param="/after")
+        raise NoSuchPage(f"There is no {after[:80]} in this list to go on from; start again without after.")
     start = 0 if after is None else ids.index(after) + 1
     data = ordered[start : start + limit]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)

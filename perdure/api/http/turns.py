@@ -18,8 +18,7 @@ from .calling import Asked, parts
 from .counting import Clock
 from .ports import RuntimePort, SessionPort, StreamPort
 from .problems import Unavailable
-from .schemas import ChatRequest
-from .seat import Seat, Seating, Target
+from .seat import Seat, Seating
 from .settings import HttpSettings
 from .warm import WarmSessions
 
@@ -184,10 +183,6 @@ class Turns:
         self.spoken: Callable[[str], None] = lambda name: None
         self.ended: Callable[[Turn], None] = lambda turn: None
         self.admit: Callable[[], None] = lambda: None
-
-    def start(self, body: ChatRequest, target: Target, asked: Asked) -> Turn:
-        """Begin a turn of a chat, or raise SessionBusy at once if the session is answering another request."""
-        return self.begin(Seating(self._runtime, self.warm, body, target), asked)
 
     def begin(self, seating: Seating, asked: Asked) -> Turn:
         """The same of any request. Raises Overloaded at once if too many wait already."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ...memory.records import Problem
+from .fields import Exact
 from .jobs import Cancelled, Chore, Done, Job, Progress
 from .problems import refusals
 from .running import memory_body
@@ -26,18 +27,14 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1", tags=["operators"])
 
 
-class VerifyRequest(BaseModel):
+class VerifyRequest(Exact):
     """The body of POST /v1/sessions/{id}/verify; with `hashes_only` nothing is replayed."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hashes_only: bool = False
 
 
-class GcRequest(BaseModel):
+class GcRequest(Exact):
     """The body of POST /v1/gc; with `dry_run` it is only counted. Reflogs keep what they name for `expire_days`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dry_run: bool = False
     expire_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
