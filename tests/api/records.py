@@ -88,6 +88,9 @@ class Teacher:
         self.writer = writer.identity
         type(self).writers.append(writer.name)
 
+    def learns(self, fact: Fact) -> bool:
+        return True
+
     def write(
         self, given: Sequence[Any], *, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
     ) -> list[Any]:
@@ -113,7 +116,7 @@ class Teacher:
 
 def consolidation() -> ModuleType:
     """The real module; where facts are found by nothing yet, it is given what finds them here."""
-    vars(facts).setdefault("extract", extract)
+    vars(facts).setdefault("taught", extract)
     from perdure.runtime import consolidation
 
     return consolidation
@@ -123,7 +126,7 @@ def scripted(patch: pytest.MonkeyPatch, on_write: Callable[[int], None] = lambda
     """Have facts of one kind found, and records written at once."""
     module = consolidation()
     own = type("Own", (Teacher,), {"on_write": staticmethod(on_write), "batches": 0, "writers": []})
-    patch.setattr(facts, "extract", extract, raising=False)
-    patch.setattr(module, "extract", extract)
+    patch.setattr(facts, "taught", extract, raising=False)
+    patch.setattr(module, "taught", extract)
     patch.setattr(module, "Teacher", own)
     return own
