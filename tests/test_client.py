@@ -27,16 +27,16 @@ from .api.fakes import FakeRuntime
 from .api.http_server import eventually, serving
 from .api.remembering import SMALL, ports
 
-FOREIGN = ("/v1/completions", "/v1/responses", "/v1/conversations", "/v1/embeddings", "/v1/models/")
+FOREIGN = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/conversations", "/v1/embeddings", "/v1/models/")
 """What OpenAI's SDK is for. Traces of answers are Perdure's own."""
 
 
 def own(operation: str) -> bool:
-    return operation.endswith("/trace") or not operation.split(" ")[1].startswith(FOREIGN)
+    return operation == parts.CHAT.operation or operation.endswith("/trace") or not operation.split(" ")[1].startswith(FOREIGN)
 
 
 def verbs() -> list[Verb[Any, Any]]:
-    groups = (parts, parts.ServerVerbs, parts.SessionVerbs, parts.MemoryVerbs, parts.ProfileVerbs, parts.JobVerbs)
+    groups = [parts, *(each for name, each in vars(parts).items() if name.endswith("Verbs"))]
     return [each for group in groups for each in vars(group).values() if isinstance(each, Verb)]
 
 
@@ -441,4 +441,4 @@ def test_the_page_names_every_verb() -> None:
         for part, listed in rows.items():
             known = {name for name in dir(getattr(client, part) if part else client) if not name.startswith("_")}
             assert set(re.findall(r"`(\w+)`", listed)) == known - {"close", "settings", *filter(None, rows)}
-    assert set(rows) == {"", "sessions", "memory", "profiles", "jobs"}
+    assert set(rows) == {"", "sessions", "memory", "profiles", "keys", "jobs"}

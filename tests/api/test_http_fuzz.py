@@ -27,7 +27,7 @@ def api(opens: Opens) -> Iterator[Api]:
         api.remember("My cat is called Tom.", max_tokens=2)
         assert api.post("/v1/sessions/alice/ingest", json={"text": "Ada keeps bees."}).status_code == 200
         assert api.put("/v1/sessions/alice/tags/told", json={}).status_code == 201
-        api.server.config.app.state.hub.feed.close()  # type: ignore[union-attr]
+        api.server._tenants.default.feed.close()
         yield api
 
 

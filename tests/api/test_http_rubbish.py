@@ -161,7 +161,7 @@ def test_unfinished_requests_hold_no_worker(api: Api) -> None:
             stack.enter_context(wire(api)).sendall(whole[:cut])
         assert api.chat("hello").status_code == 200
         assert api.get("/health/ready").status_code == 200
-    assert api.server.config.app.state.hub.turns.under_way == 0  # type: ignore[union-attr]
+    assert api.server._tenants.default.turns.under_way == 0
 
 
 def test_requests_in_one_go_are_answered_in_order(api: Api) -> None:
@@ -194,7 +194,7 @@ def test_who_goes_away_at_any_place_leaves_a_session_that_can_be_used(
             heard -= len(piece)
             if b"[DONE]" in piece:
                 break
-    hub = api.server.config.app.state.hub  # type: ignore[union-attr]
+    hub = api.server._tenants.default
     eventually(lambda: hub.turns.under_way == 0)
     assert api.remember("again", session=f"cut-{number:03}")["session"] == f"cut-{number:03}"
     talk = api.runtime.talk(f"cut-{number:03}")

@@ -120,4 +120,4 @@ def test_what_a_conversation_cannot_do_is_said(clients: Clients) -> None:
     assert client.responses.retrieve(answer.id).id == answer.id
     tools: Any = [{"type": "function", "name": "f", "parameters": {}}]
     with pytest.raises(openai.BadRequestError):
-        client.responses.create(model="model", input="x", tools=tools, parallel_tool_calls=False)
+        client.responses.create(model="model", input="x", tools=tools)

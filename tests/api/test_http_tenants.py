@@ -26,6 +26,7 @@ BODIES: dict[str, Any] = {
     "/v1/conversations": {},
     "/v1/completions": {"prompt": "Hi.", "max_tokens": 1},
     "/v1/embeddings": {"input": "pangolin"},
+    "/v1/sessions/{name}": {"title": "stolen"},
     "/v1/sessions/{name}/fork": {"name": "stolen"},
     "/v1/sessions/{name}/reset": {"to": "HEAD~1"},
     "/v1/sessions/{name}/merge": {"from": "alice"},
@@ -89,9 +90,13 @@ def ids(home: House, acme: httpx.Client) -> dict[str, str]:
     }
 
 
+LEADING_NOWHERE = {"POST /v1/chat/completions", "POST /v1/responses", "POST /v1/responses/compact", "GET /v1/diff"}
+"""Where another tenant's ids stand elsewhere than in the path."""
+
+
 def filled(path: str, ids: dict[str, str]) -> str:
     """A path with acme's ids in it."""
-    kinds = {"/v1/responses": "response", "/v1/memory": "memory", "/v1/jobs": "job", "/v1/keys": "key"}
+    kinds = {"/v1/responses": "response", "/v1/chat/completions": "chat", "/v1/memory": "memory", "/v1/jobs": "job", "/v1/keys": "key"}
     name = next((ids[kind] for start, kind in kinds.items() if path.startswith(f"{start}/{{name}}")), ids["session"])
     return path.format(
         name=name, digits=ids["commit"], item=ids["item"], branch=ids["branch"], tag=ids["tag"], record=ids["record"]
@@ -119,17 +124,19 @@ def test_no_endpoint_finds_or_changes_what_is_anothers(home: House, globex: http
     before = state(home)
     for method, path in walked(home):
         body = BODIES.get(path)
-        if path == "/v1/responses":
-            body = {**BODIES[path], "previous_response_id": ids["response"]}
+        if path in ("/v1/responses", "/v1/responses/compact"):
+            body = {**BODIES.get(path, {}), "previous_response_id": ids["response"]}
         params = {"base": ids["commit"], "head": ids["commit"]} if path == "/v1/diff" else {}
         with globex.stream(method, filled(path, ids), json=body, params=params) as response:
             text = "" if path == "/v1/events" else response.read().decode()
         where = f"{method} {path}: {response.status_code} {text[:300]}"
         assert not any(secret in text for secret in SECRETS), where
-        if "{" in path or path in ("/v1/chat/completions", "/v1/responses", "/v1/diff"):
+        if "{" in path or f"{method} {path}" in LEADING_NOWHERE:
             assert response.status_code == 404, where
-        elif path in ("/v1/sessions", "/v1/ps", "/v1/memory/search") and method != "DELETE":
-            assert all(each["id"].startswith("conv_") for each in response.json()["data"]), where
+        elif f"{method} {path}" in ("GET /v1/sessions", "GET /v1/ps", "POST /v1/memory/search"):
+            assert all(each["id"].startswith(("conv_", "session-")) for each in response.json()["data"]), where
+        elif f"{method} {path}" == "GET /v1/chat/completions":
+            assert response.json()["data"] == [], where
         elif path == "/v1/keys" and method == "GET":
             assert {each["tenant"] for each in response.json()["data"]} == {"globex"}, where
         elif path == "/v1/audit":

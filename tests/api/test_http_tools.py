@@ -88,15 +88,9 @@ def test_results_go_on_in_the_same_session_however_the_client_spells_the_call(ap
 @pytest.mark.parametrize("choice", ["none", "auto", "required", WANTED])
 def test_what_may_be_called(api: Api, client: openai.OpenAI, choice: Any) -> None:
     script(api, CALLS % "Bern")
-    answer = say(client, tool_choice=choice, parallel_tool_calls=choice == "auto")
+    answer = say(client, tool_choice=choice, parallel_tool_calls=False)
     assert (answer.choices[0].message.tool_calls is None) == (choice == "none")
     assert ("grammar" in api.runtime.sampled[-1]) == (choice not in ("none", "auto"))
-
-
-def test_that_there_is_one_call_at_most_is_not_promised_where_the_model_chooses(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
-        say(client, tool_choice="auto", parallel_tool_calls=False)
-    assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "/parallel_tool_calls")
 
 
 def test_a_call_or_the_wanted_json(api: Api, client: openai.OpenAI) -> None:

@@ -132,9 +132,6 @@ def asked(
     offered = offering.tools or []
     if not offered or choice == "none":
         return Asked(sampling)
-    if offering.parallel_tool_calls is False and choice == "auto":
-        sentence = "One call at most is certain only with tool_choice required or a function's name; send one of them."
-        raise Unsupported(sentence, param="/parallel_tool_calls")
     if form is None:
         sentence = "This model's chat template offers it no functions, or in a form that is not known; leave tools out."
         raise Unsupported(sentence, param="/tools")

@@ -38,6 +38,13 @@ MEMORY = f"{SESSION}/memory"
 
 RULES: Mapping[str, Rule] = {
     "POST /v1/chat/completions": Rule(WRITE, "session.answer", grows=True, computes=True),
+    "GET /v1/chat/completions": Rule(READ, "response.read"),
+    "GET /v1/chat/completions/{name}": Rule(READ, "response.read"),
+    "GET /v1/chat/completions/{name}/messages": Rule(READ, "response.read"),
+    "POST /v1/chat/completions/{name}": Rule(WRITE),
+    "DELETE /v1/chat/completions/{name}": Rule(WRITE, "response.erase"),
+    "POST /v1/responses/compact": Rule(READ, "response.read"),
+    "POST /v1/responses/input_tokens": Rule(READ, "response.read"),
     "POST /v1/responses": Rule(WRITE, "session.answer", grows=True, computes=True),
     "GET /v1/responses/{name}": Rule(READ, "response.read"),
     "DELETE /v1/responses/{name}": Rule(WRITE, "response.erase"),
@@ -45,6 +52,9 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/responses/{name}/input_items": Rule(READ, "response.read"),
     "GET /v1/responses/{name}/trace": Rule(READ, "trace.read"),
     "POST /v1/conversations": Rule(WRITE, "session.create", grows=True),
+    "POST /v1/conversations/{name}": Rule(READ, "session.read"),
+    "POST /v1/conversations/{name}/items": Rule(READ),
+    "DELETE /v1/conversations/{name}/items/{item}": Rule(WRITE),
     "GET /v1/conversations/{name}": Rule(READ, "session.read"),
     "DELETE /v1/conversations/{name}": Rule(WRITE, "session.erase"),
     "GET /v1/conversations/{name}/items": Rule(READ, "messages.read"),

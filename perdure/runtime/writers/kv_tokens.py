@@ -21,7 +21,7 @@ from .base import Lesson, Written
 from .distill import Distilled, Settings, Trained
 from .upper import Acting, Row, Upper, layer_list
 
-ROOM, LONG = 24, 2
+ROOM, LONG = 22, 2
 """Keys and values, in each layer, of a record that is to say a whole sentence, and how much longer it is trained."""
 
 
