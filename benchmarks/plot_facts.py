@@ -79,7 +79,7 @@ def draw(result: Result, out: Path) -> None:
     axes.set_yticks(range(len(found)), labels=[label for _, label, _, _ in found])
     axes.set(xlim=(0, 1.1), xlabel="share of right answers in a fresh conversation (range of the seeds)")
     axes.grid(alpha=0.3, axis="x")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper right")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=150, pil_kwargs={"optimize": True})
     pyplot.close(figure)
