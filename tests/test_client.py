@@ -32,7 +32,9 @@ FOREIGN = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/conv
 
 
 def own(operation: str) -> bool:
-    return operation == parts.CHAT.operation or operation.endswith("/trace") or not operation.split(" ")[1].startswith(FOREIGN)
+    return (
+        operation == parts.CHAT.operation or operation.endswith("/trace") or not operation.split(" ")[1].startswith(FOREIGN)
+    )
 
 
 def verbs() -> list[Verb[Any, Any]]:

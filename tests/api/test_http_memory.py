@@ -92,7 +92,7 @@ def test_episodes_come_in_pages(api: Api) -> None:
     assert ([item["id"] for item in page["data"]], page["has_more"]) == (ids[1:3], True)
     assert ok(api.get(url, params={"order": "desc", "limit": 1}))["data"][0]["id"] == ids[-1]
     assert ok(api.get(url, params={"at": "@turn:1"}))["data"] == []
-    refused(api.get(url, params={"after": "nothing"}), 422, "invalid_parameter", "go on from")
+    refused(api.get(url, params={"after": "nothing"}), 404, "after_not_found", "go on from")
 
 
 @pytest.mark.parametrize("path", ["", "/working", "/episodic", "/summary"])

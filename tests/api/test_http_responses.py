@@ -159,7 +159,7 @@ def test_a_response_in_the_background_is_polled_followed_and_cancelled(client: o
         kinds.append(event.type)
         if event.type == "response.output_text.delta":
             cancelled = client.responses.cancel(begun.id)
-            assert cancelled.status in ("cancelled", "completed")
+            assert cancelled.status in ("cancelled", "completed", "incomplete")
     assert kinds[-1] in ("response.incomplete", "response.completed")
     found = client.responses.retrieve(begun.id)
     assert found.status == cancelled.status

@@ -96,7 +96,13 @@ LEADING_NOWHERE = {"POST /v1/chat/completions", "POST /v1/responses", "POST /v1/
 
 def filled(path: str, ids: dict[str, str]) -> str:
     """A path with acme's ids in it."""
-    kinds = {"/v1/responses": "response", "/v1/chat/completions": "chat", "/v1/memory": "memory", "/v1/jobs": "job", "/v1/keys": "key"}
+    kinds = {
+        "/v1/responses": "response",
+        "/v1/chat/completions": "chat",
+        "/v1/memory": "memory",
+        "/v1/jobs": "job",
+        "/v1/keys": "key",
+    }
     name = next((ids[kind] for start, kind in kinds.items() if path.startswith(f"{start}/{{name}}")), ids["session"])
     return path.format(
         name=name, digits=ids["commit"], item=ids["item"], branch=ids["branch"], tag=ids["tag"], record=ids["record"]

@@ -107,7 +107,7 @@ def test_the_memories_of_several_sessions_are_searched_together(opens: Opens) ->
 
 
 def on_disk(store: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in sorted((store / "index").iterdir()))
+    return b"".join(file.read_bytes() for file in sorted((store / "index").iterdir()) if file.name != "lock")
 
 
 def searched(opens: Opens) -> Episode:

@@ -186,4 +186,4 @@ def test_what_was_forgotten_stays_forgotten(opens: Opens, tmp_path: Path) -> Non
 def test_documents_are_in_the_index_before_anything_is_asked(opens: Opens, tmp_path: Path) -> None:
     with opened(opens, tmp_path / "a") as runtime:
         runtime.session("s").memory.add([("ports.txt", " ".join(f"Line {i} of the harbour." for i in range(40)))])
-    assert {file.name for file in (tmp_path / "a" / "index").iterdir()} == {"names", "vectors", "words"}
+    assert {file.name for file in (tmp_path / "a" / "index").iterdir()} == {"lock", "names", "vectors", "words"}
