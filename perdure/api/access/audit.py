@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import InvalidInput
+from ...errors import NotFound
 from ...stores.lines import FILE_BYTES, Line, Lines
 from .keyring import FOLDER
 
@@ -34,6 +34,12 @@ class Entry(NamedTuple):
 
     def shape(self) -> dict[str, Any]:
         return {"object": "audit.entry", **self._asdict(), "ids": list(self.ids)}
+
+
+class NoSuchEntry(NotFound):
+    """An entry to go on from is none."""
+
+    code = "after_not_found"
 
 
 class Audit:
@@ -72,5 +78,5 @@ def _entry(line: Line) -> Entry | None:
 def _place(name: str) -> tuple[int, int]:
     found = PLACE.fullmatch(name)
     if found is None:
-        raise InvalidInput(f"{name[:40]!r} is no entry of the audit log; start again without it.")
+        raise NoSuchEntry(f"{name[:40]!r} is no entry of the audit log; start again without it.")
     return int(found[1]), int(found[2])

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ...memory.names import checked
 from .. import wiring
-from .fields import Text, invalid, refuse
+from .fields import Exact, Metadata, NewName, Text, invalid, refuse
 from .mounting import at_first
 from .preconditions import IfMatch, moved_is_failed, require_at, tagged
 from .problems import Unavailable, refusals
@@ -20,25 +20,16 @@ from .store import SharedHub, Store, alone
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
-Metadata = Annotated[
-    dict[Annotated[Text, Field(max_length=64)], Annotated[Text, Field(max_length=512)]], Field(max_length=16)
-]
-"""As much as OpenAI allows."""
 
-
-class SessionMemory(BaseModel):
+class SessionMemory(Exact):
     """How a session recalls where it is to be other than the server: not at all, or from another score on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     recall: Literal["off"] | None = None
     threshold: float | None = Field(None, ge=0, le=1)
 
 
-class Description(BaseModel):
+class Description(Exact):
     """What is said of a session. `system` is the system prompt that it begins with."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: Annotated[Text, Field(max_length=200)] | None = None
     metadata: Metadata | None = None
@@ -56,13 +47,15 @@ class Description(BaseModel):
 class SessionRequest(Description):
     """The body of POST /v1/sessions. Without a name it gets one; without `mounts` it mounts the server's profiles."""
 
-    name: Text | None = None
+    name: NewName | None = None
     model: Text | None = None
-    mounts: Annotated[list[Text] | None, Field(max_length=100)] = None
+    mounts: Annotated[list[NewName] | None, Field(max_length=100)] = None
 
 
 class SessionPatch(Description):
     """The body of PATCH /v1/sessions/{name}: what it names is replaced as a whole, or taken away by null."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     @model_validator(mode="before")
     @classmethod

@@ -6,11 +6,12 @@ from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ..access.keyring import Keyring
 from ..access.keys import DEFAULT, READ, WRITE, Minted, now_ms
 from .caller import Sender
+from .fields import Exact
 from .mentions import mention
 from .problems import FirstKeyElsewhere, Unavailable, refusals
 from .sessions import LongLimit, Order, page
@@ -30,10 +31,8 @@ async def access(request: Request) -> Access:
 Kept = Annotated[Access, Depends(access)]
 
 
-class KeyRequest(BaseModel):
+class KeyRequest(Exact):
     """The body of POST /v1/keys; `tenant` is the caller's own unless the caller looks after all of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
     tenant: str | None = None
@@ -41,7 +40,7 @@ class KeyRequest(BaseModel):
     expires_in: float | None = Field(None, gt=0, le=100 * 366 * 86_400, description="Seconds.")
 
 
-@router.get("/keys", responses=refusals(401, 403))
+@router.get("/keys", responses=refusals(401, 403, 404))
 def list_keys(
     kept: Kept, caller: Sender, limit: LongLimit = 100, after: str | None = None, order: Order = "desc"
 ) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def revoke_key(name: str, kept: Kept, caller: Sender) -> dict[str, Any]:
     return kept.keyring.revoke(name, caller.reach).shape()
 
 
-@router.get("/audit", responses=refusals(401, 403, 422))
+@router.get("/audit", responses=refusals(401, 403, 404, 422))
 def list_audit(
     kept: Kept,
     caller: Sender,

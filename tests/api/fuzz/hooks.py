@@ -70,11 +70,12 @@ def bounded(body: dict[str, Any]) -> None:
 
 def mended(body: dict[str, Any]) -> None:
     """What depends on other fields: who speaks last, names of tools, scores."""
-    if isinstance(body.get("seed"), int) and body["seed"] > SEEDS:  # drawn through a double, which rounds it up
-        body["seed"] = SEEDS
+    if isinstance(body.get("seed"), int | float):  # drawn through a double, which rounds it up
+        body["seed"] = min(int(body["seed"]), SEEDS)
     for field in ("messages", "input"):
         if isinstance(body.get(field), list) and any(isinstance(each, dict) for each in body[field]):
-            body[field] = [*map(called, body[field]), {"role": "user", "content": "Hello"}]
+            alone = [each for each in body[field] if not (isinstance(each, dict) and each.get("type") == "compaction")]
+            body[field] = [*map(called, alone), {"role": "user", "content": "Hello"}]
     if body.get("input") == "" or (isinstance(body.get("input"), str) and not body["input"].strip()):
         body["input"] = "Hello"
     for number, tool in enumerate(body.get("tools") or ()):
