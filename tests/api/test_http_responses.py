@@ -197,7 +197,7 @@ def test_a_stopping_server_commits_what_was_said_in_the_background(opens: Opens)
                 if event.type == "response.output_text.delta":
                     break
         with client_of(runtime) as client:
-            assert client.responses.retrieve(begun.id).status in ("cancelled", "completed")
+            assert client.responses.retrieve(begun.id).status in ("cancelled", "completed", "incomplete")
 
 
 def test_a_response_that_a_killed_process_left_is_finished_when_it_is_asked_for(opens: Opens) -> None:
