@@ -18,13 +18,18 @@ Opens = Callable[..., Runtime]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=200, help="how many times the crash tests kill a process")
+    parser.addoption("--kills", type=int, default=60, help="how many times the crash tests kill a process; make crash: 1000")
     parser.addoption("--soak", type=float, default=30.0, help="for how many seconds a server is used and killed")
     parser.addoption("--fuzz", type=int, default=0, help="how many random requests each endpoint gets; a few without")
     parser.addoption("--gemma", action="store_true", help="run the real sliding-window model, if it has been pulled")
 
 
+LONGEST = ("test_readme.py", "test_embedded.py", "test_kill.py", "test_corruption.py", "test_triton.py", "test_soak.py")
+"""Files that take a minute and more. They begin, so that no worker is left with one of them at the end."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
     if torch.cuda.is_available() and find_spec("triton"):
         return
     needing = [item for item in items if item.get_closest_marker("gpu")]
