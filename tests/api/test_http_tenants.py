@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
+from mcp import Client as Agent
+from mcp.client.streamable_http import streamable_http_client
 
 from perdure.api.http import HttpSettings
 from perdure.api.http.rules import OPEN, RULES
@@ -152,6 +156,36 @@ def test_no_endpoint_finds_or_changes_what_is_anothers(home: House, globex: http
         else:
             assert response.status_code in (200, 201, 202, 422), where
     assert state(home) == before
+
+
+def test_the_tools_of_agents_are_their_tenants(home: House, ids: dict[str, str]) -> None:
+    reader = home.keyring.create("reader", "acme", ("read",)).token
+
+    async def told(token: str, tool: str, **given: Any) -> tuple[bool, str]:
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=20) as http,
+            Agent(streamable_http_client(f"{home.api.base_url}/mcp", http_client=http)) as agent,
+        ):
+            found = await agent.call_tool(tool, given)
+            return found.is_error, found.model_dump_json()
+
+    async def story() -> None:
+        mine, foreign = home.tokens["acme"], home.tokens["globex"]
+        assert ids["memory"] in (await told(reader, "memory_search", query="What does my cousin Tamsin keep?"))[1]
+        assert "pangolin" not in (await told(foreign, "memory_search", query="What does my cousin Tamsin keep?"))[1]
+        assert '"alice"' in (await told(reader, "session_list"))[1]
+        refused, said = await told(foreign, "session_fork", session="alice", name="stolen")
+        assert (refused, "There is no session" in said) == (True, True)
+        refused, said = await told(reader, "session_fork", session="alice", name="mine")
+        assert (refused, "insufficient_scope" in said) == (True, True)
+        assert not (await told(mine, "session_fork", session="alice", name="forked-by-tool"))[0]
+
+    asyncio.run(story())
+    assert home.api.post("/mcp", json={}).status_code == 401
+    forks = [each for each in home.audit.entries("acme") if each.action == "session.fork" and "forked-by-tool" in each.ids]
+    assert [each.outcome for each in forks] == ["ok"]
+    with home.client("acme") as acme:
+        assert acme.delete("/v1/sessions/forked-by-tool").status_code == 200
 
 
 def test_the_same_ids_are_there_for_their_owner(acme: httpx.Client, ids: dict[str, str]) -> None:
