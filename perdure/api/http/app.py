@@ -106,6 +106,10 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
     ):
         app.include_router(part.router)
     app.router.routes.append(Route(PATH, tools))
+    if settings.inspector:
+        from ..ui import mount
+
+        mount(app, tenants, settings.allowed_hosts)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)

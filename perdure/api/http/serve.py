@@ -116,7 +116,7 @@ class Server(uvicorn.Server):
                 app,
                 log_level="warning",
                 access_log=False,
-                ws="none",
+                ws="websockets-sansio" if app.state.tenants.default.settings.inspector else "none",
                 lifespan="on",
                 timeout_graceful_shutdown=grace_seconds + GRACE_AFTER_CANCEL,
             )
