@@ -92,6 +92,8 @@ class KeyVerbs:
     create = Verb("POST /v1/keys", verbs.create_key, once=False)
     rotate = Verb("POST /v1/keys/{name}/rotate", verbs.rotate_key, once=False)
     revoke = Verb("DELETE /v1/keys/{name}", verbs.revoke_key)
+    quotas = Verb("GET /v1/quotas", verbs.list_quotas)
+    set_quota = Verb("PUT /v1/quotas/{name}", verbs.set_quota)
 
 
 class JobVerbs:

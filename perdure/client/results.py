@@ -93,6 +93,16 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a tenant may have; None is without bound. `tokens` are those computed for it in a minute."""
+
+    id: str
+    nbytes: int | None = field(metadata={"named": "bytes"})
+    sessions: int | None
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Something that was done: by which key of which tenant, to what, and what the answer said."""
 

@@ -22,6 +22,7 @@ from .results import (
     Model,
     Mounts,
     Page,
+    Quota,
     Record,
     Reply,
     Report,
@@ -419,6 +420,18 @@ def rotate_key(name: str) -> Wish[Key]:
 def revoke_key(name: str) -> Wish[Key]:
     """Have a key open nothing from now on."""
     return Wish(reader(Key), {"name": name})
+
+
+def list_quotas(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[Quota]]:
+    """What the caller's tenant, or each of them, may have."""
+    return Wish(pages(Quota), query=listing(limit, after, order))
+
+
+def set_quota(
+    tenant: str, *, nbytes: int | None = None, sessions: int | None = None, tokens: int | None = None
+) -> Wish[Quota]:
+    """Bound what a tenant may have; None is without bound."""
+    return Wish(reader(Quota), {"name": tenant}, body={"bytes": nbytes, "sessions": sessions, "tokens": tokens})
 
 
 def audit(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[AuditEntry]]:

@@ -30,6 +30,7 @@ from . import (
     meta,
     metrics,
     parametric,
+    quotas,
     refs,
     response_input,
     responses,
@@ -102,6 +103,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         events,
         metrics,
         keys,
+        quotas,
         meta,
     ):
         app.include_router(part.router)

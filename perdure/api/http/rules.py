@@ -116,6 +116,8 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/keys": Rule(ADMIN, "key.create"),
     "POST /v1/keys/{name}/rotate": Rule(ADMIN, "key.rotate"),
     "DELETE /v1/keys/{name}": Rule(ADMIN, "key.revoke"),
+    "GET /v1/quotas": Rule(ADMIN),
+    "PUT /v1/quotas/{name}": Rule(ADMIN, "quota.set"),
     "GET /v1/audit": Rule(ADMIN),
     "GET /metrics": Rule(ADMIN),
     "GET /v1/models": Rule(READ),
