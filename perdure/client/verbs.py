@@ -211,7 +211,7 @@ def verify(name: str, *, hashes_only: bool = False) -> Wish[Job]:
 
 
 def load(name: str, *, keep_alive: float | str | None = None) -> Wish[Running]:
-    """Restore a session into memory, for `keep_alive` seconds (or "5m"; below 0: for ever) if nothing more is asked of it."""
+    """Restore a session into memory, for `keep_alive` seconds (or "5m"; below 0: for ever) if no more is asked of it."""
     return Wish(reader(Running), {"name": name}, body=given(keep_alive=keep_alive))
 
 

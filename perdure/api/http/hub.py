@@ -96,8 +96,8 @@ class Hub:
             await asyncio.to_thread(self.jobs.make_way, name)
 
     def writing(self, name: str, keep_alive: float | None = None) -> AbstractContextManager[SessionPort]:
-        """A session that exists, under its lease; `keep_alive` as `WarmSessions.give_back` has it. Raises SessionBusy at once
-        if another request uses it.
+        """A session that exists, under its lease; `keep_alive` as `WarmSessions.give_back` has it. Raises SessionBusy at
+        once if another request uses it.
         """
         self.jobs.make_way(name)
         return self.turns.writing(name, keep_alive)
