@@ -179,7 +179,8 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
             with pytest.raises(errors.RevisionNotFound, match="names no record"):
                 asks("alice", "abcdef")
 
-        assert sessions.load("alice").status == "warm"
+        assert sessions.load("alice").expires_at is None
+        assert sessions.load("alice", keep_alive="5m").expires_at is not None
         assert "alice" in {each.id for each in client.running()}
         assert sessions.unload("alice").unloaded
         size = sessions.export("alice", tmp_path / "a.bundle")

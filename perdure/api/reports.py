@@ -198,12 +198,13 @@ def later(found: Conflict) -> Record:
 def consolidated(done: Consolidated) -> Shape:
     return {
         "ledger": done.ledger,
-        "commit": done.commit.hex,
+        "commit": None if done.commit is None else done.commit.hex,
         "written": len(done.written),
         "known": done.known,
         "whole": done.whole,
         "outcomes": [outcome(each) for each in done.outcomes],
         "refused": [refusal(each) for each in done.refused],
+        "why": done.why or None,
     }
 
 

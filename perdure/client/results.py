@@ -275,6 +275,7 @@ class Running:
     since: int | None
     tokens: int | None
     nbytes: int | None = field(metadata={"named": "bytes"})
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

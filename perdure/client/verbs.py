@@ -211,9 +211,9 @@ def verify(name: str, *, hashes_only: bool = False) -> Wish[Job]:
     return Wish(reader(Job), {"name": name}, body={"hashes_only": hashes_only})
 
 
-def load(name: str) -> Wish[Running]:
-    """Restore a session into memory."""
-    return Wish(reader(Running), {"name": name})
+def load(name: str, *, keep_alive: float | str | None = None) -> Wish[Running]:
+    """Restore a session into memory, for `keep_alive` seconds (or "5m"; below 0: for ever) if no more is asked of it."""
+    return Wish(reader(Running), {"name": name}, body=given(keep_alive=keep_alive))
 
 
 def unload(name: str) -> Wish[Unloaded]:

@@ -95,10 +95,12 @@ class Hub:
         if self.jobs.yielding(name) is not None:
             await asyncio.to_thread(self.jobs.make_way, name)
 
-    def writing(self, name: str) -> AbstractContextManager[SessionPort]:
-        """A session that exists, under its lease. Raises SessionBusy at once if another request uses it."""
+    def writing(self, name: str, keep_alive: float | None = None) -> AbstractContextManager[SessionPort]:
+        """A session that exists, under its lease; `keep_alive` as `WarmSessions.give_back` has it. Raises SessionBusy at
+        once if another request uses it.
+        """
         self.jobs.make_way(name)
-        return self.turns.writing(name)
+        return self.turns.writing(name, keep_alive)
 
     def refuse(self) -> None:
         """Take nothing more; what is under way goes on, and what has not begun is refused."""
