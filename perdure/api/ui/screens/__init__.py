@@ -1,6 +1,6 @@
 """The screens, each a module; importing them registers their pages."""
 
-from . import overview, sessions
+from . import keys, overview, sessions, store, weights
 from .base import NAME
 
-__all__ = ["NAME", "overview", "sessions"]
+__all__ = ["NAME", "keys", "overview", "sessions", "store", "weights"]

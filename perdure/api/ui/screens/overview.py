@@ -46,7 +46,7 @@ def _numbers(stats: Stats) -> None:
         tile("sessions", count(stats.sessions))
         tile("objects", count(stats.objects))
         tile("logical / unique bytes", f"{stats.dedup_ratio:.2f}", hint="How much larger the store were without sharing")
-        tile("on disk", size(sum(stats.nbytes.values())))
+        tile("on disk", size(stats.nbytes["disk"] + stats.nbytes["journals"]))
 
 
 def _tiers(stats: Stats) -> None:
