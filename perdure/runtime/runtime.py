@@ -126,6 +126,12 @@ class Runtime:
         except (RecipeMismatch, InvalidInput):
             return None
 
+    def spelled(self, tokens: Sequence[int], recipe: Recipe) -> str | None:
+        """The text of some tokens, control tokens included; None where another tokenizer made them."""
+        if recipe["tokenizer"] != self.recipe["tokenizer"]:
+            return None
+        return str(self.loaded.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.
 

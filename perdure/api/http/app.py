@@ -39,6 +39,7 @@ from . import (
     sessions,
     stored_chats,
     upkeep,
+    viewing,
 )
 from .boundary import Boundary
 from .counting import Counted
@@ -99,6 +100,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         memory,
         parametric,
         probing,
+        viewing,
         ingest,
         running,
         upkeep,
