@@ -141,7 +141,10 @@ def test_search_finds_in_every_session_or_in_some(api: Api) -> None:
     assert (best["text"], best["sessions"], best["dropped"]) == (FACT, ["alice", "bob"], None)
     one = ok(api.post("/v1/memory/search", json={"query": "pangolin", "sessions": ["bob"], "top_k": 1, "threshold": 0.0}))
     assert [item["sessions"] for item in one["data"]] == [["bob"]]
-    explained = ok(api.post("/v1/memory/search", json={"query": "pangolin of Tamsin", "explain": True}))["data"]
+    whole = ok(api.post("/v1/memory/search", json={"query": "pangolin of Tamsin", "explain": True}))
+    explained = whole["data"]
+    assert explained[-1]["score"] < whole["threshold"] == found["threshold"] <= best["score"]
+    assert (best["vector_rank"], best["source_session"]) == (1, "alice")
     assert "is below" in explained[-1]["dropped"]
     assert ok(api.post("/v1/memory/search", json={"query": "zeppelin"}))["data"] == []
 
