@@ -332,7 +332,7 @@ class Memory:
     """A memory, and the sessions that remember it. `content_sha256` is what a change may be held against.
 
     `source` is the uid of the session whose conversation it is from, or a document's name; `source_session` is that
-    session's name, told in lists. `span` are the tokens there, `origin` the commit that held the message.
+    session's name. `span` are the tokens there, `origin` the commit that held the message.
     """
 
     id: str

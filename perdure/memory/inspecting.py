@@ -84,6 +84,13 @@ class Episodic(NamedTuple):
     newest_ms: int
 
 
+class Bounded(NamedTuple):
+    """The tiers of a commit that have a bounded size."""
+
+    working: Working
+    summary: Summary
+
+
 class Memory(NamedTuple):
     """All tiers of one commit."""
 

@@ -30,6 +30,7 @@ from .episodes import Episode
 from .events import Event
 from .fastweights import Held, Record, Refusal
 from .heads import Heads, heads
+from .inspecting import Bounded
 from .native import Native
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
@@ -303,10 +304,13 @@ class Reader:
     def inspect(self, commit: Commit) -> inspecting.Memory:
         """What each tier of memory holds at a commit. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
-            happened = commits.events(txn, commit)
-            working = inspecting.working(commit, happened, _layers(txn, commit))
-            summary = inspecting.summary(txn, commit, happened, working)
+            working, summary = _bounded(txn, commit)
             return inspecting.Memory(working, inspecting.episodic(txn, commit), summary)
+
+    def bounded(self, commit: Commit) -> Bounded:
+        """The same without the episodes, of which there may be many."""
+        with self.store.read() as txn:
+            return _bounded(txn, commit)
 
     def summary_heads(self, commit: Commit) -> Heads:
         """What a commit's summary keeps, by layers and heads. Raises ObjectMissing or ObjectCorrupt."""
@@ -420,6 +424,12 @@ def _session_or_none(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo | None:
         return _session(txn, name.removeprefix(names.HEADS), ref)
     except (ObjectMissing, ObjectCorrupt):
         return None
+
+
+def _bounded(txn: ReadTxn, commit: Commit) -> Bounded:
+    happened = commits.events(txn, commit)
+    working = inspecting.working(commit, happened, _layers(txn, commit))
+    return Bounded(working, inspecting.summary(txn, commit, happened, working))
 
 
 def _layers(txn: ReadTxn, commit: Commit) -> list[LayerKind]:

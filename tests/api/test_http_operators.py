@@ -107,6 +107,36 @@ def test_stats_count_what_forks_share_once(api: Api) -> None:
     assert min(four["bytes"]["disk"], four["bytes"]["journals"]) > 0
 
 
+def test_stats_tell_what_became_of_tokens_and_what_is_under_way(api: Api) -> None:
+    fresh = ok(api.get("/v1/stats"))
+    assert set(fresh["tokens"].values()) == {0}
+    api.remember("Hello.", session="alice", max_tokens=3)
+    api.remember("More.", session="alice", max_tokens=3, memory={"input": "delta"})
+    eventually(lambda: ok(api.get("/v1/stats"))["turns_running"] == 0)
+    found = ok(api.get("/v1/stats"))
+    assert found["tokens"]["generated"] == 6
+    assert min(found["tokens"][kind] for kind in ("prefilled", "restored")) > 0
+    assert (found["jobs_running"], found["since"]) == (0, fresh["since"])
+    (only,) = found["tenants"]
+    assert only["at_work"] is True
+    assert {name: only[name] for name in ("tenant", "tokens", "tiers", "bytes")} == {
+        name: found[name] for name in ("tenant", "tokens", "tiers", "bytes")
+    }
+
+
+def test_jobs_come_in_pages(api: Api) -> None:
+    assert ok(api.get("/v1/jobs")) == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+    made = [ok(api.post("/v1/gc", json={"dry_run": True}), 202)["id"] for _ in range(3)]
+    eventually(lambda: ok(api.get("/v1/jobs?running=true"))["data"] == [])
+    listed = ok(api.get("/v1/jobs"))
+    assert [each["id"] for each in listed["data"]] == made[::-1]
+    assert listed["data"][0] == ok(api.get(f"/v1/jobs/{made[2]}"))
+    page = ok(api.get("/v1/jobs", params={"limit": 1, "after": made[1], "order": "asc"}))
+    assert ([each["id"] for each in page["data"]], page["has_more"]) == ([made[2]], False)
+    missing = api.get("/v1/jobs?after=job_none")
+    assert (missing.status_code, missing.json()["code"]) == (404, "after_not_found")
+
+
 def test_metrics_count_what_was_done(api: Api) -> None:
     api.remember("Hello.", session="secret-name", max_tokens=3)
     api.remember("More.", session="secret-name", max_tokens=3, memory={"input": "delta"})

@@ -17,6 +17,7 @@ from .counting import Counts
 from .feed import Feed
 from .jobs import Job, Jobs
 from .meter import Meter
+from .orders import Orders
 from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
 from .turns import Turn, Turns
@@ -70,6 +71,7 @@ class Hub:
         self.jobs.ended = self._job_ended
         self.jobs.moved = self._job_moved
         self.answers = Answers()
+        self.orders = Orders()
         self.live: dict[str, Live] = {}
         self.started = int(time.time())
 

@@ -114,8 +114,7 @@ def get_stats(request: Request, hub: SharedHub, caller: Sender) -> dict[str, Any
 
 def stats_body(hub: Hub) -> dict[str, Any]:
     """What one tenant has and did."""
-    store = cast("Repository", hub.runtime.repository)
-    counts, tiers = store.stats(), hub.meter.tiers()
+    _, _, counts, tiers = hub.meter.stored()
     logical, unique = (sum(getattr(held, kind) for held in tiers.values()) for kind in ("logical", "unique"))
     return {
         "tenant": hub.tenant,
