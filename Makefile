@@ -87,6 +87,12 @@ $(BASE): $(VENV)/.stamp-venv $(PINS)
 $(TEST): $(BASE)
 	@echo "installing what the tests need"
 	@$(INSTALL) --no-build-isolation --editable '.[test]'
+	@for browser in chromium chromium-browser google-chrome; do command -v $$browser >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing Chromium, in which the pages are tested"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } >/dev/null 2>&1 && exit 0; \
+	fi; \
+	echo "no Chromium here, and it could not be installed: the pages are not tested (Debian: apt install chromium)" >&2
 	@touch $@
 
 $(DEV): $(TEST)

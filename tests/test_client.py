@@ -27,6 +27,7 @@ from .api.fakes import FakeRuntime
 from .api.http_server import eventually, serving
 from .api.remembering import SMALL, ports
 
+KEY_VERBS = {"list", "create", "rotate", "revoke", "quotas", "set_quota"}
 FOREIGN = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/conversations", "/v1/embeddings", "/v1/models/")
 """What OpenAI's SDK is for. Traces of answers are Perdure's own."""
 
@@ -88,7 +89,7 @@ def test_the_names() -> None:
         assert {name for name in dir(client.profiles) if not name.startswith("_")} == {
             *("consolidate", "records", "record", "forget", "mounts", "mount"),
         }
-        assert {name for name in dir(client.keys) if not name.startswith("_")} == {"list", "create", "rotate", "revoke"}
+        assert {name for name in dir(client.keys) if not name.startswith("_")} == KEY_VERBS
         assert {name for name in dir(client.jobs) if not name.startswith("_")} == {"get", "cancel", "wait"}
         other = AsyncClient("http://localhost:1")
         for part in ("", *groups):
@@ -191,7 +192,8 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
             with pytest.raises(errors.RevisionNotFound, match="names no record"):
                 asks("alice", "abcdef")
 
-        assert sessions.load("alice").status == "warm"
+        assert sessions.load("alice").expires_at is None
+        assert sessions.load("alice", keep_alive="5m").expires_at is not None
         assert "alice" in {each.id for each in client.running()}
         assert sessions.unload("alice").unloaded
         size = sessions.export("alice", tmp_path / "a.bundle")
@@ -208,6 +210,8 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert (list(client.keys.list()), next(iter(client.audit(limit=1))).action) == ([], "session.describe")
         with pytest.raises(errors.PerdureError, match="perdure keys create"):
             client.keys.create("bot")
+        assert list(client.keys.quotas()) == []
+        assert client.keys.set_quota("acme", sessions=7) == next(iter(client.keys.quotas()))
         for changes in (client.keys.rotate, client.keys.revoke):
             with pytest.raises(errors.PerdureError):
                 changes("key_none")

@@ -237,13 +237,15 @@ def _folder_size(folder: Path) -> int:
 class Serving(NamedTuple):
     """How a server shares the machine. None leaves what fits it.
 
-    `hot_bytes` bounds the working states in memory; `workers` requests run at once, and `queue` wait.
+    `hot_bytes` bounds the working states in memory; `workers` requests run at once, and `queue` wait. With `inspector` the
+    pages at /ui are there.
     """
 
     hot_bytes: int | None = None
     workers: int | None = None
     queue: int | None = None
     keep_alive: float | None = None
+    inspector: bool = True
 
 
 def serve(
@@ -277,6 +279,7 @@ def serve(
         workers=serving.workers or max(FEWEST_WORKERS, 2 * together),
         queue=QUEUE if serving.queue is None else serving.queue,
         keep_alive=serving.keep_alive,
+        inspector=serving.inspector,
     )
     told(capacity.sentence(settings.workers, settings.queue, together, hot))
     serve_http(runtime, host, port, insecure=insecure, settings=settings, started=started)

@@ -66,6 +66,19 @@ def test_sessions_come_and_go_from_memory(api: Api) -> None:
         assert (missing.status_code, missing.json()["code"]) == (404, "session_not_found")
 
 
+def test_a_loaded_session_stays_for_as_long_as_is_said(api: Api) -> None:
+    api.remember("Hello.", session="alice", max_tokens=2)
+    load = "/v1/sessions/alice/load"
+    short, long = (ok(api.post(load, json={"keep_alive": said}))["expires_at"] for said in ("5m", 3600))
+    assert 3290 < long - short < 3310
+    for said in ({"keep_alive": -1}, {}, None):
+        assert ok(api.post(load, json=said))["expires_at"] is None
+    assert ok(api.post(load, json={"keep_alive": 0}))["status"] == "cold"
+    assert "alice" not in running(api)
+    refused = api.post(load, json={"keep_alive": "soon"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "/keep_alive")
+
+
 def test_a_session_in_use_is_busy(api: Api) -> None:
     api.remember("Hello.", session="alice", max_tokens=2)
     warm = api.server._tenants.default.turns.warm

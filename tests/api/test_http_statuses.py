@@ -24,7 +24,7 @@ from .remembering import small
 GENERAL = {401, 403, 405, 413, 429, 500, 503}
 """What any endpoint may answer without saying so: refusals before it is reached, and failures."""
 
-ELSEWHERE = ("/v1/keys", "/v1/audit")
+ELSEWHERE = ("/v1/keys", "/v1/quotas", "/v1/audit")
 """Asked in test_http_keys, where there are keys."""
 
 BUNDLES = {"Content-Type": "application/vnd.perdure.bundle"}

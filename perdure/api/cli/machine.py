@@ -158,6 +158,9 @@ def serve(
             help="How long a session stays in memory after an answer; without it until others need the room.",
         ),
     ] = None,
+    inspector: Annotated[
+        bool, typer.Option("--ui/--no-ui", help="Have the pages at /ui that show and change memory.")
+    ] = True,
     model: Model = EMBEDDED_MODEL,
     weights: Weights = STORED,
     checkpoint_bytes: CheckpointBytes = None,
@@ -166,7 +169,7 @@ def serve(
     store: Store = None,
     debug: Debug = False,
 ) -> None:
-    """Serve the OpenAI-compatible HTTP interface until Ctrl-C."""
+    """Serve the OpenAI-compatible HTTP interface, and the inspector's pages, until Ctrl-C."""
     profiles = tuple(dict.fromkeys(profile or ()))
     require_profiles(store, None, profiles)
     options = {
@@ -186,8 +189,10 @@ def serve(
             consolidate_idle=consolidate_idle,
             profiles=profiles,
             cors_origins=tuple(cors_origin or ()),
-            serving=wiring.Serving(hot_bytes, workers, queue, keep_alive),
-            started=lambda url: say(f"{model} answers at {url}/v1"),
+            serving=wiring.Serving(hot_bytes, workers, queue, keep_alive, inspector),
+            started=lambda url: say(
+                f"{model} answers at {url}/v1" + (f", its memory is shown at {url}/ui/" if inspector else "")
+            ),
             told=say,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Mapping
 from threading import Timer
 from types import TracebackType
@@ -16,6 +15,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
+from ..figures import age as age
+from ..figures import size as size
 from .boundary import INTERRUPTED, say
 
 _CONTROL = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"}
@@ -55,28 +56,6 @@ def styled(text: str, style: str = "") -> Text:
 
 def print_json(shape: Mapping[str, Any], *, one_line: bool = False) -> None:
     typer.echo(json.dumps(shape, indent=None if one_line else 2))
-
-
-def size(count: int) -> str:
-    """Bytes as people read them."""
-    if count < 1000:
-        return f"{count} B"
-    amount = float(count)
-    for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 1000:
-            return f"{amount:.1f} {unit}"
-    return f"{amount / 1000:.1f} TB"
-
-
-def age(time_ms: int, now_ms: int | None = None) -> str:
-    """How long ago, or the date where it is more than four weeks."""
-    now = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    seconds = max(0, now - time_ms) // 1000
-    for limit, length, unit in ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (28 * 86_400, 86_400, "d")):
-        if seconds < limit:
-            return f"{seconds // length} {unit} ago"
-    return time.strftime("%Y-%m-%d", time.localtime(time_ms / 1000))
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -30,6 +30,8 @@ from . import (
     meta,
     metrics,
     parametric,
+    probing,
+    quotas,
     refs,
     response_input,
     responses,
@@ -97,6 +99,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         bundles,
         memory,
         parametric,
+        probing,
         viewing,
         ingest,
         running,
@@ -104,10 +107,15 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         events,
         metrics,
         keys,
+        quotas,
         meta,
     ):
         app.include_router(part.router)
     app.router.routes.append(Route(PATH, tools))
+    if settings.inspector:
+        from ..ui import mount
+
+        mount(app, tenants, settings.allowed_hosts)
     app.add_exception_handler(PerdureError, on_perdure_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)

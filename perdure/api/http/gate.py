@@ -21,7 +21,7 @@ from .hub import HUB
 from .idempotency import REPLAYED
 from .mentions import mentioned
 from .problems import on_perdure_error
-from .rules import OPEN, PLAIN, RULE
+from .rules import OPEN, PAGES, PLAIN, RULE
 from .tenants import Tenants
 
 log = logging.getLogger("perdure.http")
@@ -54,7 +54,7 @@ class Gate:
     async def _sender(self, scope: Scope) -> Caller:
         """Raises Unauthenticated, ScopeMissing."""
         access = self._tenants.access
-        if scope["path"] in OPEN or access is None or not access.keyring.keyed:
+        if scope["path"] in OPEN or scope["path"].startswith(PAGES) or access is None or not access.keyring.keyed:
             return Caller()
         key = admitted(access.keyring.find(token(Headers(scope=scope))))
         sender = Caller(key.tenant, key)

@@ -30,6 +30,9 @@ class Rule(NamedTuple):
 OPEN = frozenset({"/health", "/health/ready", "/version"})
 """Answered without a key."""
 
+PAGES = "/ui/"
+"""Below it are pages, which have a door of their own."""
+
 PLAIN = {"/openapi.json": READ, "/metrics": ADMIN, "/mcp": READ}
 """What is not below /v1; what is neither here nor there is for admins."""
 
@@ -92,9 +95,12 @@ RULES: Mapping[str, Rule] = {
     f"GET {SESSION}/blocks/{{index}}": Rule(READ, "memory.read"),
     f"GET {SESSION}/states": Rule(READ, "memory.read"),
     f"GET {MEMORY}/summary": Rule(READ, "memory.read"),
+    f"GET {MEMORY}/summary/heads": Rule(READ, "memory.read"),
+    f"POST {MEMORY}/summary/probe": Rule(WRITE, "memory.probe", computes=True),
     f"GET {MEMORY}/episodic": Rule(READ, "memory.read"),
     f"GET {MEMORY}/fast-weights": Rule(READ, "memory.read"),
     f"GET {MEMORY}/parametric": Rule(READ, "memory.read"),
+    f"POST {MEMORY}/parametric/probe": Rule(WRITE, "memory.probe", computes=True),
     f"GET {MEMORY}/parametric/{{record}}": Rule(READ, "memory.read"),
     f"DELETE {MEMORY}/parametric/{{record}}": Rule(WRITE, "memory.erase"),
     f"POST {SESSION}/consolidate": Rule(WRITE, "memory.consolidate", grows=True, computes=True),
@@ -109,6 +115,7 @@ RULES: Mapping[str, Rule] = {
     f"GET {SESSION}/events": Rule(READ, "events.read"),
     f"POST {SESSION}/load": Rule(WRITE),
     f"POST {SESSION}/unload": Rule(WRITE),
+    "GET /v1/jobs": Rule(READ),
     "GET /v1/jobs/{name}": Rule(READ),
     "DELETE /v1/jobs/{name}": Rule(WRITE, "job.cancel"),
     "GET /v1/ps": Rule(READ),
@@ -119,6 +126,8 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/keys": Rule(ADMIN, "key.create"),
     "POST /v1/keys/{name}/rotate": Rule(ADMIN, "key.rotate"),
     "DELETE /v1/keys/{name}": Rule(ADMIN, "key.revoke"),
+    "GET /v1/quotas": Rule(ADMIN),
+    "PUT /v1/quotas/{name}": Rule(ADMIN, "quota.set"),
     "GET /v1/audit": Rule(ADMIN),
     "GET /metrics": Rule(ADMIN),
     "GET /v1/models": Rule(READ),

@@ -30,6 +30,8 @@ class HttpSettings:
     Sessions that requests make mount `profiles`, unless they say otherwise.
 
     Pages of `cors_origins` may read what is answered; without any, only pages of this server may.
+
+    With `inspector` the pages at /ui are there, which are one application's in a process.
     """
 
     body_limit: int = 32 << 20
@@ -46,6 +48,7 @@ class HttpSettings:
     consolidate_idle: float | None = None
     profiles: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    inspector: bool = False
 
     def without_profiles(self) -> HttpSettings:
         """The same for sessions that mount nothing of themselves."""
