@@ -191,6 +191,7 @@ def test_every_read_and_change_has_a_line_without_its_text(home: House, clients:
         ("memory.edit", "200", write),
         ("memory.erase", "403", read),
         ("memory.erase", "200", write),
+        ("job.export", "completed", None),
         ("session.export", "200", read),
         ("messages.read", "404", read),
         ("session.erase", "200", write),
