@@ -160,7 +160,7 @@ def rule(title: str, out: Screen) -> Text:
 def bar(share: float, cells: int, out: Screen, style: str = "") -> Text:
     """A share from 0 to 1 as a bar in a field of so many cells; anything above 0 shows."""
     filled = min(cells, max(round(share * cells), 1 if share > 0 else 0))
-    return Text(out.signs.full * filled, style).append(out.signs.shades[1] * (cells - filled), "dim")
+    return Text.assemble((out.signs.full * filled, style), (out.signs.shades[1] * (cells - filled), "dim"))
 
 
 class Part(NamedTuple):
