@@ -1,4 +1,4 @@
-"""What a model sees of a session, part by part: the system prompt, sinks, recalled memories, the summary, the window, room."""
+"""What a model sees of a session, part by part: system prompt, sinks, recalled memories, summary, window, room."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -40,9 +41,10 @@ def blocks(history: History, commit: Commit, tier: Working, session: str | None 
     """The blocks of a commit in order of position; `session` is not counted among those that share them."""
     others = [info for info in history.sessions() if info.name != session]
     counts = history.shared_blocks(commit, [info.head for info in others])
-    sharing = [(count, info.name) for count, info in zip(counts, others, strict=True) if count]
+    sharing = sorted((-count, info.name) for count, info in zip(counts, others, strict=True) if count)
+    names = [name for _, name in sharing]
     return [
-        Block(start, tokens, digest, _place(start, start + tokens, tier), tuple(name for count, name in sharing if at < count))
+        Block(start, tokens, digest, _place(start, start + tokens, tier), tuple(names[: bisect_left(sharing, (-at,))]))
         for at, (start, tokens, digest) in enumerate(history.blocks(commit))
     ]
 

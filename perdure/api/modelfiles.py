@@ -25,8 +25,9 @@ def context_length(folder: Path | None) -> int | None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else {}
     except (OSError, ValueError):
         return None
-    config = config if isinstance(config, dict) else {}
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    known = config if isinstance(config, dict) else {}
+    inner = known.get("text_config")
+    text = inner if isinstance(inner, dict) else known
     return next((found for name in LENGTHS if isinstance(found := text.get(name), int)), None)
 
 
@@ -41,7 +42,7 @@ def pieces(folder: Path | None, tokens: Sequence[int], text: str) -> list[str] |
 
     try:
         decoder = Detokenizer(SimpleNamespace(backend_tokenizer=Tokenizer.from_file(str(file))))
-    except Exception:  # noqa: BLE001 - tokenizers raises no narrower class for a file that it cannot read
+    except Exception:
         return None
     found = [decoder.push(token) for token in tokens]
     if found:

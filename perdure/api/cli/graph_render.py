@@ -84,5 +84,3 @@ def labels(refs: Refs, style: str = "cyan") -> Text:
     for number, (name, shown) in enumerate(names[:NAMES]):
         line.append(", " if number else "").append(name, shown)
     return line.append(f", +{len(names) - NAMES}" if len(names) > NAMES else "").append(")")
-
-

@@ -147,9 +147,7 @@ def log(
         stdout().print(commit_line(commit, marks))
 
 
-def _print_graph(
-    store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool
-) -> None:
+def _print_graph(store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool) -> None:
     """Commits of a revision (None: of all) with what merges brought, drawn or listed."""
     with repository(store) as history:
         nodes = commit_graph(history, rev, limit)

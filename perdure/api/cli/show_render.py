@@ -12,7 +12,7 @@ from ..graph import Refs
 from .graph_render import labels
 from .output import age, size, visible
 from .render import ROLE_STYLES
-from .screen import Column, Part, Screen, bar, columns, one_line, rule, stacked
+from .screen import Column, Part, Screen, bar, columns, one_line, rule, stacked, swatch
 
 if TYPE_CHECKING:
     from ...memory.inspecting import Memory
@@ -81,20 +81,21 @@ def receipt_lines(metrics: Mapping[str, object], out: Screen) -> Iterator[Text]:
     counts = {name: value for name, value in metrics.items() if isinstance(value, int)}
     parts = [Part(name, counts.get(name, 0), sign, style) for name, sign, style in COSTS]
     if not sum(part.amount for part in parts):
-        yield Text(" · ".join(f"{one_line(name).replace('_', ' ')} {value}" for name, value in counts.items()))
+        yield Text(", ".join(f"{one_line(name).replace('_', ' ')} {value}" for name, value in counts.items()))
         return
     yield stacked(parts, min(BAR, out.width), out)
     yield from legend([(part, f"{part.amount:g}") for part in parts], out)
-    others = [f"{one_line(name)} {counts[name]}" for name in counts if name not in {part.name for part in parts} and counts[name]]
+    drawn = {part.name for part in parts}
+    others = [f"{one_line(name)} {counts[name]}" for name in counts if name not in drawn and counts[name]]
     if others:
-        yield Text(" · ".join(others), "dim")
+        yield Text(", ".join(others), "dim")
 
 
 def legend(parts: Iterable[tuple[Part, str]], out: Screen) -> Iterator[Text]:
     """What each part of a bar is: its sign, its name and a figure, as many on a line as fit."""
     line = Text()
     for part, figure in parts:
-        item = Text.assemble((out.signs.full if out.colour else part.sign, part.style), f" {part.name} {figure}")
+        item = Text.assemble((swatch(part, out), part.style), f" {part.name} {figure}")
         if line.plain and line.cell_len + 3 + item.cell_len > out.width:
             yield line
             line = Text()
@@ -110,15 +111,15 @@ def tier_table(report: Memory, known: Tier, snapshots: Sequence[int], out: Scree
     """One line for each tier with its size as a bar."""
     working, episodic, summary = report.working, report.episodic, report.summary
     listed = [
-        ("working", working.nbytes, f"{working.window} tokens exactly, {working.sinks} sinks, {working.summary} of a summary"),
+        ("working", working.nbytes, f"{working.window} tokens, {working.sinks} sinks, {working.summary} of a summary"),
         ("summary", summary.nbytes, f"{summary.backend}, {summary.distinct} tokens" if summary.digest else "nothing"),
         ("episodic", episodic.nbytes, f"{episodic.memories} memories, {episodic.tokens} tokens"),
         ("fast-weights", known.nbytes, f"{known.records} records, {known.own} its own"),
         ("snapshots", sum(snapshots), f"{len(snapshots)} on disk"),
     ]
-    most = max(nbytes for _, nbytes, _ in listed) or 1
+    most, wide = max(nbytes for _, nbytes, _ in listed) or 1, 20 if out.width > 80 else 8
     cells = [
-        [Text(name, "bold"), Text(size(nbytes)), bar(nbytes / most, 20 if out.width > 80 else 8, out, "green"), Text(holds, "dim")]
+        [Text(name, "bold"), Text(size(nbytes)), bar(nbytes / most, wide, out, "green"), Text(holds, "dim")]
         for name, nbytes, holds in listed
     ]
     return columns(SHAPE, cells, out)
