@@ -99,9 +99,9 @@ class FakeHistory:
         return list(self._state(commit.hex).messages)
 
     def walk(self, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
-        wanted = {start.digest for start in starts}
-        reached = [line[: at + 1] for line in self.branches.values() for at, s in enumerate(line) if s.commit.digest in wanted]
-        found = {state.commit.digest: state.commit for line in reached for state in line}
+        ends = {start.digest for start in starts}
+        lines = [(line, at) for line in self.branches.values() for at in range(len(line)) if line[at].commit.digest in ends]
+        found = {state.commit.digest: state.commit for line, at in lines for state in line[: at + 1]}
         return sorted(found.values(), key=lambda commit: -commit.turn)[:limit]
 
     def recipe(self, commit: Commit) -> Recipe:

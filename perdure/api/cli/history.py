@@ -13,9 +13,10 @@ from ...errors import InvalidInput
 from .. import showing, wiring
 from ..graph import graph as commit_graph
 from ..graph import shape as graph_shape
+from ..lanes import WIDEST
 from . import shapes
 from .boundary import say
-from .graph_render import graph_lines
+from .graph_render import LANES, graph_lines
 from .options import DEFAULT_SESSION, REVISION_HELP, Debug, InSession, Json, Store, Yes
 from .output import confirm, print_json, print_table, stdout
 from .render import commit_line, decorations, diff_text, reflog_table, session_table
@@ -150,7 +151,7 @@ def log(
 def _print_graph(store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool) -> None:
     """Commits of a revision (None: of all) with what merges brought, drawn or listed."""
     with repository(store) as history:
-        nodes = commit_graph(history, rev, limit)
+        nodes = commit_graph(history, rev, limit, WIDEST if json else LANES)
     if json:
         drawn = [{**shapes.commit(node.commit), **graph_shape(node)} for node in nodes]
         print_json({"revision": name if rev is not None else None, "commits": drawn})
