@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,35 @@ def test_plain_ascii() -> None:
     assert drawn(MERGE, unicode=False) == ["e", "d-.", "c |", "+-b", "a"]
     assert drawn(LATE_TRUNK, unicode=False) == ["d", "| x", "c |", "a-'"]
     assert drawn(CRISSCROSS, unicode=False) == ["a-.", "+-|-b", "c |", "+-d", "e"]
+
+
+def test_the_documented_drawing_is_what_is_drawn() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+    lines = [re.fullmatch(r"(\S.{4})  [0-9a-f]{10}  t\d.*", line) for line in page.splitlines()]
+    shown = [line[1].rstrip() for line in lines if line]
+    assert len(shown) == 12
+    assert shown == drawn_signs(EXAMPLE)
+
+
+EXAMPLE = [
+    *(("dave", ["alice"]), ("alice", ["merge"]), ("merge", ["a5", "b4"]), ("a5", ["a4"]), ("b4", ["b3"])),
+    *(
+        ("carol", ["fork"]),
+        ("a4", ["fork"]),
+        ("b3", ["t2"]),
+        ("fork", ["t2"]),
+        ("t2", ["t1"]),
+        ("t1", ["root"]),
+        ("root", []),
+    ),
+]
+"""The history in docs/cli.md."""
+
+
+def drawn_signs(history: History) -> list[str]:
+    signs = ["o" if not parents else "M" if len(parents) > 1 else "*" for _, parents in history]
+    found = zip(signs, rows(history), strict=True)
+    return ["".join(cell.sign for cell in cells(row, sign, unicode=False, most=12)).rstrip() for sign, row in found]
 
 
 def test_lanes_that_are_too_many_are_left_out() -> None:
