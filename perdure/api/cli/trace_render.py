@@ -123,8 +123,8 @@ LOOKED_AT = (
     Column("MEANING", right=True, rank=2),
     Column("WORDS", right=True, rank=3),
     Column("SCORE", right=True),
-    Column("VERDICT", least=34),
-    Column("TEXT", least=14),
+    Column("VERDICT", least=40),
+    Column("TEXT", least=11),
 )
 
 
