@@ -80,6 +80,7 @@ class Repository(Viewer):
                 store, notes = opening.open_store(root, chosen, lock, alone, unclean=presence.unclean)
                 repository = cls(root, store, lock, presence, notes, chosen, salt)
                 repository._catch_up_or_rebuild()
+            opening.sweep(root, lock)
         except BaseException as error:
             if presence is not None:
                 presence.close()

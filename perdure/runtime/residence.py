@@ -15,6 +15,7 @@ import torch
 from ..config import PagingOptions
 from ..errors import OverBudget, Overloaded
 from .state.base import State
+from .state.spares import Spares
 
 SHARE = 0.8
 """Of what a GPU has free once the model is loaded, what working states may take; the rest is for forwards."""
@@ -71,18 +72,21 @@ class Residence:
     first.
 
     `bound` is for what lies on the device: beyond it states leave for the host's memory. `budget` is for all that is in
-    memory, wherever it lies: beyond it states are dropped, and come back from the store. Whoever comes in says how much it
-    may take; where those that are in leave no room for that it waits, in the order in which they came, for at most
-    `patience` seconds.
+    memory, wherever it lies: beyond it `spares` go, then states are dropped, and come back from the store. Whoever comes in
+    says how much it may take, which spares may be until it has taken it; where those that are in leave no room for that it
+    waits, in the order in which they came, for at most `patience` seconds.
 
     An occupant asks for nothing of its states while it is out. Without bounds nobody is kept track of, so that a session
     that is not closed goes when nobody has it any more.
     """
 
-    def __init__(self, bound: int | None, budget: int | None = None, patience: float = 30.0) -> None:
+    def __init__(
+        self, bound: int | None, budget: int | None = None, patience: float = 30.0, spares: Spares | None = None
+    ) -> None:
         self.bound = bound
         self.budget = budget
         self.patience = patience
+        self._spares = spares or Spares()
         self._change = threading.Condition()
         self._inside: dict[int, _Place] = {}
         self._outside: dict[int, _Place] = {}
@@ -131,6 +135,13 @@ class Residence:
             place.promised = need
             self._make_room(max(0, need - place.held))
 
+    def expect_more(self, occupant: Occupant, need: int) -> None:
+        """The same, unless it may take as much already."""
+        with self._change:
+            place = self._inside.get(id(occupant))
+            if place is not None and need > place.charge:
+                self.expect(occupant, need)
+
     def leave(self, occupant: Occupant) -> None:
         """The occupant's states may leave from now on."""
         if not self.tracks:
@@ -173,9 +184,9 @@ class Residence:
 
     @property
     def held(self) -> int:
-        """Bytes that the occupants' states take wherever they lie, or may take while they are in."""
+        """Bytes that the occupants' states take wherever they lie, or may take while they are in, and spares beyond that."""
         with self._change:
-            return self._held
+            return self._held + max(0, self._spares.nbytes - self._untaken)
 
     @property
     def in_use(self) -> int:
@@ -200,6 +211,11 @@ class Residence:
     @property
     def _held(self) -> int:
         return self._in_use + sum(place.held for place in self._outside.values())
+
+    @property
+    def _untaken(self) -> int:
+        """What of the promises is not taken yet: spares may have it until then."""
+        return sum(place.charge - place.held for place in self._inside.values())
 
     @property
     def _all_grow(self) -> bool:
@@ -252,15 +268,16 @@ class Residence:
             self._park_some(self.bound, more)
 
     def _drop_some(self, budget: int) -> None:
-        """Those out go, the least recently used first, until those in have what they were promised."""
+        """Those out go, the least recently used first, until those in have what they were promised. They leave spares,
+        which those in may take; what they may not goes.
+        """
         excess = self._held - budget
         for key, place in list(self._outside.items()):
-            if excess <= 0:
-                return
-            if place.occupant.stored:
+            if excess > 0 and place.occupant.stored:
                 del self._outside[key]
                 place.occupant.drop()
                 excess -= place.held
+        self._spares.trim(max(0, budget - self._held + self._untaken))
 
     def _park_some(self, bound: int, more: int) -> None:
         excess = self._resident + more - bound

@@ -76,7 +76,8 @@ class Runtime:
         self.threads_are_free = threads is None
         self.engine, self.notes = make_engine(loaded, batching=batching)
         paging = paging or PagingOptions()
-        self.residence = Residence(bound(paging, self.engine.device), patience=paging.wait_seconds)
+        spares = self.engine.adapter.spares
+        self.residence = Residence(bound(paging, self.engine.device), patience=paging.wait_seconds, spares=spares)
         if paging.hot_bytes is not None:
             self.keep_within(paging.hot_bytes)
         self.recipe = self._recipe(loaded)
@@ -101,7 +102,7 @@ class Runtime:
     def keep_within(self, hot_bytes: int) -> None:
         """Bound the working states in memory from now on, as PagingOptions.hot_bytes does. Before the first session."""
         # Buffers are counted from now on, so they must be no larger than they have to be.
-        self.engine.adapter.snug()
+        self.engine.adapter.spares.snug = True
         self.residence.budget = hot_bytes
 
     def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
