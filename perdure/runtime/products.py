@@ -86,7 +86,7 @@ def _times(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _by_row(product: Product) -> Product:
-    return lambda x: product(x) if len(x) == 1 else torch.cat([product(row[None]) for row in x])
+    return lambda x: product(x) if len(x) == 1 else torch.cat([product(row) for row in torch.split(x, 1)])
 
 
 def _trial(linears: Sequence[Linear]) -> tuple[bool, bool]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import embedding
 
-from .attention import NAME, attend_layer
+from .attention import NAME, attend_rows
 from .products import Product, Products
 from .state.cache import inputs_of
 
@@ -76,14 +76,9 @@ class Step:
     def _attention(self, number: int, qkv: Tensor, turn: tuple[Tensor, Tensor], forward: Together) -> Tensor:
         """qkv [B, (Hq + 2 Hkv) D] -> [B, Hq D], each row over its own session's keys."""
         turned, values = torch.split(qkv, [(self._heads + self._kv_heads) * self._dim, self._kv_heads * self._dim], -1)
-        heads = self._turned(turned.view(len(qkv), -1, self._dim), *turn)[:, :, None]
-        queries, keys = heads[:, : self._heads], heads[:, self._heads :]
-        forward.keep(number, keys, values.view(len(qkv), -1, 1, self._dim))
-        found = [
-            attend_layer(number, queries[row : row + 1], held.key, held.value, self._scale, held.ear).reshape(1, -1)
-            for row, held in enumerate(forward.rows(number))
-        ]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        heads = self._turned(turned.view(len(qkv), -1, self._dim), *turn)
+        forward.keep(number, heads[:, self._heads :, None], values.view(len(qkv), -1, 1, self._dim))
+        return attend_rows(number, heads[:, : self._heads], forward.rows(number), self._scale).reshape(len(qkv), -1)
 
     @staticmethod
     def _turned(x: Tensor, cos: Tensor, signed: Tensor) -> Tensor:
