@@ -69,4 +69,4 @@ def test_rows_of_several_sequences_have_the_bits_of_each(dtype: torch.dtype) -> 
     several = [inputs(9, 3, 1, n, 64, dtype) for n in (1, 40, 200, 513)]
     query = torch.cat([each[0] for each in several])[:, :, 0]
     found = attend_each(query, [key for _, key, _ in several], [value for _, _, value in several], 0.125)
-    assert torch.equal(found, torch.cat([attend(*each, 0.125)[0] for each in several])[:, :, 0])
+    assert torch.equal(found, torch.cat([attend(own, key, value, 0.125)[0] for own, key, value in several])[:, :, 0])

@@ -21,7 +21,7 @@ from .fixed import require_fit
 from .paging import Staging
 from .plan import Row, name_of, plan_layers
 from .slabs import ROOM, BufferPool
-from .together import Along, Together
+from .together import Along, Prompt, Together
 
 TRIAL_TOKENS = (1, 2, 3)
 
@@ -82,6 +82,9 @@ class CacheAdapter(StateAdapter):
 
     def ahead(self, state: CacheState, count: int) -> Together:
         return Along(self, state, count)
+
+    def prompt(self, state: CacheState, count: int) -> Together:
+        return Prompt(self, state, count)
 
     def warm(self, tokens: int) -> None:
         """Have buffers ready for one session of up to `tokens` tokens; a window's is twice what it holds."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
-from ..attention import COMPANY, Held
+from ..attention import COMPANY, Held, attend_layer, attend_rows
 from .layers import KVLayer
 from .plan import LayerPlan, Row
 
@@ -54,6 +54,10 @@ class Together:
     def rows(self, layer: int) -> list[Held]:
         return [Held(*pairs[layer], ear) for pairs, ear in zip(self._reading, self._ears, strict=True)]
 
+    def attended(self, layer: int, query: Tensor, scale: float) -> Tensor:
+        """A layer's attention [B, Hq, D] for a query [B, Hq, D] on the CPU, once the new keys and values are kept."""
+        return attend_rows(layer, query, self.rows(layer), scale)
+
     def undo(self) -> None:
         """Forget what a forward that failed has counted; what it wrote lies where the next one writes."""
         for state, mass in zip(self._states, self._mass, strict=True):
@@ -77,6 +81,25 @@ class Along(Together):
     def keep(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Hand the state all rows of a layer's new keys and values [B, H, 1, D], which are tokens to it."""
         super().keep(layer, keys.transpose(0, 2), values.transpose(0, 2))
+
+
+class Prompt(Together):
+    """The same for the next tokens of a single state, which are attended in one call, as a model does with a prompt."""
+
+    def __init__(self, adapter: CacheAdapter, state: CacheState, count: int) -> None:
+        self._count = count
+        super().__init__(adapter, [state])
+
+    def _cut(self) -> tuple[list[Pairs], list[Pairs]]:
+        return [self._states[0].slots(self._count)], [self._states[0].reading(self._count)]
+
+    def keep(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Hand the state a layer's new keys and values [T, H, 1, D]."""
+        super().keep(layer, keys.transpose(0, 2), values.transpose(0, 2))
+
+    def attended(self, layer: int, query: Tensor, scale: float) -> Tensor:
+        held = self.rows(layer)[0]
+        return attend_layer(layer, query.transpose(0, 1)[None], held.key, held.value, scale, held.ear)[0].transpose(0, 1)
 
 
 class _Layer(KVLayer):
