@@ -1,4 +1,4 @@
-"""One token for each of some sessions through a Llama-shaped model, without what transformers wraps around its layers.
+"""Tokens of some sessions, or a chunk of a prompt, through a Llama-shaped model without what transformers wraps around it.
 
 The operations are those of transformers' forward, in their order (Touvron et al. 2023, arXiv 2302.13971, section 2.2), so
 that the bits are the same; whether they are is found out by trial. At one token for each row most of the time goes into
