@@ -200,10 +200,10 @@ def start(run: Run, stack: ExitStack, cpus: Sequence[int]) -> None:
     wanted: list[tuple[str, Callable[[], Child | Llama]]] = [(OURS, lambda: own)]
     if args.int8_flags:
         flags = [*args.serve_flags.split(), *args.int8_flags.split()]
-        wanted.append((INT8, lambda: perdure(model, run.work / "int8", run.work / "int8.log", flags, INT8)))
+        wanted.append((INT8, partial(perdure, model, run.work / "int8", run.work / "int8.log", flags, INT8)))
     if args.vllm_python:
         flags = args.vllm_flags.split()
-        wanted.append((VLLM, lambda: vllm(args.vllm_python, run.folder, run.work / "vllm.log", flags, cpus)))
+        wanted.append((VLLM, partial(vllm, args.vllm_python, run.folder, run.work / "vllm.log", flags, cpus)))
     if args.llama_python:
         wanted.append((LLAMA, lambda: Llama(_llama(run, cpus))))
     for system, make in wanted:
