@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..composing import Opened
     from .banks import Bank
     from .paging import Staging
+    from .spares import Spares
     from .together import Together
 
 FULL = "full"
@@ -135,6 +136,11 @@ class State(ABC):
     @property
     def shares(self) -> Tensor | None:
         """The attention that pasted chunks received from the token absorbed last, [chunks, layers, heads, 1]."""
+        return None
+
+    @property
+    def kept(self) -> Kept | None:
+        """What is kept of evicted tokens; None where nothing was evicted."""
         return None
 
     def apply(self, event: Event, brought: Sequence[Chunk] | Memory = ()) -> None:
@@ -276,6 +282,8 @@ class StateAdapter(ABC):
     dtype: torch.dtype
     staging: Staging
     """Between the device that its states lie on and the host."""
+    spares: Spares
+    """What its states have left to the next ones."""
     banks: Sequence[Bank] = ()
     """The layers that attend to everything, and so may have a memory."""
     summaries: Summaries = Summaries()
@@ -295,10 +303,6 @@ class StateAdapter(ABC):
 
     def warm(self, tokens: int) -> None:
         """Have memory ready for one session of up to `tokens` tokens, where that helps."""
-        return
-
-    def snug(self) -> None:
-        """From now on states take hardly more memory than they were asked to make room for."""
         return
 
     def together(self, states: Sequence[Any]) -> Together:
