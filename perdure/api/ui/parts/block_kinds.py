@@ -107,7 +107,10 @@ def _by(found: Blocks, of: Callable[[BlockGroup, int], int], listed: Sequence[tu
         for kind, each in zip(numbers[group.group], group.columns["bytes"], strict=True):
             blocks[kind] += 1
             nbytes[kind] += each
-    said = [f"{count(each)} block{'s' * (each > 1)}, {size(total)}" if each else "" for each, total in zip(blocks, nbytes, strict=True)]
+    said = [
+        f"{count(each)} block{'s' * (each > 1)}, {size(total)}" if each else ""
+        for each, total in zip(blocks, nbytes, strict=True)
+    ]
     return Kinds(numbers, [Kind(name, colour, text) for (name, colour), text in zip(listed, said, strict=True)])
 
 

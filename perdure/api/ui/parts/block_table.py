@@ -39,9 +39,7 @@ def _heads(caption: str) -> None:
                 ui.label(head)
 
 
-def _row(
-    found: Blocks, group: BlockGroup, number: int, system: int, choose: Callable[[Place], Awaitable[None]]
-) -> None:
+def _row(found: Blocks, group: BlockGroup, number: int, system: int, choose: Callable[[Place], Awaitable[None]]) -> None:
     columns = group.columns
     place = Place(group.group, columns["index"] + number)
     start, nbytes, written = columns["start"][number], columns["bytes"][number], columns["commit"][number]

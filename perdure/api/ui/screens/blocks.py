@@ -142,7 +142,10 @@ class _Shown:
             self.detail.remove(each)
         with self.detail:
             if found is None:
-                nothing("Point at a block of the map, or go to it with the arrow keys; click it, or press Enter.", icon="ads_click")
+                nothing(
+                    "Point at a block of the map, or go to it with the arrow keys; click it, or press Enter.",
+                    icon="ads_click",
+                )
             else:
                 self.told(found)
 
@@ -194,7 +197,11 @@ def _numbers(found: Blocks, other: str | None) -> None:
         tile("blocks", count(sum(group.total for group in found.groups)))
         tile("tokens", count(found.tokens))
         tile("stored", size(sum(group.nbytes for group in found.groups)))
-        tile("blocks shared with other sessions", count(sum(each for each, _ in shared)), hint=size(sum(each for _, each in shared)))
+        tile(
+            "blocks shared with other sessions",
+            count(sum(each for each, _ in shared)),
+            hint=size(sum(each for _, each in shared)),
+        )
         if other is not None:
             both = [_sum(group.columns["bytes"], group.columns["with"]) for group in found.groups]
             saved = size(sum(each for _, each in both))

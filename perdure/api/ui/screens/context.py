@@ -236,7 +236,10 @@ def _free_bytes(found: Context) -> float:
 
 
 def _tokens(found: Context) -> list[bars.Part]:
-    parts = [bars.Part(NAMES[name], _part(found, name).tokens, name, f"{count(_part(found, name).tokens)} tokens") for name in SEEN]
+    parts = [
+        bars.Part(NAMES[name], _part(found, name).tokens, name, f"{count(_part(found, name).tokens)} tokens")
+        for name in SEEN
+    ]
     return [*parts, bars.Part(NAMES["free"], found.free, "free", f"{count(found.free)} tokens")]
 
 
@@ -251,7 +254,10 @@ def _nbytes(found: Context) -> list[bars.Part]:
 def _both(found: Context) -> list[bars.Part]:
     """The parts as the legend says them; what left the window stands beside them."""
     tokens = {part.kind: part for part in _tokens(found)}
-    said = [part._replace(said=f"{tokens[part.kind].said}, {part.said}" if part.kind in tokens else part.said) for part in _nbytes(found)]
+    said = [
+        part._replace(said=f"{tokens[part.kind].said}, {part.said}" if part.kind in tokens else part.said)
+        for part in _nbytes(found)
+    ]
     span = _evicted(found).span
     gone = span["end"] - span["start"]
     return [*said, bars.Part(NAMES["evicted"], gone, "evicted", f"{count(gone)} tokens, on disk")] if gone else said
@@ -276,7 +282,11 @@ def _sizes(found: Context, part: str) -> None:
         ui.label(f"{size(found.fixed_bytes)} of states.")
         return
     block, context = found.limits["block"] or 0, found.limits["context"] or 0
-    then = f"the oldest {count(block)} leave the window" if found.then == "evict" else f"the model's {count(context)} positions end"
+    then = (
+        f"the oldest {count(block)} leave the window"
+        if found.then == "evict"
+        else f"the model's {count(context)} positions end"
+    )
     ui.label(f"{count(found.free)} more tokens fit until {then}.")
 
 

@@ -48,7 +48,9 @@ class _Shown:
         self.view, self.name = view, name
 
     async def ask(self, limit: int, after: str | None) -> Page[StateNorms]:
-        self.found = await self.view.client.sessions.states(self.name, at=self.view.query.get("at"), limit=limit, after=after)
+        self.found = await self.view.client.sessions.states(
+            self.name, at=self.view.query.get("at"), limit=limit, after=after
+        )
         return Page(self.found.data, self.found.has_more, self.found.last_id)
 
     def draw(self, page: Page[StateNorms]) -> None:
@@ -57,7 +59,9 @@ class _Shown:
                 _empty(self.name, self.found.reason)
                 return
             self.numbers()
-            with panel("Norms by layer and commit", note="The Frobenius norm of a layer's state, of all its heads.", wide=True):
+            with panel(
+                "Norms by layer and commit", note="The Frobenius norm of a layer's state, of all its heads.", wide=True
+            ):
                 self.switches()
                 self.drawn()
             with panel("After the commit that is chosen", wide=True) as self.detail:
@@ -158,7 +162,13 @@ def _heads() -> None:
 def _line(layer: str, tensor: str, shape: str, norms: tuple[float | None, float | None]) -> None:
     norm, before = norms
     change = "" if norm is None or not before else f"{100 * (norm / before - 1):+.1f} %"
-    cells = ((layer, ""), (tensor, "mono"), (shape, "nowrap"), ("not there" if norm is None else f"{norm:.6g}", "n"), (change, "n"))
+    cells = (
+        (layer, ""),
+        (tensor, "mono"),
+        (shape, "nowrap"),
+        ("not there" if norm is None else f"{norm:.6g}", "n"),
+        (change, "n"),
+    )
     with ui.element("tr"):
         for text, kind in cells:
             with ui.element("td").classes(kind):
