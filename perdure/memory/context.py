@@ -61,7 +61,7 @@ def context(commit: Commit, events: Sequence[Event], layers: Sequence[LayerKind]
 
 
 class Passage(NamedTuple):
-    """Tokens [start, end) of messages of these roles: of several where a template wrote them at once, of none between them."""
+    """Tokens [start, end) of messages of these roles: of several where a template wrote them at once, of none between."""
 
     roles: tuple[str, ...]
     start: int

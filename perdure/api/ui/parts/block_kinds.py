@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ....client.results import BlockGroup, Blocks
-from .figures import ago, count, size
+from .figures import ago, count, reach, size
 
 BY = {"tier": "Tier", "sharing": "Sharing", "codec": "Codec", "age": "Age"}
 
@@ -94,7 +94,7 @@ def _ages(found: Blocks) -> Kinds:
     for shade in range(AGES):
         mine = [turn for turn in turns if shades[turn] == shade]
         when = [time for time, each in zip(times, found.commits, strict=True) if each["turn"] in mine]
-        turn = f"turn {mine[0]}" if len(mine) == 1 else f"turns {mine[0]} – {mine[-1]}" if mine else ""
+        turn = f"turn{'s' * (len(mine) > 1)} {reach(mine[0], mine[-1] + 1)}" if mine else ""
         said.append((f"{turn}, {ago(max(when))}" if when else turn, f"--c-age-{shade}"))
     return _by(found, of, said)
 

@@ -13,7 +13,7 @@ class Place(NamedTuple):
     """A block by its group of layers and its number there."""
 
     group: str
-    index: int
+    number: int
 
 
 class BlockMap(ui.element, component="block_map.js"):
@@ -36,7 +36,7 @@ class BlockMap(ui.element, component="block_map.js"):
 
         async def told(event: GenericEventArguments) -> None:
             place = _place(event)
-            self.run_method("tell", place.group, place.index, await ask(place))
+            self.run_method("tell", place.group, place.number, await ask(place))
 
         self.on("ask", told)
         self.on("choose", lambda event: choose(_place(event)))
@@ -50,7 +50,7 @@ class BlockMap(ui.element, component="block_map.js"):
         self.props["by"] = by
         self.update()
 
-    def mark(self, chosen: Place | None) -> None:
+    def point(self, chosen: Place | None) -> None:
         self.props["chosen"] = _plain(chosen)
         self.update()
 
@@ -60,4 +60,4 @@ def _place(event: GenericEventArguments) -> Place:
 
 
 def _plain(place: Place | None) -> dict[str, Any] | None:
-    return None if place is None else dict(place._asdict())
+    return None if place is None else {"group": place.group, "index": place.number}

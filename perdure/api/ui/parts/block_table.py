@@ -9,56 +9,44 @@ from nicegui import ui
 from ....client.results import BlockGroup, Blocks
 from .block_kinds import TIERS, tier
 from .block_map import Place
-from .figures import ago, count, size
+from .figures import ago, count, reach, size
 from .panels import nothing
+from .tables import cell, row, table, text
 
 FIRST = 40
-HEADS = (("Block", ""), ("Tokens", ""), ("Tier", ""), ("Size", "n"), ("Sessions", "n"), ("Written", ""), ("Digest", ""))
+HEADS = ("Block", "Tokens", "Tier", "Size", "Sessions", "Written", "Digest")
 
 
-def table(found: Blocks, system: int, choose: Callable[[Place], Awaitable[None]]) -> None:
+def listed(found: Blocks, system: int, choose: Callable[[Place], Awaitable[None]]) -> None:
     """Rows of up to `FIRST` blocks of each group of layers."""
-    listed = [group for group in found.groups if group.columns["start"]]
-    if not listed:
+    groups = [group for group in found.groups if group.columns["start"]]
+    if not groups:
         nothing("No block lies there.")
-        return
-    for group in listed:
-        with ui.element("div").classes("scroll short"), ui.element("table").classes("list"):
-            _heads(f"Blocks of {len(group.layers)} layers, the first {min(FIRST, len(group.columns['start']))} of this page")
-            with ui.element("tbody"):
-                for number in range(min(FIRST, len(group.columns["start"]))):
-                    _row(found, group, number, system, choose)
+    for group in groups:
+        shown = min(FIRST, len(group.columns["start"]))
+        ui.label(f"Blocks of {len(group.layers)} layers, the first {shown} of this page").classes("dim")
+        with ui.element("div").classes("scroll short"), table(HEADS, right=frozenset({3, 4})):
+            for number in range(shown):
+                with row():
+                    _block(Place(group.group, group.columns["index"] + number), choose)
+                    _rest(found, group, number, system)
 
 
-def _heads(caption: str) -> None:
-    with ui.element("caption").classes("dim"):
-        ui.label(caption)
-    with ui.element("thead"), ui.element("tr"):
-        for head, kind in HEADS:
-            with ui.element("th").classes(kind).props("scope=col"):
-                ui.label(head)
+def _block(place: Place, choose: Callable[[Place], Awaitable[None]]) -> None:
+    named = f"type=button aria-label='Block {place.number} of {place.group}'"
+    with cell(), ui.element("button").classes("plain").props(named).on("click", lambda: choose(place)):
+        ui.label(count(place.number))
 
 
-def _row(found: Blocks, group: BlockGroup, number: int, system: int, choose: Callable[[Place], Awaitable[None]]) -> None:
+def _rest(found: Blocks, group: BlockGroup, number: int, system: int) -> None:
     columns = group.columns
-    place = Place(group.group, columns["index"] + number)
     start, nbytes, written = columns["start"][number], columns["bytes"][number], columns["commit"][number]
-    with ui.element("tr"):
-        with ui.element("td"):
-            named = f"type=button aria-label='Block {place.index} of {group.group}'"
-            with ui.element("button").classes("plain").props(named).on("click", lambda: choose(place)):
-                ui.label(count(place.index))
-        cells = (
-            (f"{count(start)} – {count(start + columns['tokens'][number] - 1)}", "nowrap"),
-            (TIERS[tier(found, group, number, system)], "nowrap"),
-            (size(nbytes) if nbytes else "not there", "n"),
-            (count(columns["sessions"][number]), "n"),
-            ("" if written is None else _written(found, written), "nowrap"),
-            (columns["digest"][number], "mono"),
-        )
-        for text, kind in cells:
-            with ui.element("td").classes(kind):
-                ui.label(text)
+    text(reach(start, start + columns["tokens"][number]), "nowrap")
+    text(TIERS[tier(found, group, number, system)], "nowrap")
+    text(size(nbytes) if nbytes else "not there", "n")
+    text(count(columns["sessions"][number]), "n")
+    text("" if written is None else _written(found, written), "nowrap")
+    text(columns["digest"][number], "mono")
 
 
 def _written(found: Blocks, number: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from .figures import count
+from .figures import reach
 
 UNREADABLE = "Another tokenizer than this server's made these tokens, so that they cannot be read here."
 
@@ -29,5 +29,4 @@ def _head(piece: Mapping[str, Any]) -> None:
 
 def between(span: Mapping[str, int]) -> str:
     """The numbers of the first and the last token, counted from 0."""
-    start, last = span["start"], span["end"] - 1
-    return f"token {count(start)}" if start == last else f"tokens {count(start)} – {count(last)}"
+    return f"token{'s' * (span['end'] - span['start'] > 1)} {reach(span['start'], span['end'])}"

@@ -38,6 +38,6 @@ class Strip(ui.element, component="strip.js"):
         self.props.update({**shown, "label": label, "each": each, "chosen": chosen})
         self.on("choose", lambda event: choose(str(event.args)))
 
-    def mark(self, chosen: str) -> None:
+    def point(self, chosen: str) -> None:
         self.props["chosen"] = chosen
         self.update()

@@ -5,14 +5,15 @@ from __future__ import annotations
 from nicegui import ui
 
 from ....client.results import Block, Blocks
+from ....client.verbs import Group
 from .. import links
 from ..parts import block_kinds
 from ..parts.block_map import BlockMap, Place
-from ..parts.block_table import table
+from ..parts.block_table import listed
 from ..parts.figures import ago, count, short, size
 from ..parts.moments import moments
 from ..parts.panels import nothing, panel, tile, tiles
-from ..parts.passages import UNREADABLE
+from ..parts.passages import UNREADABLE, between
 from ..view import View
 from .base import screen
 
@@ -81,9 +82,10 @@ class _Shown:
                 with panel("The block that is chosen") as self.detail:
                     pass
                 with panel("As a table"):
-                    table(found, system, self.choose)
+                    listed(found, system, self.choose)
             else:
-                nothing("No block yet: nothing was said, or no layer of this model keeps keys and values.", icon="grid_view")
+                with panel("No blocks to show", wide=True):
+                    nothing("Nothing was said yet, or no layer of this model keeps keys and values.", icon="grid_view")
         if any(group.total for group in found.groups):
             await self.tell()
 
@@ -118,8 +120,8 @@ class _Shown:
         self.drawn.colour(by)
 
     async def choose(self, place: Place) -> None:
-        self.view.keep(block=place.index, group=place.group if place.group != "full" else None)
-        self.drawn.mark(place)
+        self.view.keep(block=place.number, group=place.group if place.group != "full" else None)
+        self.drawn.point(place)
         async with self.view.told():
             await self.tell()
 
@@ -132,8 +134,8 @@ class _Shown:
         return UNREADABLE if found.text is None else found.text
 
     async def block(self, place: Place) -> Block:
-        group = "window" if place.group == "window" else "full"
-        return await self.view.client.sessions.block(self.name, place.index, at=self.at, group=group)
+        group: Group = "window" if place.group == "window" else "full"
+        return await self.view.client.sessions.block(self.name, place.number, at=self.at, group=group)
 
     async def tell(self) -> None:
         """Fill the panel of the block that is chosen."""
@@ -151,8 +153,7 @@ class _Shown:
 
     def told(self, found: Block) -> None:
         with ui.element("dl").classes("facts"):
-            span = found.span
-            _fact("Block", f"{count(found.index)}, tokens {count(span['start'])} – {count(span['end'] - 1)}")
+            _fact("Block", f"{count(found.index)}, {between(found.span)}")
             _fact("Tier", block_kinds.TIERS.get(found.tier, found.tier))
             _fact("Size", f"{size(found.nbytes)}, {found.codec} of {found.dtype}" if found.present else "not in the store")
             _fact("Layers", f"{len(found.layers)} ({', '.join(sorted({each['kind'] for each in found.layers}))})")
@@ -165,7 +166,7 @@ class _Shown:
     def _written(self, written: object) -> None:
         assert isinstance(written, dict)
         with _row("Written"):
-            ui.link(short(written["id"]), links.session(self.name, "graph", commit=written["id"])).classes("mono")
+            ui.link(short(written["id"]), links.session(self.name, "graph", at=written["id"])).classes("mono")
             ui.label(f"{written['kind']} {written['turn']}, {ago(written['created_at'])}").classes("dim")
 
     def _others(self, found: Block) -> None:

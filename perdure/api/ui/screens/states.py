@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from nicegui import ui
 
@@ -13,13 +14,14 @@ from ..parts.moments import moments
 from ..parts.pages import Pager
 from ..parts.panels import nothing, panel, tile, tiles
 from ..parts.strip import Moment, Strip
+from ..parts.tables import row, table, text
 from ..view import View
 from .base import screen
 
 LIMIT = 24
 """Commits side by side."""
-SCALES = {"all": "Of all layers", "each": "Of each layer"}
-HEADS = (("Layer", ""), ("Tensor", ""), ("Shape", ""), ("Norm", "n"), ("Since the commit before", "n"))
+SCALES = {"each": "A scale for each layer", "all": "One scale"}
+HEADS = ("Layer", "Tensor", "Shape", "Norm", "Since the commit before")
 
 
 @screen("/sessions/{name}/states", "States")
@@ -82,7 +84,7 @@ class _Shown:
                 kind = ui.toggle(named, value=self.kind, on_change=lambda event: self.keep(kind=event.value))
                 kind.props("no-caps dense unelevated aria-label='Which states'").classes("by")
             scale = ui.toggle(SCALES, value=self.scale, on_change=lambda event: self.keep(scale=event.value))
-            scale.props("no-caps dense unelevated aria-label='Colours by the range'").classes("by")
+            scale.props("no-caps dense unelevated aria-label='Colours'").classes("by")
 
     @property
     def kind(self) -> str:
@@ -121,7 +123,7 @@ class _Shown:
 
     async def choose(self, commit: str) -> None:
         self.view.keep(commit=commit)
-        self.strip.mark(commit)
+        self.strip.point(commit)
         for each in list(self.detail)[1:]:
             self.detail.remove(each)
         with self.detail:
@@ -133,46 +135,29 @@ class _Shown:
         at = self.found.data.index(chosen)
         before = self.found.data[at + 1] if at + 1 < len(self.found.data) else None
         with ui.element("div").classes("whose"):
-            ui.link(short(chosen.id), links.session(self.name, "graph", commit=chosen.id)).classes("mono")
-            ui.label(_said(chosen)).classes("dim")
+            ui.link(short(chosen.id), links.session(self.name, "graph", at=chosen.id)).classes("mono")
+            ui.label(f"{_name(chosen)}, {count(chosen.position)} tokens, {ago(chosen.created_at)}").classes("dim")
             ui.label(chosen.title).classes("said")
-        with ui.element("div").classes("scroll short"), ui.element("table").classes("list"):
-            _heads()
-            with ui.element("tbody"):
-                for number, each in enumerate(self.found.tensors):
-                    shape = " × ".join(map(str, each["shape"])) + f" {each['dtype']}"
-                    norms = (chosen.norms[number], None if before is None else before.norms[number])
-                    _line(str(each["layer"]), each["tensor"], shape, norms)
+        with ui.element("div").classes("scroll short"), table(HEADS, right=frozenset({3, 4})):
+            for number, each in enumerate(self.found.tensors):
+                norms = (chosen.norms[number], None if before is None else before.norms[number])
+                _line(str(each["layer"]), each["tensor"], f"{_shape(each['shape'])} {each['dtype']}", norms)
 
 
 def _empty(name: str, reason: str | None) -> None:
     with panel("No states to show", wide=True):
         nothing(reason or "No commit of this page has a snapshot.", icon="stacked_line_chart")
-        with ui.element("div").classes("nothing"):
-            ui.link("See the keys and values that this session keeps", links.session(name, "blocks"))
-
-
-def _heads() -> None:
-    with ui.element("thead"), ui.element("tr"):
-        for head, kind in HEADS:
-            with ui.element("th").classes(kind).props("scope=col"):
-                ui.label(head)
+        ui.link("See the keys and values that this session keeps", links.session(name, "blocks")).classes("middle")
 
 
 def _line(layer: str, tensor: str, shape: str, norms: tuple[float | None, float | None]) -> None:
     norm, before = norms
-    change = "" if norm is None or not before else f"{100 * (norm / before - 1):+.1f} %"
-    cells = (
-        (layer, ""),
-        (tensor, "mono"),
-        (shape, "nowrap"),
-        ("not there" if norm is None else f"{norm:.6g}", "n"),
-        (change, "n"),
-    )
-    with ui.element("tr"):
-        for text, kind in cells:
-            with ui.element("td").classes(kind):
-                ui.label(text)
+    with row():
+        text(layer)
+        text(tensor, "mono")
+        text(shape, "nowrap")
+        text("not there" if norm is None else f"{norm:.6g}", "n")
+        text("" if norm is None or not before else f"{100 * (norm / before - 1):+.1f} %", "n")
 
 
 def _kinds(found: States) -> list[str]:
@@ -191,6 +176,10 @@ def _row(layer: int, tensor: str) -> str:
     """Layers with several tensors of one kind have a row for each."""
     numbers = [word for word in tensor.split(".") if word.isdecimal()]
     return f"Layer {layer}" if numbers[1:] in ([], ["0"]) else f"Layer {layer}, {numbers[-1]}"
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    return " \u00d7 ".join(map(str, sizes))
 
 
 def _name(each: StateNorms) -> str:
