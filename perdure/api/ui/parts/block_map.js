@@ -87,9 +87,10 @@ export default {
   },
   watch: {
     groups() {
-      this.at = null;
+      if (this.at && !(this.at.number < this.rows[this.at.row]?.group.start.length)) this.at = null;
       this.texts = {};
       this.measure();
+      this.ask();
     },
     by() {
       this.$nextTick(this.draw);

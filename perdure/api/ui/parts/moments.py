@@ -21,7 +21,7 @@ async def moments(view: View, name: str, changed: Callable[[], Awaitable[None]])
     options = {NOW: "Now", **{commit.id: _said(commit) for commit in log}}
 
     async def choose() -> None:
-        view.keep(at=field.value or None, offset=None)
+        view.keep(at=field.value or None)
         async with view.told():
             await changed()
 

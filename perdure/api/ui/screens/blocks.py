@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from nicegui import ui
 
 from ....client.results import Block, Blocks
 from ....client.verbs import Group
+from ....errors import PerdureError
 from .. import links
 from ..parts import block_kinds
+from ..parts.block_detail import detail
 from ..parts.block_map import BlockMap, Place
 from ..parts.block_table import listed
 from ..parts.figures import ago, count, short, size
@@ -28,7 +33,7 @@ async def blocks(view: View, name: str) -> None:
     """A map of them, what is to be known of the one that is chosen, and the first of them as a table."""
     shown = _Shown(view, name)
     with ui.element("div").classes("actions"):
-        await moments(view, name, shown.draw)
+        await moments(view, name, lambda: shown.turn(None))
         await _other(shown)
     shown.place = ui.element("div").classes("screen")
     await shown.draw()
@@ -39,12 +44,14 @@ class _Shown:
     """The page's address knows all that is chosen: `at`, `with`, `by`, `from`, and `block` of `group`."""
 
     place: ui.element
-    drawn: BlockMap
+    numbers: ui.element
+    pages: ui.element
     detail: ui.element
+    table: ui.element
 
     def __init__(self, view: View, name: str) -> None:
         self.view, self.name = view, name
-        self.found: Blocks | None = None
+        self.map: BlockMap | None = None
 
     @property
     def at(self) -> str | None:
@@ -69,39 +76,60 @@ class _Shown:
         return None if index is None else Place("window" if self.view.query.get("group") == "window" else "full", index)
 
     async def draw(self) -> None:
+        """Ask and draw; a map that is there already stays as it is looked at, with other blocks in it."""
         client = self.view.client
         found = await client.sessions.blocks(self.name, at=self.at, start=self.start, limit=LIMIT, other=self.other)
         context = await client.memory.context(self.name, at=self.at, part="system", limit=1)
         system = context.parts[0].span["end"]
-        self.found = found
+        if not any(group.columns["start"] for group in found.groups):
+            self.nothing()
+            return
+        drawn = block_kinds.drawn(found, system, self.other)
+        if self.map is None:
+            self.begin(drawn)
+        else:
+            self.map.show(drawn)
+        _fill(self.numbers, lambda: _numbers(found, self.other))
+        _fill(self.pages, lambda: self.turning(found))
+        _fill(self.table, lambda: listed(found, system, self.choose))
+        await self.tell()
+
+    def nothing(self) -> None:
+        self.map = None
+        self.place.clear()
+        with self.place, panel("No blocks to show", wide=True):
+            if self.start:
+                nothing(f"No block lies beyond token {count(self.start)}.", icon="grid_view")
+                ui.button("From the beginning", on_click=lambda: self.turn(None)).props("flat no-caps").classes("middle")
+            else:
+                nothing("Nothing was said yet, or no layer of this model keeps keys and values.", icon="grid_view")
+
+    def begin(self, drawn: dict[str, Any]) -> None:
+        """Make the places that `draw` fills."""
         self.place.clear()
         with self.place:
-            if any(group.total for group in found.groups):
-                _numbers(found, self.other)
-                self.map(found, system)
-                with panel("The block that is chosen") as self.detail:
-                    pass
-                with panel("As a table"):
-                    listed(found, system, self.choose)
-            else:
-                with panel("No blocks to show", wide=True):
-                    nothing("Nothing was said yet, or no layer of this model keeps keys and values.", icon="grid_view")
-        if any(group.total for group in found.groups):
-            await self.tell()
-
-    def map(self, found: Blocks, system: int) -> None:
-        with panel("Layers by tokens", note=_note(found), wide=True):
-            drawn = block_kinds.drawn(found, system, self.other)
-            self.drawn = BlockMap(drawn, by=self.by, chosen=self.chosen, ask=self.text, choose=self.choose)
-            with self.drawn:
-                by = ui.toggle(block_kinds.BY, value=self.by, on_change=lambda event: self.colour(event.value))
-                by.props("no-caps dense unelevated aria-label='Colour by'").classes("by")
-            self.turning(found)
+            self.numbers = ui.element("div")
+            with panel(
+                "Layers by tokens",
+                note="A block holds the keys and values of its tokens in all layers of a group.",
+                wide=True,
+            ):
+                self.map = BlockMap(drawn, by=self.by, chosen=self.chosen, ask=self.text, choose=self.choose)
+                with self.map:
+                    by = ui.toggle(block_kinds.BY, value=self.by, on_change=lambda event: self.colour(event.value))
+                    by.props("no-caps dense unelevated aria-label='Colour by'").classes("by")
+                self.pages = ui.element("div")
+            with panel("The block that is chosen"):
+                self.detail = ui.element("div")
+            with panel("As a table"):
+                self.table = ui.element("div")
 
     def turning(self, found: Blocks) -> None:
+        """The ways to other pages, where there are several."""
         if not self.start and not found.has_more:
             return
         with ui.element("nav").classes("turning").props("aria-label='Pages of the map'"):
+            ui.label(f"{count(LIMIT)} blocks at a time, from token {count(self.start)} on").classes("dim")
             first = ui.button("From the beginning", on_click=lambda: self.turn(None)).props("flat no-caps")
             first.set_enabled(self.start > 0)
             later = ui.button("Later", icon="chevron_right", on_click=lambda: self.turn(found.next)).props("flat no-caps")
@@ -109,25 +137,35 @@ class _Shown:
 
     async def turn(self, start: int | None) -> None:
         self.view.keep(**{"from": start})
-        await self.again()
-
-    async def again(self) -> None:
         async with self.view.told():
             await self.draw()
 
+    async def compare(self, other: str | None) -> None:
+        """With another session, if there is one of that name."""
+        before = self.other
+        async with self.view.told():
+            try:
+                self.view.keep(**{"with": other})
+                await self.draw()
+            except PerdureError:
+                self.view.keep(**{"with": before})
+                raise
+
     def colour(self, by: str) -> None:
         self.view.keep(by=by)
-        self.drawn.colour(by)
+        if self.map is not None:
+            self.map.colour(by)
 
     async def choose(self, place: Place) -> None:
         self.view.keep(block=place.number, group=place.group if place.group != "full" else None)
-        self.drawn.point(place)
+        if self.map is not None:
+            self.map.point(place)
         async with self.view.told():
             await self.tell()
 
-    async def compare(self, other: str | None) -> None:
-        self.view.keep(**{"with": other})
-        await self.again()
+    def with_other(self, other: str) -> str:
+        """The address of this map, compared with another session."""
+        return links.session(self.name, "blocks", **{**self.view.query, "with": other})
 
     async def text(self, place: Place) -> str:
         found = await self.block(place)
@@ -140,40 +178,7 @@ class _Shown:
     async def tell(self) -> None:
         """Fill the panel of the block that is chosen."""
         found = None if self.chosen is None else await self.block(self.chosen)
-        for each in list(self.detail)[1:]:
-            self.detail.remove(each)
-        with self.detail:
-            if found is None:
-                nothing(
-                    "Point at a block of the map, or go to it with the arrow keys; click it, or press Enter.",
-                    icon="ads_click",
-                )
-            else:
-                self.told(found)
-
-    def told(self, found: Block) -> None:
-        with ui.element("dl").classes("facts"):
-            _fact("Block", f"{count(found.index)}, {between(found.span)}")
-            _fact("Tier", block_kinds.TIERS.get(found.tier, found.tier))
-            _fact("Size", f"{size(found.nbytes)}, {found.codec} of {found.dtype}" if found.present else "not in the store")
-            _fact("Layers", f"{len(found.layers)} ({', '.join(sorted({each['kind'] for each in found.layers}))})")
-            _fact("Digest", found.digest, "mono")
-            if found.written is not None:
-                self._written(found.written)
-            self._others(found)
-        ui.label(UNREADABLE if found.text is None else found.text).classes("said mono boxed")
-
-    def _written(self, written: object) -> None:
-        assert isinstance(written, dict)
-        with _row("Written"):
-            ui.link(short(written["id"]), links.session(self.name, "graph", at=written["id"])).classes("mono")
-            ui.label(f"{written['kind']} {written['turn']}, {ago(written['created_at'])}").classes("dim")
-
-    def _others(self, found: Block) -> None:
-        with _row("Sessions"):
-            ui.label("this one alone" if found.sessions == 1 else f"{count(found.sessions)} share it:")
-            for other in found.others:
-                ui.link(other, links.session(self.name, "blocks", **{**self.view.query, "with": other}))
+        _fill(self.detail, lambda: _nobody() if found is None else detail(found, self.with_other))
 
 
 async def _other(shown: _Shown) -> None:
@@ -216,22 +221,14 @@ def _sum(nbytes: list[int], wanted: list[int] | list[bool]) -> tuple[int, int]:
     return len(kept), sum(kept)
 
 
-def _note(found: Blocks) -> str:
-    starts = [group.columns["start"] for group in found.groups if group.columns["start"]]
-    if not found.has_more and min((start[0] for start in starts), default=0) == 0:
-        return "A block holds the keys and values of its tokens in all layers of a group."
-    return f"From token {count(min(start[0] for start in starts))} on, {LIMIT} blocks at a time." if starts else ""
+def _nobody() -> None:
+    nothing("Point at a block of the map, or go to it with the arrow keys; click it, or press Enter.", icon="ads_click")
 
 
-def _fact(name: str, value: str, kind: str = "") -> None:
-    with _row(name):
-        ui.label(value).classes(kind)
-
-
-def _row(name: str) -> ui.element:
-    with ui.element("dt"):
-        ui.label(name)
-    return ui.element("dd")
+def _fill(place: ui.element, draw: Callable[[], None]) -> None:
+    place.clear()
+    with place:
+        draw()
 
 
 def _number(text: str) -> int | None:

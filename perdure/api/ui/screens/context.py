@@ -34,7 +34,7 @@ Draw = Callable[[], None]
 async def context(view: View, name: str) -> None:
     """Numbers, two bars of the same parts, and the text of the part that is chosen."""
     shown = _Shown(view, name)
-    await moments(view, name, shown.draw)
+    await moments(view, name, lambda: shown.to(shown.part, 0))
     shown.place = ui.element("div").classes("screen")
     await shown.draw()
     view.follow(name, shown.draw)
