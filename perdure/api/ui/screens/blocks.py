@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
@@ -15,10 +15,10 @@ from ..parts import block_kinds
 from ..parts.block_detail import detail
 from ..parts.block_map import BlockMap, Place
 from ..parts.block_table import listed
-from ..parts.figures import ago, count, short, size
+from ..parts.figures import count, size
 from ..parts.moments import moments
 from ..parts.panels import nothing, panel, tile, tiles
-from ..parts.passages import UNREADABLE, between
+from ..parts.passages import UNREADABLE
 from ..view import View
 from .base import screen
 
