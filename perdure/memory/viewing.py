@@ -25,6 +25,11 @@ class Viewer(Reader):
         with self.store.read() as txn:
             return context.read(txn, commit, layers_of(txn, commit))
 
+    def passages(self, commit: Commit, start: int, end: int) -> list[context.Passage]:
+        """Tokens [start, end) of a commit's log, cut where messages end."""
+        with self.store.read() as txn:
+            return [] if commit.state is None else context.passages(txn, commit.state.message_table, start, end)
+
     def part(self, commit: Commit, start: int, end: int) -> list[int]:
         """Tokens [start, end) of a commit's log."""
         with self.store.read() as txn:
