@@ -12,7 +12,7 @@ from perdure.api.figures import size
 
 from .conftest import NARROW
 from .lengthy import LAYERS, lengthy
-from .served import FACT, Served, taught
+from .served import FACT, FILLER, Served, taught
 
 NAME, FORK, LONG = "blocks-told", "blocks-fork", "blocks-long"
 SCREEN = f"/ui/sessions/{NAME}/blocks"
@@ -231,7 +231,7 @@ def test_a_stranger_to_compare_with_is_refused_in_words(page: Page) -> None:
 
 def test_a_map_that_is_looked_at_closely_stays_so_while_more_is_said(page: Page, api: Served) -> None:
     name = "blocks-follows"
-    api.say(name, "Hello there. " * 20)
+    api.say(name, FILLER * 6)
     page.goto(f"/ui/sessions/{name}/blocks")
     page.get_by_role("button", name="Show fewer tokens").click()
     expect(page.get_by_role("button", name="All", exact=True)).to_be_enabled()

@@ -62,7 +62,7 @@ export default {
       return Math.max(1, ...this.groups.map((group) => this.end(group, group.start.length - 1) - this.first));
     },
     down() {
-      return Math.min(18, Math.max(3, Math.floor(TALLEST / Math.max(1, this.rows.length))));
+      return Math.min(24, Math.max(3, Math.floor(TALLEST / Math.max(1, this.rows.length))));
     },
     height() {
       return BAND + this.rows.length * this.down + AXIS;

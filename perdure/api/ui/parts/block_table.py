@@ -24,7 +24,7 @@ def listed(found: Blocks, system: int, choose: Callable[[Place], Awaitable[None]
         nothing("No block lies there.")
     for group in groups:
         shown = min(FIRST, len(group.columns["start"]))
-        ui.label(f"Blocks of {len(group.layers)} layers, the first {shown} of this page").classes("dim")
+        ui.label(f"Blocks of {len(group.layers)} layers ({_sorts(group)}), the first {shown} of this page").classes("dim")
         with ui.element("div").classes("scroll short"), table(HEADS, right=frozenset({3, 4})):
             for number in range(shown):
                 with row():
@@ -47,6 +47,10 @@ def _rest(found: Blocks, group: BlockGroup, number: int, system: int) -> None:
     text(count(columns["sessions"][number]), "n")
     text("" if written is None else _written(found, written), "nowrap")
     text(columns["digest"][number], "mono")
+
+
+def _sorts(group: BlockGroup) -> str:
+    return ", ".join(sorted({each["kind"] for each in group.layers}))
 
 
 def _written(found: Blocks, number: int) -> str:
