@@ -30,6 +30,8 @@ PARTS = ("decode", "batch", "prefill", "many", "resume")
 SYSTEM = {"role": "system", "content": "You tell long stories."}
 OURS, INT8, VLLM, LLAMA, HF = "perdure", "perdure int8", "vllm", "llama.cpp", "transformers"
 TOGETHER = 8
+LONG = 4
+"""Answers given at once are so many times as long, so that the first has not ended when the last begins."""
 APART = 0.01
 """Share by which two servers may differ in how many tokens they make of one prompt."""
 
@@ -116,7 +118,7 @@ class Run:
     def batch(self) -> None:
         """Eight at once and one alone; ours must say the same in company as alone."""
         asked = [self.asked(100 + 37 * number, seed=number + 20) for number in range(TOGETHER)]
-        alone = [self.once(OURS, messages, self.args.answer).text for messages in asked]
+        alone = [self.once(OURS, messages, LONG * self.args.answer).text for messages in asked]
         variants: dict[Key, Variant] = {Key(f"{OURS} x1"): partial(self._at_once, OURS, asked[-1:], alone[-1:])}
         variants[Key(f"{OURS} x{TOGETHER}")] = partial(self._at_once, OURS, asked, alone)
         for system in self.there(VLLM):
@@ -131,7 +133,7 @@ class Run:
         self.ratio("batch8_vs_vllm", ours, theirs)
 
     def _at_once(self, system: str, asked: Sequence[list[dict[str, str]]], alone: Sequence[str] | None) -> Sample:
-        calls = [(messages, self.args.answer, self.session(system)) for messages in asked]
+        calls = [(messages, LONG * self.args.answer, self.session(system)) for messages in asked]
         answers = self.client(system, drawn=True).together(calls)
         if alone is not None and [answer.text for answer in answers] != list(alone):
             raise RuntimeError("Sessions that answered at once said something else than alone.")

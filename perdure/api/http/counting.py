@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import CODE
+from .settings import PAGES
 
 if TYPE_CHECKING:
     from ...runtime.records import Receipt
@@ -103,7 +104,8 @@ class Counts:
 
 
 class Counted:
-    """ASGI middleware that counts requests by method, route and status. What no route takes is counted as one route."""
+    """ASGI middleware that counts requests by method, route and status. What no route takes is counted as one route,
+    and so are all pages."""
 
     def __init__(self, app: ASGIApp, counts: Counts) -> None:
         self._app = app
@@ -124,5 +126,6 @@ class Counted:
         try:
             await self._app(scope, receive, noted)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            page = scope["path"].startswith(PAGES)
+            route = PAGES if page else getattr(scope.get("route"), "path", "unmatched")
             self._counts.request(scope["method"], route, status, scope.get(CODE))

@@ -21,7 +21,8 @@ from .hub import HUB
 from .idempotency import REPLAYED
 from .mentions import mentioned
 from .problems import on_perdure_error
-from .rules import OPEN, PAGES, PLAIN, RULE
+from .rules import OPEN, PLAIN, RULE
+from .settings import PAGES
 from .tenants import Tenants
 
 log = logging.getLogger("perdure.http")

@@ -30,9 +30,6 @@ class Rule(NamedTuple):
 OPEN = frozenset({"/health", "/health/ready", "/version"})
 """Answered without a key."""
 
-PAGES = "/ui/"
-"""Below it are pages, which have a door of their own."""
-
 PLAIN = {"/openapi.json": READ, "/metrics": ADMIN, "/mcp": READ}
 """What is not below /v1; what is neither here nor there is for admins."""
 

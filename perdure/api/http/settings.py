@@ -9,6 +9,9 @@ from ...errors import InvalidInput
 
 ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
 
+PAGES = "/ui/"
+"""Below it are pages, which have a door of their own."""
+
 QUEUE = 256
 """Requests that may wait for a worker."""
 

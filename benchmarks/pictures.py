@@ -1,0 +1,127 @@
+"""Takes the pictures of docs/inspector.md: a real conversation, each screen wide and light, and narrow and dark."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from ._serve_peers import Child, perdure
+from .inspector import DRAWN, browser
+
+SIZES = {"wide": ({"width": 1280, "height": 800}, "light"), "narrow": ({"width": 390, "height": 844}, "dark")}
+OTHERS = {"wide": "dark", "narrow": "light"}
+SETTLED_MS = 1500
+SAID = (
+    "My name is Mara and I have a small garden in Oslo. What grows there?",
+    "My sister Ingrid Solberg lives in Bergen and works as a carpenter.",
+    "What should I plant in May? Give three examples.",
+    "Tell me a short story about a tomato that wanted to see the sea.",
+    "How do I keep snails away?",
+    "Write a list of ten vegetables with a sentence about each of them.",
+    "What is compost? Explain it in simple words for a child.",
+)
+ASKED = "Where does my sister live?"
+OPENED = "Where does Ingrid Solberg live?"
+
+
+class Scene(NamedTuple):
+    """A screen: what its picture is called, and its address below /ui/."""
+
+    name: str
+    address: str
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse(argv)
+    args.into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="perdure-pictures-") as work, ExitStack() as stack:
+        child = perdure(args.model, Path(work) / "store", Path(work) / "log", ["--window", "256"])
+        stack.callback(child.kill)
+        child.start()
+        answer = told(child)
+        browse = stack.enter_context(browser(args.chromium))
+        for size, (viewport, theme) in SIZES.items():
+            shown = OTHERS[size] if args.other_colours else theme
+            context = browse.new_context(viewport=viewport, color_scheme=shown)
+            page = context.new_page()
+            for scene in scenes(child, answer):
+                taken(page, f"{child.address}/ui/{scene.address}", args.into / f"{scene.name}-{size}.png")
+            context.close()
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__)
+    parser.add_argument("--into", type=Path, default=Path("docs/inspector"), help="folder of the pictures")
+    parser.add_argument("--model", default="smollm2-135m-instruct")
+    parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser")
+    parser.add_argument("--other-colours", action="store_true", help="wide and dark, narrow and light instead")
+    return parser.parse_args(argv)
+
+
+def told(child: Child) -> str:
+    """A conversation with a fork, a tag, a merge and a profile; the id of an answer that recalled something."""
+    ask(
+        child,
+        "POST",
+        "/v1/sessions",
+        {"name": "garden", "system": "You are a helpful gardener.", "title": "Planning the garden"},
+    )
+    for text in SAID:
+        say(child, "garden", text)
+    ask(child, "POST", "/v1/sessions/garden/fork", {"name": "garden-flowers"})
+    say(child, "garden-flowers", "Let us speak of flowers. Which ones do you like?")
+    ask(child, "PUT", "/v1/sessions/garden/tags/first-plan", {"at": "HEAD~2"})
+    answer = say(child, "garden", ASKED)
+    ask(child, "POST", "/v1/sessions/garden/merge", {"from": "garden-flowers"})
+    job = ask(child, "POST", "/v1/sessions/garden/consolidate", {"into": "user:mara"})
+    while ask(child, "GET", f"/v1/jobs/{job['id']}")["status"] in ("queued", "running"):
+        pass
+    say(child, "garden", OPENED)
+    return str(answer["id"])
+
+
+def say(child: Child, session: str, text: str) -> Any:
+    body = {"messages": [{"role": "user", "content": text}], "max_tokens": 64, "seed": 1, "memory": {"session": session}}
+    return ask(child, "POST", "/v1/chat/completions", body)
+
+
+def ask(child: Child, method: str, path: str, body: Any = None) -> Any:
+    return httpx.request(method, child.address + path, json=body, timeout=600).raise_for_status().json()
+
+
+def scenes(child: Child, answer: str) -> Iterator[Scene]:
+    yield Scene("overview", "")
+    yield Scene("sessions", "sessions")
+    for tab in (
+        "chat",
+        "graph",
+        "context",
+        "states",
+        "episodes?q=sister",
+        "summary",
+        "weights?q=Where+does+Ingrid+Solberg+live%3F",
+    ):
+        yield Scene(tab.partition("?")[0], f"sessions/garden/{tab}")
+    yield Scene("blocks", "sessions/garden/blocks?with=garden-flowers")
+    yield Scene("diff", "sessions/garden/diff?base=garden-flowers&head=garden")
+    yield Scene("trace", f"traces/{answer}")
+    yield Scene("store", "transfer")
+    yield Scene("keys", "keys")
+
+
+def taken(page: Any, address: str, file: Path) -> None:
+    page.goto(address)
+    page.wait_for_selector(DRAWN, timeout=60_000)
+    page.wait_for_timeout(SETTLED_MS)
+    page.screenshot(path=str(file), full_page=True)
+
+
+if __name__ == "__main__":
+    main()
