@@ -20,7 +20,7 @@ LONG_TOKENS = 100_000
 GUTTER, BAND, ROOM = 40, 7, 2
 """Of the map in pixels: beside the layers, above them, and what stays free at its end."""
 
-REDRAW_MS = 20.0
+REDRAW_MS = 50.0
 """Milliseconds in which a map is drawn again while it is scrolled, on a slow machine."""
 
 
