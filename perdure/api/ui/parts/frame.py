@@ -62,7 +62,10 @@ def _bar(view: View, title: str, session: str | None) -> None:
 
 
 def _ways(view: View) -> None:
-    with ui.left_drawer(bordered=True).props("width=200 breakpoint=900").classes("ways") as drawer, ui.element("nav"):
+    with (
+        ui.left_drawer(value=False, bordered=True).props("width=200 breakpoint=900 show-if-above").classes("ways") as drawer,
+        ui.element("nav"),
+    ):
         for address, name, icon in WAYS:
             if address != links.keys() or view.may("admin"):
                 _way(address, name, icon, current=view.path.rstrip("/") == address.rstrip("/"))
