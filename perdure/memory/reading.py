@@ -85,6 +85,17 @@ class Reader:
             start = revisions.resolve(txn, rev, session)
             return list(itertools.islice(ancestry.ancestors(txn, [start]), limit))
 
+    def walk(self, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
+        """Commits and all that they go back to, each once, newest first."""
+        with self.store.read() as txn:
+            return list(itertools.islice(ancestry.ancestors(txn, starts), limit))
+
+    def shared_blocks(self, commit: Commit, others: Iterable[Commit]) -> list[int]:
+        """How many of a commit's first KV blocks each of the others has too. No more of their lists is read."""
+        with self.store.read() as txn:
+            own = commits.block_list(txn, commit)
+            return [commits.common_blocks(txn, own, other) for other in others]
+
     def leads_to(self, earlier: Commit, later: Commit) -> bool:
         """Whether a commit is another one, or that goes back to it."""
         with self.store.read() as txn:

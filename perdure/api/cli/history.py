@@ -11,11 +11,15 @@ import typer
 
 from ...errors import InvalidInput
 from .. import wiring
+from ..graph import graph as commit_graph
+from ..graph import shape as graph_shape
 from . import shapes
 from .boundary import say
+from .graph_render import graph_lines
 from .options import DEFAULT_SESSION, REVISION_HELP, Debug, InSession, Json, Store, Yes
 from .output import confirm, print_json, print_table, stdout
 from .render import commit_line, decorations, diff_text, reflog_table, session_table, show_text
+from .screen import screen
 from .state import layer_table, state_shape, stored_text
 
 if TYPE_CHECKING:
@@ -104,11 +108,24 @@ def log(
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most N.")] = None,
     reflog: Annotated[bool, typer.Option("--reflog", help="Show where the session has pointed instead.")] = False,
     merged: Annotated[bool, typer.Option("--merged", help="List the commits too that were merged in.")] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Draw how branches part and merge; takes in what was merged.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List the commits of all sessions and tags.")] = False,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List a session's commits, newest first."""
+    """List a session's commits, newest first.
+
+    With --graph: turns are ● (*), merges ◆ (M), changes of memory ◇ (@), beginnings ○ (o); then come the hash, the turn, all
+    tokens, the bytes of state that the commit added, its age, the sessions and tags that stand there, and its title.
+    """
+    if reflog and (graph or every or merged):
+        raise InvalidInput("--reflog lists where one session has stood; it goes with none of --graph, --all and --merged.")
+    if graph or every:
+        _print_graph(store, None if every else session, session, limit, graph=graph, json=json)
+        return
     with repository(store) as history:
         if reflog:
             entries = history.reflog(session)[::-1][:limit]
@@ -122,6 +139,24 @@ def log(
         return
     for commit in commits:
         stdout().print(commit_line(commit, marks))
+
+
+def _print_graph(
+    store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool
+) -> None:
+    """Commits of a revision (None: of all) with what merges brought, drawn or listed."""
+    with repository(store) as history:
+        nodes = commit_graph(history, rev, limit)
+    if json:
+        drawn = [{**shapes.commit(node.commit), **graph_shape(node)} for node in nodes]
+        print_json({"revision": name if rev is not None else None, "commits": drawn})
+    elif graph:
+        out = screen()
+        out.lines(graph_lines(nodes, out))
+    else:
+        marks = {node.commit.digest: [*node.refs.sessions, *(f"tag: {tag}" for tag in node.refs.tags)] for node in nodes}
+        for node in nodes:
+            stdout().print(commit_line(node.commit, marks))
 
 
 def fork(
