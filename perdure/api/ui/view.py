@@ -13,8 +13,10 @@ from fastapi import Request
 from nicegui import Client, background_tasks, ui
 
 from ...client import AsyncClient
+from ...client.results import Event
 from ...errors import PerdureError
 from . import links
+from .answering import Answering, Answers
 from .door import PATH, VISITOR
 from .visitors import Visitor
 
@@ -46,6 +48,25 @@ class View:
         page = ui.context.client
         page.on_delete(client.close)
         return cls(visitor, client, page, request.url.path.removeprefix(PATH), dict(request.query_params))
+
+    def lasting(self) -> AsyncClient:
+        """A client like the page's for what goes on when the page is left; whoever asks for it closes it."""
+        settings = self.client.settings
+        transport = nicegui.app.state.inspector.transport
+        return AsyncClient(settings.url, api_key=settings.api_key, retries=0, transport=transport)
+
+    def answering(self, session: str) -> Answering | None:
+        """The answer that somebody of the visitor's tenant is getting in a session at the moment, on any page."""
+        return self._answers.of(self.visitor.caller.tenant, session)
+
+    def ask(self, session: str, text: str, **options: object) -> Answering:
+        """Begin an answer in a session; it goes on when the page is left."""
+        return self._answers.begin(self.visitor.caller.tenant, session, text, self.lasting(), options)
+
+    @property
+    def _answers(self) -> Answers:
+        answers: Answers = nicegui.app.state.inspector.answers
+        return answers
 
     def may(self, scope: str) -> bool:
         """Whether the visitor's key has a scope ("read", "write", "admin")."""
