@@ -68,6 +68,7 @@ def test_the_names() -> None:
         "running",
         "stats",
         "gc",
+        "fsck",
         "metrics",
         "version",
         "audit",
@@ -78,11 +79,11 @@ def test_the_names() -> None:
         assert {name for name in dir(client.sessions) if not name.startswith("_")} == {
             *("list", "get", "delete", "messages", "log", "fork", "reset", "merge", "export", "import_", "verify"),
             *("branches", "branch", "put_branch", "delete_branch", "tags", "tag", "put_tag", "delete_tag"),
-            *("load", "unload", "create", "update"),
+            *("load", "unload", "create", "update", "graph", "blocks", "block", "states"),
         }
         assert {name for name in dir(client.memory) if not name.startswith("_")} == {
             *("search", "add", "add_files", "list", "get", "edit", "pin", "forget", "trace"),
-            *("tiers", "working", "summary", "fast_weights"),
+            *("tiers", "context", "working", "summary", "fast_weights"),
         }
         assert {name for name in dir(client.profiles) if not name.startswith("_")} == {
             *("consolidate", "records", "record", "forget", "mounts", "mount"),
@@ -137,7 +138,19 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
 
         bob = sessions.fork("alice", "bob", at="@turn:1")
         assert (bob.head, bob.forked_from) == (reply.commit, "alice")
-        assert client.diff("bob", "alice").head_messages[0].content == "And you?"
+        apart = client.diff("bob", "alice")
+        assert (apart.head_messages[0].content, apart.tiers["episodic"]["changes"]) == ("And you?", [])
+        graph = sessions.graph("alice")
+        assert [each.branches for each in graph] == [("alice",), ("bob",), ()]
+        assert graph.data[0].bytes_added == sum(graph.data[0].added.values()) > 0
+        blocks = sessions.blocks("alice", other="bob", limit=1)
+        assert (blocks.groups[0].columns["with"][0], blocks.has_more, blocks.groups[0].codec) == (1, True, "raw")
+        block = sessions.block("alice", 0)
+        assert (block.digest[:16], block.others) == (blocks.groups[0].columns["digest"][0], ("bob",))
+        assert sessions.states("alice").reason
+        context = memory.context("alice", part="window", limit=8)
+        assert [(each.name, each.span["start"], each.more) for each in context.parts] == [("window", 0, True)]
+        assert context.free > 0
         assert {each.id for each in sessions.branches("alice")} == {"alice", "bob"}
         assert sessions.branch("alice", "bob").head == bob.head
         assert sessions.put_branch("alice", "carl", at="@turn:1").head == bob.head
@@ -187,6 +200,7 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert client.jobs.wait(sessions.verify("dora", hashes_only=True)).result == {"ok": True, "problems": []}
         assert sessions.delete("dora").deleted
         assert (client.jobs.wait(client.gc(dry_run=True)).result or {})["objects"] >= 0
+        assert (client.jobs.wait(client.fsck()).result or {})["ok"]
         assert client.stats().sessions == len(sessions.list())
         made = sessions.create("gus", title="A goose", metadata={"kind": "bird"}, system="You honk.")
         assert (made.id, made.title, made.metadata) == ("gus", "A goose", {"kind": "bird"})

@@ -9,7 +9,10 @@ from typing import Any, Literal
 from . import results
 from .results import (
     AuditEntry,
+    Block,
+    Blocks,
     Commit,
+    Context,
     Deleted,
     Diff,
     Found,
@@ -21,12 +24,14 @@ from .results import (
     Message,
     Model,
     Mounts,
+    Node,
     Page,
     Record,
     Reply,
     Report,
     Running,
     Session,
+    States,
     Stats,
     Tag,
     Unloaded,
@@ -37,6 +42,7 @@ from .wish import Wish, given
 
 Order = Literal["asc", "desc"]
 Side = Literal["ours", "theirs"]
+Group = Literal["full", "window"]
 Told = str | Sequence[Mapping[str, Any]]
 """Messages of a chat: one of the user's, or several as {"role", "content"}."""
 
@@ -122,6 +128,38 @@ def list_commits(
 ) -> Wish[Page[Commit]]:
     """A session's commits, the newest first; with `merged` those too that were merged in."""
     return Wish(pages(Commit), {"name": name}, {**listing(limit, after, order), "merged": merged})
+
+
+def get_graph(
+    name: str, *, limit: int | None = None, after: str | None = None, order: Order | None = None
+) -> Wish[Page[Node]]:
+    """The commits of a session and of its forks, each with what stands at it and what it added, the newest first."""
+    return Wish(pages(Node), {"name": name}, listing(limit, after, order))
+
+
+def list_blocks(
+    name: str,
+    *,
+    at: str | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    limit: int | None = None,
+    other: str | None = None,
+) -> Wish[Blocks]:
+    """Where the KV of tokens `start` to `end` lies; with `other`, which blocks that session has too."""
+    return Wish(reader(Blocks), {"name": name}, {"at": at, "from": start, "to": end, "limit": limit, "with": other})
+
+
+def get_block(name: str, index: int, *, at: str | None = None, group: Group | None = None) -> Wish[Block]:
+    """One block: its text, its whole digest, who wrote it, who has it too."""
+    return Wish(reader(Block), {"name": name, "index": str(index)}, {"at": at, "group": group})
+
+
+def list_states(
+    name: str, *, at: str | None = None, limit: int | None = None, after: str | None = None, order: Order | None = None
+) -> Wish[States]:
+    """The norms of the states of recurrent layers after the commits of a session, the newest first."""
+    return Wish(reader(States), {"name": name}, {"at": at, **listing(limit, after, order)})
 
 
 def get_commit(digits: str) -> Wish[Commit]:
@@ -304,6 +342,18 @@ def tiers(session: str, *, at: str | None = None) -> Wish[Report]:
     return Wish(report, {"name": session}, {"at": at})
 
 
+def get_context(
+    session: str,
+    *,
+    at: str | None = None,
+    part: str | None = None,
+    offset: int | None = None,
+    limit: int | None = None,
+) -> Wish[Context]:
+    """What the model sees, part by part; `part`, `offset` and `limit` (of tokens) say which text."""
+    return Wish(reader(Context), {"name": session}, {"at": at, "part": part, "offset": offset, "limit": limit})
+
+
 def list_memories(
     session: str, *, at: str | None = None, limit: int | None = None, after: str | None = None, order: Order | None = None
 ) -> Wish[Page[Memory]]:
@@ -377,6 +427,11 @@ def stats() -> Wish[Stats]:
 def gc(*, dry_run: bool = False, expire_days: float | None = None) -> Wish[Job]:
     """Delete what nothing leads to any more."""
     return Wish(reader(Job), body={"dry_run": dry_run, **given(expire_days=expire_days)})
+
+
+def fsck(*, repair: bool = False) -> Wish[Job]:
+    """Examine the whole store; the job's result has `ok`, `problems` and `lost`."""
+    return Wish(reader(Job), body={"repair": repair})
 
 
 def health() -> Wish[Health]:

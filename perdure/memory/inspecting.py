@@ -105,8 +105,29 @@ def working(commit: Commit, events: Sequence[Event], layers: Iterable[LayerKind]
 
 def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working) -> Summary:
     """The summary tier in the newest snapshot of a commit that has one and is still stored."""
+    for position, stored in _summaries(txn, commit):
+        return _summary(position, stored, backend(events, tier), tier)
+    return EMPTY
+
+
+def backend(events: Sequence[Event], tier: Working) -> str:
+    """What summarised the tokens that left the window last; "none" where none did, or nothing is kept of them."""
     evictions = [event.detail for event in events if event.kind == EVICT]
-    backend = evictions[-1].get("backend", "heavy-hitters" if tier.summary else "none") if evictions else "none"
+    return str(evictions[-1].get("backend", "heavy-hitters" if tier.summary else "none")) if evictions else "none"
+
+
+def summarised(txn: ReadTxn, commit: Commit) -> NDArray[np.int32]:
+    """The tokens that a commit's summary has entries of, in rising order; those folded into a memory of fixed size too."""
+    for _, stored in _summaries(txn, commit):
+        spans = stored.meta.get("memory", {}).get("spans", ())
+        folded = [np.arange(start, end, dtype=np.int32) for start, end in spans]
+        kept = [each.ravel() for name, each in _tensors(stored) if name.startswith("tokens.")]
+        return np.unique(np.concatenate([*kept, *folded])) if kept or folded else np.empty(0, np.int32)
+    return np.empty(0, np.int32)
+
+
+def _summaries(txn: ReadTxn, commit: Commit) -> Iterator[tuple[int, Object]]:
+    """The summaries of a commit's snapshots that are still stored, each after how many tokens, the newest first."""
     for mark in reversed(commits.checkpoints(commit)):
         try:
             refs = txn.get(mark.digest).refs
@@ -114,8 +135,7 @@ def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working
         except (ObjectMissing, ObjectCorrupt):
             continue
         if stored is not None:
-            return _summary(mark.position, stored, backend, tier)
-    return EMPTY
+            yield mark.position, stored
 
 
 def episodic(txn: ReadTxn, commit: Commit) -> Episodic:

@@ -106,6 +106,12 @@ class Runtime:
         """How many tokens a whole conversation has as the chat template writes it. Raises InvalidInput if it refuses it."""
         return len(self.loaded.chat.offering(tools).prompt(messages))
 
+    def spelled(self, tokens: Sequence[int], recipe: Recipe) -> str | None:
+        """The text of some tokens, control tokens included; None where another tokenizer made them."""
+        if recipe["tokenizer"] != self.recipe["tokenizer"]:
+            return None
+        return str(self.loaded.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.
 

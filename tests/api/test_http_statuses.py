@@ -238,6 +238,8 @@ def kept(ask: Asked) -> None:
     ask(200, "DELETE /v1/sessions/{name}", "again")
     job = ask(202, "POST /v1/sessions/{name}/verify", "bob", json={"hashes_only": True}).json()["id"]
     ask(202, "POST /v1/gc", json={"dry_run": True})
+    ask(202, "POST /v1/fsck", json={"repair": False})
+    ask(200, "GET /v1/sessions/{name}/blocks/{index}", "alice", "0")
     ask(200, "GET /v1/jobs/{name}", job)
     ask(202, "DELETE /v1/jobs/{name}", job)
 

@@ -109,7 +109,13 @@ def filled(path: str, ids: dict[str, str]) -> str:
     }
     name = next((ids[kind] for start, kind in kinds.items() if path.startswith(f"{start}/{{name}}")), ids["session"])
     return path.format(
-        name=name, digits=ids["commit"], item=ids["item"], branch=ids["branch"], tag=ids["tag"], record=ids["record"]
+        name=name,
+        digits=ids["commit"],
+        item=ids["item"],
+        branch=ids["branch"],
+        tag=ids["tag"],
+        record=ids["record"],
+        index="0",
     )
 
 

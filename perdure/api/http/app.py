@@ -37,6 +37,7 @@ from . import (
     sessions,
     stored_chats,
     upkeep,
+    viewing,
 )
 from .boundary import Boundary
 from .counting import Counted
@@ -96,6 +97,7 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         bundles,
         memory,
         parametric,
+        viewing,
         ingest,
         running,
         upkeep,

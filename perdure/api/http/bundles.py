@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -18,6 +18,7 @@ from ...memory.records import Commit, SessionInfo
 from ...memory.repository import Repository
 from .fields import NAME
 from .hub import Hub
+from .jobs import Cancelled, Chore, Done, Progress
 from .memory import At
 from .preconditions import tagged
 from .problems import refusals
@@ -27,6 +28,8 @@ from .store import SharedHub, Store
 
 if TYPE_CHECKING:
     from ...runtime import Runtime
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/v1/sessions", tags=["bundles"])
 
@@ -40,7 +43,7 @@ def export_session(name: str, hub: SharedHub, store: Store, at: At = None) -> Re
     """The session with its history and its memory as one file, which POST /v1/sessions/import takes in."""
     must_exist(hub, name)
     commit = store.resolve(name) if at is None else store.resolve(at, name)
-    file, size = _written(store, name if at is None else commit.hex)
+    file, size = _as_job(hub, "export", name, lambda progress: _written(store, name if at is None else commit.hex, progress))
     headers = {
         "Content-Length": str(size),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.bundle",
@@ -79,11 +82,25 @@ async def import_session(
     return response
 
 
-def _written(store: Repository, rev: str) -> tuple[BinaryIO, int]:
+def _as_job(hub: Hub, kind: str, name: str | None, work: Callable[[Progress], T]) -> T:
+    """Work that a request waits for, as a job that others can follow. Raises what it raises."""
+    found: list[T] = []
+
+    def chore(progress: Progress, cancelled: Cancelled) -> Done:
+        found.append(work(progress))
+        return Done({}, True)
+
+    job = hub.jobs.run(Chore(kind, chore, about=name))
+    if job.error is not None:
+        raise job.error
+    return found[0]
+
+
+def _written(store: Repository, rev: str, progress: Progress) -> tuple[BinaryIO, int]:
     """An open bundle that has no name any more, so that nothing of it stays however the response ends; its bytes."""
     with tempfile.TemporaryDirectory(prefix=".export-", dir=store.path) as folder:
         file = Path(folder) / "bundle"
-        size = store.export(rev, file)
+        size = store.export(rev, file, progress)
         return file.open("rb"), size
 
 
@@ -95,7 +112,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 def _taken_in(hub: Hub, store: Repository, file: Path, name: str | None) -> SessionInfo:
     try:
-        return store.import_bundle(file, name, accept=accepting(hub))
+        return _as_job(hub, "import", name, lambda progress: store.import_bundle(file, name, progress, accepting(hub)))
     except MalformedBundle as error:
         raise MalformedBundle(str(error).replace(str(file), "The body")) from error
 

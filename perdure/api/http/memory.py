@@ -19,6 +19,7 @@ from .problems import ContentChanged, PreconditionFailed, refusals
 from .response_log import RESPONSE, find, located
 from .schemas import MemoryPatch, MemorySearch
 from .sessions import LongLimit, Order, must_exist, page
+from .store import Store
 
 if TYPE_CHECKING:
     from ...memory.episodes import Episode
@@ -44,11 +45,10 @@ def get_memory(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
 
 
 @router.get("/sessions/{name}/memory/working", responses=refusals(404))
-def get_working(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
+def get_working(name: str, hub: SharedHub, store: Store, at: At = None) -> dict[str, Any]:
     """The working tier: what is still exact, and what stands before it."""
     commit = commit_at(hub, name, at)
-    tier = hub.runtime.repository.inspect(commit).working
-    return {**head("session.memory.working", name, commit), **reports.working(tier)}
+    return {**head("session.memory.working", name, commit), **reports.working(store.working(commit))}
 
 
 @router.get("/sessions/{name}/memory/summary", responses=refusals(404))

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from ...memory.records import Problem
+from .. import reports
 from .fields import Exact
 from .jobs import Cancelled, Chore, Done, Job, Progress
 from .problems import refusals
@@ -38,6 +39,12 @@ class GcRequest(Exact):
 
     dry_run: bool = False
     expire_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+
+
+class FsckRequest(Exact):
+    """The body of POST /v1/fsck; what is broken is mended only with `repair`."""
+
+    repair: bool = False
 
 
 @router.post(
@@ -70,6 +77,20 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
         )
 
     return started(hub.jobs.start(Chore("gc", work)))
+
+
+@router.post("/fsck", status_code=202, response_class=JSONResponse, responses=refusals(403, 422), dependencies=OWN_SITE)
+def examine(hub: SharedHub, store: Store, body: FsckRequest | None = None) -> Response:
+    """Examine the whole store in a process of its own, as a job; with `repair` mend what another copy can bring back.
+
+    At its end `result` has `ok`, `objects`, `bytes`, `journals`, `problems`, and `lost`: what no copy could bring back.
+    """
+    repair = body is not None and body.repair
+
+    def work(progress: Progress, cancelled: Cancelled) -> Done:
+        return Done(reports.fsck(store.fsck(repair=repair, progress=progress)), True)
+
+    return started(hub.jobs.start(Chore("fsck", work)))
 
 
 @router.get("/stats")
@@ -118,7 +139,7 @@ def replaying(name: str) -> Job:
 def verdict(problems: Sequence[Problem]) -> Done:
     """What became of a verification."""
     ok = all(problem.mended for problem in problems)
-    return Done({"ok": ok, "problems": [dict(problem._asdict()) for problem in problems]}, True)
+    return Done({"ok": ok, "problems": reports.problems(problems)}, True)
 
 
 def started(job: Job) -> JSONResponse:
