@@ -67,9 +67,7 @@ class Answers:
         found = self._running.get((tenant, session))
         return None if found is None or found.over else found
 
-    def begin(
-        self, tenant: str, session: str, text: str, client: AsyncClient, options: Mapping[str, object]
-    ) -> Answering:
+    def begin(self, tenant: str, session: str, text: str, client: AsyncClient, options: Mapping[str, object]) -> Answering:
         """Ask in a session. A second one at once is refused as any other client's is."""
         self._running = {place: each for place, each in self._running.items() if not each.over}
         answering = Answering(session, text)

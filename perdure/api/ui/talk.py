@@ -23,7 +23,10 @@ class Said(NamedTuple):
 
 
 class Talk:
-    """A conversation as far as it has been read. `head` is the commit that it is at, `first` the place of its first message."""
+    """A conversation as far as it has been read.
+
+    `head` is the commit that it is at, `count` how many messages it has there, `first` the place of the first that was read.
+    """
 
     def __init__(self, client: AsyncClient, name: str) -> None:
         self._client = client

@@ -96,13 +96,26 @@ class View:
                 with self.page:
                     ui.notify(done, type="positive")
 
-    def follow(self, session: str | None, changed: Callable[[], Awaitable[None]], *, progress: bool = False) -> None:
-        """Call `changed` after something happened, to a session or to any, for as long as the page is open."""
+    def follow(
+        self,
+        session: str | None,
+        changed: Callable[[], Awaitable[None]],
+        *,
+        progress: bool = False,
+        wanted: Callable[[Event], bool] = lambda event: True,
+    ) -> None:
+        """Call `changed` after something happened, to a session or to any, for as long as the page is open.
+
+        `wanted` tells of an event whether it matters; how far jobs have come only does with `progress`.
+        """
+
+        def matters(event: Event) -> bool:
+            return (progress or event.kind not in QUIET) and wanted(event)
 
         async def watch() -> None:
             while True:
                 with suppress(PerdureError):
-                    await self._watch(session, changed, progress)
+                    await self._watch(session, changed, matters)
                 await asyncio.sleep(AGAIN_S)
 
         self.background(watch())
@@ -113,7 +126,9 @@ class View:
         self.page.on_delete(lambda: task.cancel() and None)
         return task
 
-    async def _watch(self, session: str | None, changed: Callable[[], Awaitable[None]], progress: bool) -> None:
+    async def _watch(
+        self, session: str | None, changed: Callable[[], Awaitable[None]], matters: Callable[[Event], bool]
+    ) -> None:
         fresh = asyncio.Event()
 
         async def redraw() -> None:
@@ -128,7 +143,7 @@ class View:
         try:
             async with await self.client.events(session) as events:
                 async for event in events:
-                    if progress or event.kind not in QUIET:
+                    if matters(event):
                         fresh.set()
         finally:
             drawing.cancel()

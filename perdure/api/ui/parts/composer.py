@@ -24,10 +24,13 @@ class Composer:
     def __init__(self, view: View, send: Send) -> None:
         self._view, self._send = view, send
         self._answering: Answering | None = None
+        self._offered = ""
         with ui.element("div").classes("composer"):
             if not view.may("write"):
                 ui.label("Your key may read this conversation and say nothing in it.").classes("dim")
-            self._field = ui.textarea(placeholder="Say something").props("autogrow outlined dense autofocus aria-label=Message")
+            self._field = ui.textarea(placeholder="Say something").props(
+                "autogrow outlined dense autofocus aria-label=Message"
+            )
             self._field.on("keydown", self._entered, js_handler=ENTER)
             self._go = ui.button(icon="send", on_click=lambda: self._sent(self._field.value or ""))
             self._go.props("round unelevated aria-label=Send")
@@ -39,7 +42,13 @@ class Composer:
     def offer(self, said: str) -> None:
         """Put a text back where it was typed, unless something else was typed there since."""
         if not self._field.value:
+            self._offered = said
             self._field.set_value(said)
+
+    def withdraw(self) -> None:
+        """Take away what was put back, if it still stands there as it was."""
+        if self._field.value == self._offered:
+            self._field.set_value("")
 
     def busy(self, answering: Answering | None) -> None:
         """Show that an answer is being given, with the button that stops it."""

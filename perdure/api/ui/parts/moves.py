@@ -9,19 +9,32 @@ from nicegui import ui
 from ....client.results import Session
 from .. import links
 from ..view import View
-from .asking import ask_name
+from .asking import ask_name, confirm
 from .figures import short
 
 Moved = Callable[[], Awaitable[None]]
-UNDONE = "undone"
-"""What the address calls the commit that a session was moved away from."""
+UNDONE, MOVED = "undone", "moved"
+"""What the address calls the commit that a session was moved away from, and the session, where it is not the page's."""
 
 
 async def go_back(view: View, name: str, to: str, at: str | None = None) -> Session:
     """Move a session, if it is still `at` a commit, and keep in the address where it was. Raises Conflict and others."""
     session = await view.client.sessions.reset(name, to, if_head=at)
-    view.keep(**{UNDONE: session.previous})
+    view.keep(**{UNDONE: session.previous, MOVED: name})
     return session
+
+
+def ask_reset(view: View, name: str, to: str, moved: Moved) -> None:
+    """Ask whether a session is to be moved to a commit, and move it."""
+
+    async def reset() -> None:
+        await go_back(view, name, to)
+        await moved()
+
+    said = (
+        "What it said and remembers after that commit leaves the session. It stays in the store, and can be taken back here."
+    )
+    confirm(view, f"Move {name} to {short(to)}?", said, "Move it", reset)
 
 
 def ask_fork(view: View, name: str, at: str) -> None:
@@ -51,18 +64,22 @@ class WayBack:
         if left is None:
             return
         with self._place:
-            ui.label("This session was at ")
+            ui.label(f"{self._which} was at")
             ui.link(short(left), links.session(self._name, "graph", at=left)).classes("mono")
-            ui.label(" before it was moved. Nothing is lost.")
+            ui.label("before it was moved. Nothing is lost.")
             ui.button("Take that back", icon="redo", on_click=self._back).props("flat dense no-caps")
             ui.button(icon="close", on_click=self.forget).props("flat dense round aria-label='Leave it so'")
 
     def forget(self) -> None:
-        self._view.keep(**{UNDONE: None})
+        self._view.keep(**{UNDONE: None, MOVED: None})
         self.show()
+
+    @property
+    def _which(self) -> str:
+        return self._view.query.get(MOVED, self._name)
 
     async def _back(self) -> None:
         async with self._view.told("Taken back."):
-            await go_back(self._view, self._name, self._view.query[UNDONE])
+            await go_back(self._view, self._which, self._view.query[UNDONE])
             self.forget()
             await self._moved()

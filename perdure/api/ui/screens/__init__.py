@@ -1,6 +1,6 @@
 """The screens, each a module; importing them registers their pages."""
 
-from . import chat, overview, sessions
+from . import chat, diff, graph, overview, sessions
 from .base import NAME
 
-__all__ = ["NAME", "chat", "overview", "sessions"]
+__all__ = ["NAME", "chat", "diff", "graph", "overview", "sessions"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from nicegui import ui
 
@@ -13,7 +14,7 @@ from .. import links
 from ..answering import Answering
 from ..parts.asking import confirm, question
 from ..parts.composer import Composer
-from ..parts.figures import count, short
+from ..parts.figures import count
 from ..parts.messages import bubble, message, receipt, sides, text
 from ..parts.moves import WayBack, ask_fork, go_back
 from ..parts.panels import nothing, panel
@@ -26,6 +27,10 @@ EVERY_S = 0.1
 """Seconds between two looks at an answer on its way: drawing must take nothing from decoding."""
 COMMITTED_S = 10.0
 """Seconds in which an answer that was stopped is expected to be committed."""
+HEIGHT = "document.documentElement.scrollHeight"
+END = f"window.scrollTo(0, {HEIGHT})"
+NEAR_PX = 300
+"""How far from its end a page may be and still follow what is said."""
 BEFORE = 2
 """Messages that both branches share which are shown above where they part."""
 
@@ -53,13 +58,13 @@ class Conversation:
             self._more.props("flat no-caps").classes("earlier")
             self._place = ui.element("div").classes("messages")
             self._coming = ui.element("div").classes("messages coming")
-            self._back = WayBack(view, name, self._again)
+            self._back = WayBack(view, name, self._taken_back)
             self._trouble = ui.element("div").props("role=alert")
             self._composer = Composer(view, self._send)
 
     async def begin(self) -> None:
         await self._again()
-        self._view.follow(self._name, self._refresh)
+        self._view.follow(self._name, self._followed)
         running = self._view.answering(self._name)
         if running is not None:
             self._view.background(self._watch(running))
@@ -74,7 +79,7 @@ class Conversation:
                     nothing("Nothing was said yet. Say something below.", icon="chat")
                 self._draw(said)
             self._more.set_visibility(self._talk.first > 0)
-        ui.run_javascript("window.scrollTo(0, document.documentElement.scrollHeight)")
+        self._view.page.run_javascript(END)
 
     async def _earlier(self) -> None:
         async with self._view.told(), self._changing:
@@ -96,8 +101,15 @@ class Conversation:
                     self._place.clear()
                 with self._place:
                     self._draw(said)
+                self._view.page.run_javascript(f"if (innerHeight + scrollY > {HEIGHT} - {NEAR_PX}) {END}")
         if said is None:
             await self._again()
+
+    async def _followed(self) -> None:
+        try:
+            await self._refresh()
+        except NotFound as error:
+            self._say(error)
 
     def _draw(self, said: Sequence[Said]) -> None:
         for each in said:
@@ -129,6 +141,10 @@ class Conversation:
         self._composer.offer(next((each.content for each in asked.head_messages if each.role == "user"), ""))
         await self._again()
 
+    async def _taken_back(self) -> None:
+        self._composer.withdraw()
+        await self._again()
+
     async def _send(self, said: str, **options: object) -> None:
         """Ask; what was typed comes back where nothing became of it."""
         if self._view.answering(self._name) is not None:
@@ -136,8 +152,7 @@ class Conversation:
             ui.notify("An answer is being given in this session. Wait for it, or stop it.")
             return
         self._trouble.clear()
-        answering = self._view.ask(self._name, said, **options)
-        await self._watch(answering)
+        self._view.background(self._watch(self._view.ask(self._name, said, **options)))
 
     async def _watch(self, answering: Answering) -> None:
         """Show an answer while it is given, then as it was committed."""
@@ -198,7 +213,7 @@ class Conversation:
 
 
 def _small(label: str, icon: str, do: Callable[[], None]) -> None:
-    ui.button(label, icon=icon, on_click=do).props("flat dense no-caps size=sm")
+    ui.button(label, icon=icon, on_click=do, color=None).props("flat dense no-caps size=12px")
 
 
 def ask_other(view: View, name: str) -> None:
@@ -228,10 +243,8 @@ async def siblings(view: View, name: str) -> list[str]:
     own = await view.client.sessions.get(name)
     found = list(await view.client.sessions.branches(name, limit=100))
     if own.forked_from:
-        try:
+        with suppress(NotFound):
             found += await view.client.sessions.branches(own.forked_from, limit=100)
-        except NotFound:
-            pass
     return [each for each in dict.fromkeys(session.id for session in found) if each != name]
 
 
@@ -271,11 +284,9 @@ def _compared(name: str, other: str, found: Diff, shared: Sequence[Message]) -> 
             ui.label(f"{count(found.common_messages - len(shared))} earlier messages are the same.").classes("dim")
         for each in shared:
             message(each)
-        if found.ancestor is not None:
-            with ui.element("div").classes("parting"):
-                ui.label("They part here, after")
-                ui.link(short(found.ancestor), links.session(name, "graph", at=found.ancestor)).classes("mono")
         if found.base_messages or found.head_messages:
+            with ui.element("div").classes("parting"):
+                ui.label("They part here")
             sides((name, other), (found.base_messages, found.head_messages), PAGE)
         else:
             nothing("Both say the same.", icon="drag_handle")
