@@ -163,12 +163,18 @@ def test_branches_are_compared_side_by_side(page: Page, api: Served) -> None:
     expect(left).to_have_count(2)
     expect(right).to_have_count(4)
     boxes = [side.first.bounding_box() for side in (left, right)]
-    assert boxes[0] and boxes[1] and boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] < boxes[1]["x"]
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     page.reload()
     expect(right).to_have_count(4)
     boxes = [side.first.bounding_box() for side in (left, right)]
-    assert boxes[0] and boxes[1] and boxes[0]["x"] == boxes[1]["x"] and boxes[0]["y"] < boxes[1]["y"]
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["x"] == boxes[1]["x"]
+    assert boxes[0]["y"] < boxes[1]["y"]
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 

@@ -20,9 +20,10 @@ export default {
             <span v-for="branch in row.branches" class="ref branch" :class="{ own: branch === own }" :draggable="movable"
                   :title="movable ? 'Drag onto a commit to move ' + branch + ' there' : branch"
                   @dragstart="drag($event, branch)" @dragend="dragged = over = null">{{ branch }}</span>
-            <span v-for="tag in row.tags" class="ref tag">{{ tag }}</span>
+            <span v-for="tag in row.tags" class="ref tag" :title="tag">{{ tag }}</span>
+            <span v-if="row.others" class="others">+{{ row.others }}</span>
             <span v-if="row.kind !== 'turn'" class="kind">{{ row.kind }}</span>
-            <span class="title">{{ row.title }}</span>
+            <span class="title" :title="row.title">{{ row.title }}</span>
           </div>
           <div class="figures"><span class="added">{{ row.added }}</span><span class="tokens">{{ row.tokens }}</span>
             <span class="age">{{ row.age }}</span><span class="mono">{{ row.short }}</span></div>

@@ -12,6 +12,9 @@ from ... import lanes
 from ...lanes import Row
 from .figures import ago, count, short, size
 
+LABELS = 3
+"""Branches, and tags, that are named in a row; beside the graph there are more."""
+
 Choose = Callable[[str], Awaitable[None]]
 Drop = Callable[[str, str], Awaitable[None]]
 
@@ -40,23 +43,25 @@ class CommitGraph(ui.element, component="commit_graph.js"):
     def show(self, nodes: Sequence[Node]) -> None:
         """Draw these, which come newest first and each before its parents."""
         drawn = lanes.rows((node.id, node.parents) for node in nodes)
-        self._props["rows"] = [_row(node, row) for node, row in zip(nodes, drawn, strict=True)]
+        self._props["rows"] = [_row(node, row, self._props["own"]) for node, row in zip(nodes, drawn, strict=True)]
         self.update()
 
-    def mark(self, chosen: str) -> None:
+    def look_at(self, chosen: str) -> None:
         """Show which commit is looked at."""
         self._props["chosen"] = chosen
         self.update()
 
 
-def _row(node: Node, row: Row) -> Mapping[str, Any]:
+def _row(node: Node, row: Row, own: str) -> Mapping[str, Any]:
+    branches = sorted(node.branches, key=lambda branch: branch != own)
     return {
         "id": node.id,
         "short": short(node.id),
         "title": " ".join(node.title.split()) or node.kind,
         "kind": node.kind,
-        "branches": node.branches,
-        "tags": node.tags,
+        "branches": branches[:LABELS],
+        "tags": node.tags[:LABELS],
+        "others": max(0, len(branches) - LABELS) + max(0, len(node.tags) - LABELS),
         "added": f"+{size(node.bytes_added)}",
         "tokens": f"{count(node.tokens)} tokens",
         "age": ago(node.created_at),

@@ -21,6 +21,8 @@ from .base import screen
 PAGE = 200
 MOST = 1000
 """Commits that the interface gives at once."""
+NAMED = 24
+"""Branches that are named beside the graph."""
 FURTHEST = 1000
 """Commits among which one that the address names is looked for."""
 
@@ -117,7 +119,7 @@ class Graph:
         """Show a commit beside the graph. Raises RevisionNotFound."""
         commit: Commit = self._find(digits) or await self._view.client.commit(digits)
         said, changes = await inspecting.said_in(self._view, self._name, commit)
-        self._drawn.mark(commit.id)
+        self._drawn.look_at(commit.id)
         self._beside.clear()
         with self._beside:
             ui.label(commit.title or commit.kind).classes("head said").props("role=heading aria-level=2")
@@ -135,10 +137,12 @@ class Graph:
         if not (node.branches or node.tags):
             return
         with ui.element("div").classes("marks"):
-            for branch in node.branches:
+            for branch in node.branches[:NAMED]:
                 ui.link(branch, links.session(branch, "graph")).classes(
                     "ref branch" + (" own" if branch == self._name else "")
                 )
+            if len(node.branches) > NAMED:
+                ui.label(f"and {count(len(node.branches) - NAMED)} more").classes("dim")
             for tag in node.tags:
                 ui.label(tag).classes("ref tag")
                 if self._view.may("write"):
