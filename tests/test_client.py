@@ -27,6 +27,7 @@ from .api.fakes import FakeRuntime
 from .api.http_server import eventually, serving
 from .api.remembering import SMALL, ports
 
+KEY_VERBS = {"list", "create", "rotate", "revoke", "quotas", "set_quota"}
 FOREIGN = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/conversations", "/v1/embeddings", "/v1/models/")
 """What OpenAI's SDK is for. Traces of answers are Perdure's own."""
 
@@ -83,13 +84,13 @@ def test_the_names() -> None:
         }
         assert {name for name in dir(client.memory) if not name.startswith("_")} == {
             *("search", "add", "add_files", "list", "get", "edit", "pin", "forget", "trace"),
-            *("tiers", "context", "working", "summary", "fast_weights"),
+            *("tiers", "context", "working", "summary", "summary_heads", "probe", "fast_weights"),
         }
         assert {name for name in dir(client.profiles) if not name.startswith("_")} == {
-            *("consolidate", "records", "record", "forget", "mounts", "mount"),
+            *("consolidate", "records", "record", "forget", "probe", "mounts", "mount"),
         }
-        assert {name for name in dir(client.keys) if not name.startswith("_")} == {"list", "create", "rotate", "revoke"}
-        assert {name for name in dir(client.jobs) if not name.startswith("_")} == {"get", "cancel", "wait"}
+        assert {name for name in dir(client.keys) if not name.startswith("_")} == KEY_VERBS
+        assert {name for name in dir(client.jobs) if not name.startswith("_")} == {"list", "get", "cancel", "wait"}
         other = AsyncClient("http://localhost:1")
         for part in ("", *groups):
             mine, theirs = (getattr(each, part) if part else each for each in (client, other))
@@ -167,7 +168,8 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert (merged.merged, merged.commit) == (True, bob.head)
         found = memory.search("where is the spare key", sessions=["alice"], threshold=0.0)[0]
         assert (found.source, found.sessions, found.dropped) == ("notes", ("alice",), None)
-        assert [each.id for each in memory.list("alice")] == [found.id]
+        assert [each.id for each in memory.list("alice", q="flower", pinned=False, sort="tokens")] == [found.id]
+        assert (memory.list("alice", q="flour").data, found.source_session, found.vector_rank) == ((), None, 1)
         assert memory.get(found.id).content_sha256 == found.content_sha256
         assert memory.edit(found.id, "It is under the mat.", if_content=found.content_sha256).text == "It is under the mat."
         assert memory.pin(found.id).pinned
@@ -183,6 +185,12 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         for tier, name in (("working", "working"), ("summary", "summary"), ("fast_weights", "fast-weights")):
             assert whole[name].items() <= getattr(memory, tier)("alice").body.items()
 
+        assert job.id in {each.id for each in client.jobs.list()}
+        heads = memory.summary_heads("alice")
+        assert (heads.commit, heads.layers) == (memory.tiers("alice")["commit"], ())
+        assert (memory.probe("alice", "Where is the key?").why, heads.why) == ("nothing has left the window yet",) * 2
+        assert client.profiles.probe("alice", "Where is the key?", top=3).records == 0
+
         job = client.jobs.wait(client.profiles.consolidate("bob", into="user:ada", writer="delta"), timeout=60)
         assert (job.kind, job.ended) == ("consolidate", True)
         assert client.profiles.mount("alice", ["user:ada"]).names == client.profiles.mounts("alice").names == ("user:ada",)
@@ -191,7 +199,8 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
             with pytest.raises(errors.RevisionNotFound, match="names no record"):
                 asks("alice", "abcdef")
 
-        assert sessions.load("alice").status == "warm"
+        assert sessions.load("alice").expires_at is None
+        assert sessions.load("alice", keep_alive="5m").expires_at is not None
         assert "alice" in {each.id for each in client.running()}
         assert sessions.unload("alice").unloaded
         size = sessions.export("alice", tmp_path / "a.bundle")
@@ -201,13 +210,17 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert sessions.delete("dora").deleted
         assert (client.jobs.wait(client.gc(dry_run=True)).result or {})["objects"] >= 0
         assert (client.jobs.wait(client.fsck()).result or {})["ok"]
-        assert client.stats().sessions == len(sessions.list())
+        stats = client.stats()
+        assert (stats.sessions, stats.tenants[0]["tenant"]) == (len(sessions.list()), "default")
+        assert stats.tokens["generated"] >= 8
         made = sessions.create("gus", title="A goose", metadata={"kind": "bird"}, system="You honk.")
         assert (made.id, made.title, made.metadata) == ("gus", "A goose", {"kind": "bird"})
         assert sessions.update("gus", title=None, if_head=made.head).title is None
         assert (list(client.keys.list()), next(iter(client.audit(limit=1))).action) == ([], "session.describe")
         with pytest.raises(errors.PerdureError, match="perdure keys create"):
             client.keys.create("bot")
+        assert list(client.keys.quotas()) == []
+        assert client.keys.set_quota("acme", sessions=7) == next(iter(client.keys.quotas()))
         for changes in (client.keys.rotate, client.keys.revoke):
             with pytest.raises(errors.PerdureError):
                 changes("key_none")

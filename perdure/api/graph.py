@@ -40,10 +40,10 @@ class Node(NamedTuple):
     added: int
 
 
-def graph(history: History, rev: str | None, limit: int | None = None) -> list[Node]:
+def graph(history: History, rev: str | None, limit: int | None = None, widest: int = lanes.WIDEST) -> list[Node]:
     """A revision (None: every session and tag) and all that it goes back to, the newest first and children before parents.
 
-    At most `limit` commits. Raises RevisionNotFound and the like.
+    At most `limit` commits, whose rows tell of the first `widest` lanes. Raises RevisionNotFound and the like.
     """
     sessions, tags = history.sessions(), history.tags()
     starts = [*(info.head for info in sessions), *(tag.commit for tag in tags)] if rev is None else [history.resolve(rev)]
@@ -53,7 +53,7 @@ def graph(history: History, rev: str | None, limit: int | None = None) -> list[N
     names, known = refs(sessions, tags), {commit.digest: commit for commit in found}
     return [
         Node(found[at], row, names.get(found[at].digest, Refs()), _added(history, found[at], known))
-        for at, row in zip(order, lanes.rows(links[at] for at in order), strict=True)
+        for at, row in zip(order, lanes.rows((links[at] for at in order), widest), strict=True)
     ]
 
 

@@ -75,6 +75,7 @@ def episode(record: Episode, sessions: Sequence[str] = ()) -> Shape:
         "encoder": record.encoder,
         "digest": record.digest.hex(),
         "kv": record.kv.hex() if record.kv else None,
+        "origin": record.origin.hex() or None,
         "sessions": list(sessions),
     }
 
@@ -213,12 +214,13 @@ def fsck(report: FsckReport) -> Shape:
 def consolidated(done: Consolidated) -> Shape:
     return {
         "ledger": done.ledger,
-        "commit": done.commit.hex,
+        "commit": None if done.commit is None else done.commit.hex,
         "written": len(done.written),
         "known": done.known,
         "whole": done.whole,
         "outcomes": [outcome(each) for each in done.outcomes],
         "refused": [refusal(each) for each in done.refused],
+        "why": done.why or None,
     }
 
 

@@ -77,6 +77,8 @@ class MemoryVerbs:
     context = Verb(f"GET {SESSION}/memory/context", verbs.get_context)
     working = Verb(f"GET {SESSION}/memory/working", verbs.tiers)
     summary = Verb(f"GET {SESSION}/memory/summary", verbs.tiers)
+    summary_heads = Verb(f"GET {SESSION}/memory/summary/heads", verbs.summary_heads)
+    probe = Verb(f"POST {SESSION}/memory/summary/probe", verbs.probe_summary)
     fast_weights = Verb(f"GET {SESSION}/memory/fast-weights", verbs.tiers)
 
 
@@ -87,6 +89,7 @@ class ProfileVerbs:
     records = Verb(f"GET {SESSION}/memory/parametric", verbs.list_records)
     record = Verb(f"GET {SESSION}/memory/parametric/{{record}}", verbs.get_record)
     forget = Verb(f"DELETE {SESSION}/memory/parametric/{{record}}", verbs.forget_record)
+    probe = Verb(f"POST {SESSION}/memory/parametric/probe", verbs.probe_records)
     mounts = Verb(f"GET {SESSION}/mounts", verbs.get_mounts)
     mount = Verb(f"PUT {SESSION}/mounts", verbs.set_mounts)
 
@@ -98,10 +101,13 @@ class KeyVerbs:
     create = Verb("POST /v1/keys", verbs.create_key, once=False)
     rotate = Verb("POST /v1/keys/{name}/rotate", verbs.rotate_key, once=False)
     revoke = Verb("DELETE /v1/keys/{name}", verbs.revoke_key)
+    quotas = Verb("GET /v1/quotas", verbs.list_quotas)
+    set_quota = Verb("PUT /v1/quotas/{name}", verbs.set_quota)
 
 
 class JobVerbs:
     """About long work."""
 
+    list = Verb("GET /v1/jobs", verbs.list_jobs)
     get = Verb("GET /v1/jobs/{name}", verbs.get_job)
     cancel = Verb("DELETE /v1/jobs/{name}", verbs.cancel_job)

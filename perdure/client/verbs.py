@@ -26,13 +26,17 @@ from .results import (
     Mounts,
     Node,
     Page,
+    Quota,
     Record,
+    RecordProbe,
     Reply,
     Report,
     Running,
     Session,
     States,
     Stats,
+    SummaryHeads,
+    SummaryProbe,
     Tag,
     Unloaded,
     pages,
@@ -42,6 +46,7 @@ from .wish import Wish, given
 
 Order = Literal["asc", "desc"]
 Side = Literal["ours", "theirs"]
+Sort = Literal["made", "created", "tokens", "text", "source"]
 Group = Literal["full", "window"]
 Told = str | Sequence[Mapping[str, Any]]
 """Messages of a chat: one of the user's, or several as {"role", "content"}."""
@@ -248,9 +253,9 @@ def verify(name: str, *, hashes_only: bool = False) -> Wish[Job]:
     return Wish(reader(Job), {"name": name}, body={"hashes_only": hashes_only})
 
 
-def load(name: str) -> Wish[Running]:
-    """Restore a session into memory."""
-    return Wish(reader(Running), {"name": name})
+def load(name: str, *, keep_alive: float | str | None = None) -> Wish[Running]:
+    """Restore a session into memory, for `keep_alive` seconds (or "5m"; below 0: for ever) if no more is asked of it."""
+    return Wish(reader(Running), {"name": name}, body=given(keep_alive=keep_alive))
 
 
 def unload(name: str) -> Wish[Unloaded]:
@@ -342,6 +347,21 @@ def tiers(session: str, *, at: str | None = None) -> Wish[Report]:
     return Wish(report, {"name": session}, {"at": at})
 
 
+def summary_heads(session: str, *, at: str | None = None) -> Wish[SummaryHeads]:
+    """What a session's summary keeps in each layer and head."""
+    return Wish(reader(SummaryHeads), {"name": session}, {"at": at})
+
+
+def probe_summary(session: str, text: str, *, top: int | None = None) -> Wish[SummaryProbe]:
+    """What a question would read of the summary, and the `top` entries that it would read most; nothing is kept of it."""
+    return Wish(reader(SummaryProbe), {"name": session}, body={"text": text, **given(top=top)})
+
+
+def probe_records(session: str, text: str, *, top: int | None = None) -> Wish[RecordProbe]:
+    """Which fast-weight records a question would open, and why not the others; nothing is kept of it."""
+    return Wish(reader(RecordProbe), {"name": session}, body={"text": text, **given(top=top)})
+
+
 def get_context(
     session: str,
     *,
@@ -355,10 +375,19 @@ def get_context(
 
 
 def list_memories(
-    session: str, *, at: str | None = None, limit: int | None = None, after: str | None = None, order: Order | None = None
+    session: str,
+    *,
+    at: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+    order: Order | None = None,
+    q: str | None = None,
+    pinned: bool | None = None,
+    sort: Sort | None = None,
 ) -> Wish[Page[Memory]]:
-    """A session's memories in the order in which they were made."""
-    return Wish(pages(Memory), {"name": session}, {"at": at, **listing(limit, after, order)})
+    """A session's memories in the order in which they were made or by `sort`; with `q` those whose text contains it."""
+    chosen = {"q": q, "pinned": pinned, "sort": sort}
+    return Wish(pages(Memory), {"name": session}, {"at": at, **listing(limit, after, order), **chosen})
 
 
 def list_records(
@@ -391,6 +420,13 @@ def get_mounts(session: str) -> Wish[Mounts]:
 def set_mounts(session: str, names: Sequence[str], *, if_head: str | None = None) -> Wish[Mounts]:
     """Have a session mount these profiles and no others."""
     return Wish(reader(Mounts), {"name": session}, body={"names": list(names)}, headers=matching(if_head))
+
+
+def list_jobs(
+    *, limit: int | None = None, after: str | None = None, order: Order | None = None, running: bool | None = None
+) -> Wish[Page[Job]]:
+    """The server's jobs, the newest first; with `running` only those that have not ended."""
+    return Wish(pages(Job), query={**listing(limit, after, order), "running": running})
 
 
 def get_job(name: str) -> Wish[Job]:
@@ -474,6 +510,18 @@ def rotate_key(name: str) -> Wish[Key]:
 def revoke_key(name: str) -> Wish[Key]:
     """Have a key open nothing from now on."""
     return Wish(reader(Key), {"name": name})
+
+
+def list_quotas(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[Quota]]:
+    """What the caller's tenant, or each of them, may have."""
+    return Wish(pages(Quota), query=listing(limit, after, order))
+
+
+def set_quota(
+    tenant: str, *, nbytes: int | None = None, sessions: int | None = None, tokens: int | None = None
+) -> Wish[Quota]:
+    """Bound what a tenant may have; None is without bound."""
+    return Wish(reader(Quota), {"name": tenant}, body={"bytes": nbytes, "sessions": sessions, "tokens": tokens})
 
 
 def audit(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[AuditEntry]]:

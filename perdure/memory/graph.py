@@ -76,12 +76,18 @@ def ordered(txn: ReadTxn, heads: Iterable[Digest]) -> list[Commit]:
 
 def nodes(txn: ReadTxn, listed: Iterable[Commit], heads: Mapping[str, Digest]) -> Iterator[Node]:
     """Some commits with what stands at them. Raises ObjectMissing or ObjectCorrupt."""
-    tags: dict[Digest, list[str]] = {}
-    for name, ref in txn.refs(names.TAGS):
-        tags.setdefault(ref.target, []).append(name.removeprefix(names.TAGS))
+    tags = _standing((name.removeprefix(names.TAGS), ref.target) for name, ref in txn.refs(names.TAGS))
+    branches = _standing(heads.items())
     for commit in listed:
-        at = tuple(sorted(name for name, head in heads.items() if head == commit.digest))
-        yield Node(commit, at, tuple(tags.get(commit.digest, ())), added(txn, commit))
+        yield Node(commit, branches.get(commit.digest, ()), tags.get(commit.digest, ()), added(txn, commit))
+
+
+def _standing(places: Iterable[tuple[str, Digest]]) -> dict[Digest, tuple[str, ...]]:
+    """The names that stand at each commit."""
+    found: dict[Digest, list[str]] = {}
+    for name, digest in sorted(places):
+        found.setdefault(digest, []).append(name)
+    return {digest: tuple(listed) for digest, listed in found.items()}
 
 
 def added(txn: ReadTxn, commit: Commit) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,13 @@ class Summary(NamedTuple):
     histogram: tuple[Bin, ...]
 
 
+class Snapped(NamedTuple):
+    """A summary as it is stored, and the token after which it was taken."""
+
+    position: int
+    stored: Object
+
+
 class Episodic(NamedTuple):
     """The episodic tier. `nbytes` is the size of the stored KV; the times are of what was said first and last (0: none)."""
 
@@ -75,6 +82,13 @@ class Episodic(NamedTuple):
     roles: Mapping[str, int]
     oldest_ms: int
     newest_ms: int
+
+
+class Bounded(NamedTuple):
+    """The tiers of a commit that have a bounded size."""
+
+    working: Working
+    summary: Summary
 
 
 class Memory(NamedTuple):
@@ -105,9 +119,8 @@ def working(commit: Commit, events: Sequence[Event], layers: Iterable[LayerKind]
 
 def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working) -> Summary:
     """The summary tier in the newest snapshot of a commit that has one and is still stored."""
-    for position, stored in _summaries(txn, commit):
-        return _summary(position, stored, backend(events, tier), tier)
-    return EMPTY
+    found = newest(txn, commit)
+    return EMPTY if found is None else _summary(found.position, found.stored, backend(events, tier), tier)
 
 
 def backend(events: Sequence[Event], tier: Working) -> str:
@@ -118,16 +131,17 @@ def backend(events: Sequence[Event], tier: Working) -> str:
 
 def summarised(txn: ReadTxn, commit: Commit) -> NDArray[np.int32]:
     """The tokens that a commit's summary has entries of, in rising order; those folded into a memory of fixed size too."""
-    for _, stored in _summaries(txn, commit):
-        spans = stored.meta.get("memory", {}).get("spans", ())
-        folded = [np.arange(start, end, dtype=np.int32) for start, end in spans]
-        kept = [each.ravel() for name, each in _tensors(stored) if name.startswith("tokens.")]
-        return np.unique(np.concatenate([*kept, *folded])) if kept or folded else np.empty(0, np.int32)
-    return np.empty(0, np.int32)
+    found = newest(txn, commit)
+    if found is None:
+        return np.empty(0, np.int32)
+    spans = found.stored.meta.get("memory", {}).get("spans", ())
+    folded = [np.arange(start, end, dtype=np.int32) for start, end in spans]
+    kept = [each.ravel() for name, each in tensors(found.stored) if name.startswith("tokens.")]
+    return np.unique(np.concatenate([*kept, *folded])) if kept or folded else np.empty(0, np.int32)
 
 
-def _summaries(txn: ReadTxn, commit: Commit) -> Iterator[tuple[int, Object]]:
-    """The summaries of a commit's snapshots that are still stored, each after how many tokens, the newest first."""
+def newest(txn: ReadTxn, commit: Commit) -> Snapped | None:
+    """The summary of a commit's newest snapshot that has one and is still stored."""
     for mark in reversed(commits.checkpoints(commit)):
         try:
             refs = txn.get(mark.digest).refs
@@ -135,7 +149,8 @@ def _summaries(txn: ReadTxn, commit: Commit) -> Iterator[tuple[int, Object]]:
         except (ObjectMissing, ObjectCorrupt):
             continue
         if stored is not None:
-            yield mark.position, stored
+            return Snapped(mark.position, stored)
+    return None
 
 
 def episodic(txn: ReadTxn, commit: Commit) -> Episodic:
@@ -154,13 +169,13 @@ def episodic(txn: ReadTxn, commit: Commit) -> Episodic:
     )
 
 
-def _summary(position: int, stored: Object, backend: str, tier: Working) -> Summary:
-    tokens = [each for name, each in _tensors(stored) if name.startswith("tokens.")]
+def _summary(position: int, stored: Object, name: str, tier: Working) -> Summary:
+    tokens = [each for name, each in tensors(stored) if name.startswith("tokens.")]
     kept = np.concatenate([each.ravel() for each in tokens]) if tokens else np.empty(0, np.int32)
     others = kept[kept >= tier.sinks]
     entries = max((each.shape[-1] for each in tokens), default=0) - tier.sinks
     return Summary(
-        backend=backend,
+        backend=name,
         position=position,
         entries=max(0, entries),
         distinct=len(np.unique(others)),
@@ -172,23 +187,30 @@ def _summary(position: int, stored: Object, backend: str, tier: Working) -> Summ
     )
 
 
+def bins(end: int) -> list[tuple[int, int]]:
+    """The parts of [0, end) that entries are counted in."""
+    width = max(1, -(-end // BINS))
+    return [(start, min(start + width, end)) for start in range(0, end, width)]
+
+
 def _bins(tokens: NDArray[np.int32], end: int) -> Iterator[Bin]:
     """How many of the tokens lie in each part of [0, end)."""
-    width = max(1, -(-end // BINS))
-    for start in range(0, end if tokens.size else 0, width):
-        stop = min(start + width, end)
+    for start, stop in bins(end) if tokens.size else ():
         yield Bin(start, stop, int(((tokens >= start) & (tokens < stop)).sum()))
 
 
-def _tensors(stored: Object) -> Iterator[tuple[str, NDArray[np.int32]]]:
-    """The int32 tensors of a summary by name; of the others only the sizes matter here."""
-    at, payload = 0, bytes(stored.payload)
+def tensors(stored: Object) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The int32 and float32 tensors of a summary by name; of others only the sizes matter here."""
+    at, payload = 0, memoryview(stored.payload)
     for name, dtype, shape in stored.meta["tensors"]:
         count = int(np.prod(shape, dtype=np.int64))
         size = count * itemsize(dtype)
         if at + size > len(payload):
             what = f"Summary {stored.digest.hex()[:12]} is shorter than its header says."
             raise ObjectCorrupt(what, digest=stored.digest)
-        if dtype == "int32":
-            yield name, np.frombuffer(payload, dtype="<i4", count=count, offset=at).reshape(shape)
+        if dtype in ("int32", "float32"):
+            yield (
+                name,
+                np.frombuffer(payload, dtype=np.dtype(dtype).newbyteorder("<"), count=count, offset=at).reshape(shape),
+            )
         at += size

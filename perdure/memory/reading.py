@@ -8,27 +8,12 @@ from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
-from . import (
-    ancestry,
-    blockmap,
-    commits,
-    context,
-    episodes,
-    fastweights,
-    graph,
-    inspecting,
-    names,
-    native,
-    norms,
-    prefix,
-    remembering,
-    revisions,
-    tiers,
-    tokenlog,
-)
+from . import ancestry, commits, episodes, fastweights, inspecting, names, native, prefix, remembering, revisions, tokenlog
 from .episodes import Episode
 from .events import Event
 from .fastweights import Held, Record, Refusal
+from .heads import Heads, heads
+from .inspecting import Bounded
 from .native import Native
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
@@ -308,79 +293,23 @@ class Reader:
     def layers(self, commit: Commit) -> list[LayerKind]:
         """What the layers of the commit's model keep; nothing for a session that is still empty."""
         with self.store.read() as txn:
-            return _layers(txn, commit)
+            return layers_of(txn, commit)
 
     def inspect(self, commit: Commit) -> inspecting.Memory:
         """What each tier of memory holds at a commit. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
-            happened = commits.events(txn, commit)
-            working = inspecting.working(commit, happened, _layers(txn, commit))
-            summary = inspecting.summary(txn, commit, happened, working)
+            working, summary = _bounded(txn, commit)
             return inspecting.Memory(working, inspecting.episodic(txn, commit), summary)
 
-    def working(self, commit: Commit) -> inspecting.Working:
-        """The working tier alone, which opens no memory."""
+    def bounded(self, commit: Commit) -> Bounded:
+        """The same without the episodes, of which there may be many."""
         with self.store.read() as txn:
-            return inspecting.working(commit, commits.events(txn, commit), _layers(txn, commit))
+            return _bounded(txn, commit)
 
-    def context(self, commit: Commit) -> context.Context:
-        """What the model sees after a commit, part by part. Raises ObjectMissing or ObjectCorrupt."""
+    def summary_heads(self, commit: Commit) -> Heads:
+        """What a commit's summary keeps, by layers and heads. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
-            return context.read(txn, commit, _layers(txn, commit))
-
-    def part(self, commit: Commit, start: int, end: int) -> list[int]:
-        """Tokens [start, end) of a commit's log."""
-        with self.store.read() as txn:
-            return [] if commit.state is None else tokenlog.part(txn, commit.state.token_log, start, end)
-
-    def block_groups(self, commit: Commit) -> list[blockmap.Group]:
-        """Where a commit's KV lies, by groups of layers. Raises ObjectMissing or ObjectCorrupt."""
-        with self.store.read() as txn:
-            return blockmap.groups(txn, commit, _layers(txn, commit))
-
-    def block_writers(self, commit: Commit, group: str) -> dict[Digest, Commit]:
-        """Which commit of a conversation's history first had each of its blocks."""
-        with self.store.read() as txn:
-            return blockmap.writers(txn, commit, group)
-
-    def block_sharing(self, name: str, group: blockmap.Group) -> dict[str, int]:
-        """How many blocks, from the first on, each other session has of those of a group."""
-        with self.store.read() as txn:
-            return blockmap.sharing(txn, name, group.root, group.name)
-
-    def header(self, digest: Digest) -> Mapping[str, Any] | None:
-        """The meta of a stored object; None where it is damaged or not there."""
-        try:
-            with self.store.read() as txn:
-                return dict(txn.get(digest).meta)
-        except (ObjectMissing, ObjectCorrupt):
-            return None
-
-    def marked(self, commit: Commit) -> list[tuple[Commit, Checkpoint]]:
-        """The commits up to this one that a snapshot of their last token is stored of, newest first."""
-        with self.store.read() as txn:
-            return list(norms.marked(txn, commit))
-
-    def strips(self, marked: Iterable[tuple[Commit, Checkpoint]]) -> list[norms.Strip]:
-        """The norms of the states of recurrent and convolution layers in some of these snapshots."""
-        with self.store.read() as txn:
-            return [norms.strip(txn, commit, mark, _layers(txn, commit)) for commit, mark in marked]
-
-    def family(self, name: str) -> list[Commit]:
-        """The commits of a session and of all that was forked from it, none before those that go back to it."""
-        with self.store.read() as txn:
-            head_ref(txn, name)
-            return graph.ordered(txn, graph.family(txn, name).values())
-
-    def nodes(self, name: str, listed: Iterable[Commit]) -> list[graph.Node]:
-        """Some of these commits with what stands at them and what they added."""
-        with self.store.read() as txn:
-            return list(graph.nodes(txn, listed, graph.family(txn, name)))
-
-    def tiers(self, base: Commit, head: Commit) -> tiers.Tiers:
-        """What sets two commits apart, tier by tier."""
-        with self.store.read() as txn:
-            return tiers.compared(txn, base, head, [_layers(txn, base), _layers(txn, head)])
+            return heads(txn, commit, commits.events(txn, commit), layers_of(txn, commit))
 
     def present(self, commit: Commit) -> list[Checkpoint]:
         """Those of the commit's snapshots that the store still has, oldest first."""
@@ -427,7 +356,14 @@ def _session_or_none(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo | None:
         return None
 
 
-def _layers(txn: ReadTxn, commit: Commit) -> list[LayerKind]:
+def _bounded(txn: ReadTxn, commit: Commit) -> Bounded:
+    happened = commits.events(txn, commit)
+    working = inspecting.working(commit, happened, layers_of(txn, commit))
+    return Bounded(working, inspecting.summary(txn, commit, happened, working))
+
+
+def layers_of(txn: ReadTxn, commit: Commit) -> list[LayerKind]:
+    """What the layers of the commit's model keep; nothing for a session that is still empty."""
     if commit.state is None or commit.state.layout is None:
         return []
     return [LayerKind(*row) for row in txn.get(commit.state.layout).meta["layers"]]

@@ -323,6 +323,22 @@ def test_what_commits_added_is_what_the_store_holds(opens: Opens) -> None:
         assert (teach["added"]["working"], teach["added"]["fast-weights"] > 0) == (0, True)
 
 
+def test_a_merge_adds_what_neither_side_had(opens: Opens) -> None:
+    with small(opens) as runtime, serving(runtime) as api:
+        with runtime.session("ada") as session:
+            session.chat("Hello.", max_tokens=4)
+            runtime.repository.fork("ada", "bob")
+            session.memory.add([("bees", "Ada keeps bees.")])
+        with runtime.session("bob") as session:
+            session.memory.add([("wasps", "Wasps sting. " * 20)])
+        assert api.post("/v1/sessions/ada/merge", json={"from": "bob"}).status_code == 201
+        merge, *others = ok(api, "/v1/sessions/ada/graph")["data"]
+        assert (merge["kind"], len(merge["parents"]), merge["branches"]) == ("merge", 2, ["ada"])
+        assert {each["id"] for each in others[:2]} == set(merge["parents"])
+        assert 0 < merge["added"]["episodic"] < others[0]["added"]["episodic"]
+        assert merge["added"]["working"] == 0
+
+
 def test_a_diff_tells_each_tier(opens: Opens) -> None:
     with small(opens) as runtime, serving(runtime) as api:
         with runtime.session("ada") as session:

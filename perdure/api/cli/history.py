@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InvalidInput
-from .. import wiring
+from .. import showing, wiring
 from ..graph import graph as commit_graph
 from ..graph import shape as graph_shape
+from ..lanes import WIDEST
 from . import shapes
 from .boundary import say
-from .graph_render import graph_lines
+from .graph_render import LANES, graph_lines
 from .options import DEFAULT_SESSION, REVISION_HELP, Debug, InSession, Json, Store, Yes
 from .output import confirm, print_json, print_table, stdout
-from .render import commit_line, decorations, diff_text, reflog_table, session_table, show_text
+from .render import commit_line, decorations, diff_text, reflog_table, session_table
 from .screen import screen
+from .show_render import shown_lines
 from .state import layer_table, state_shape, stored_text
 
 if TYPE_CHECKING:
@@ -56,26 +58,31 @@ def show(
     rev: Revision = DEFAULT_SESSION,
     session: InSession = None,
     state: Annotated[bool, typer.Option("--state", help="Show what each layer of the model keeps instead.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show the whole conversation, not its last turn alone.")] = False,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show a revision: its facts and its messages, or the state that the model has there."""
+    """Show a revision: its facts, what was said in its turn, what that cost, and the size of each tier of memory.
+
+    With --state: what each layer of the model keeps there.
+    """
     with repository(store) as history:
         within = base_session(rev, session)
         commit = history.resolve(rev, within)
         if state:
             _show_state(history, commit, json=json)
             return
-        messages = history.messages(rev, within)
-        marks = decorations(history)
+        seen = showing.shown(history, commit, within or rev)
         waiting = _waiting(history, commit, within if rev == "HEAD" else rev)
-    if waiting is not None:
-        say(waiting)
+    for sentence in (waiting, seen.unread):
+        if sentence:
+            say(sentence)
     if json:
-        print_json({**shapes.commit(commit), "conversation": shapes.messages(messages)})
-    else:
-        stdout().print(show_text(commit, messages, marks))
+        print_json({**shapes.commit(commit), "conversation": shapes.messages(seen.messages), **showing.shape(seen)})
+        return
+    out = screen()
+    out.lines(shown_lines(seen, out, full=full))
 
 
 def _waiting(history: Repository, commit: Commit, name: str | None) -> str | None:
@@ -141,12 +148,10 @@ def log(
         stdout().print(commit_line(commit, marks))
 
 
-def _print_graph(
-    store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool
-) -> None:
+def _print_graph(store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool) -> None:
     """Commits of a revision (None: of all) with what merges brought, drawn or listed."""
     with repository(store) as history:
-        nodes = commit_graph(history, rev, limit)
+        nodes = commit_graph(history, rev, limit, WIDEST if json else LANES)
     if json:
         drawn = [{**shapes.commit(node.commit), **graph_shape(node)} for node in nodes]
         print_json({"revision": name if rev is not None else None, "commits": drawn})

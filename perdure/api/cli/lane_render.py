@@ -41,8 +41,8 @@ def cells(row: Row, node: str, *, unicode: bool, most: int) -> list[Cell]:
 
 def width(row: Row) -> int:
     """The lanes that a row takes."""
-    others = (*row.passing, *row.ending, *row.edges)
-    return 1 + max([row.lane, *(line.lane for line in others)])
+    lines = [line.lane for line in (*row.passing, *row.ending)]
+    return 1 + max([row.lane, *lines, *(edge.lane for edge in row.edges)])
 
 
 def _draw(paths: dict[int, int], strands: dict[int, int], lane: int, way: int, strand: int) -> None:
@@ -59,9 +59,7 @@ def _reach(paths: dict[int, int], strands: dict[int, int], lane: int, other: int
     _draw(paths, strands, other, way | (LEFT if other > lane else RIGHT), strand)
 
 
-def _signs(
-    row: Row, paths: Mapping[int, int], strands: Mapping[int, int], node: str, signs: str, most: int
-) -> list[Cell]:
+def _signs(row: Row, paths: Mapping[int, int], strands: Mapping[int, int], node: str, signs: str, most: int) -> list[Cell]:
     ends = 2 * min(most, width(row)) - 1
     found = [Cell(signs[paths.get(at, 0)], strands.get(at)) for at in range(ends)]
     cut = width(row) > most

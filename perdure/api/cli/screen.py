@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from .output import stdout, visible
@@ -51,7 +52,7 @@ class Screen(NamedTuple):
         if self.console.is_terminal:
             self.console.print(shown)
         else:
-            self.console.file.write(f"{shown.plain}\n")
+            self.console.file.write(f"{shown.plain.rstrip()}\n")
 
     def lines(self, texts: Iterable[Text]) -> None:
         for text in texts:
@@ -75,9 +76,9 @@ class Screen(NamedTuple):
                 yield Text(" " * indent).append_text(part) if indent else part
 
 
-def screen() -> Screen:
-    """What stdout is now."""
-    console = stdout()
+def screen(console: Console | None = None) -> Screen:
+    """What a console, or stdout, is now."""
+    console = console or stdout()
     unicode = console.is_terminal and console.encoding.lower().replace("-", "") == "utf8"
     fits = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
     width = max(LEAST, console.width) if fits else PAGE
@@ -106,6 +107,15 @@ def columns(shape: Sequence[Column], cells: Sequence[Sequence[Text]], out: Scree
         yield _row(heads, shape, widths, last, out)
     for row in cells:
         yield _row(row, shape, widths, last, out)
+
+
+def fitted(table: Table, giving: Mapping[str, tuple[int | None, int]], out: Screen) -> Iterator[Text]:
+    """A plain table; `giving` says by their heads which columns may be cut to how many cells, and their ranks."""
+    heads = [str(each.header) for each in table.columns]
+    right = [each.justify == "right" for each in table.columns]
+    shape = [Column(head, side, *giving.get(head, (None, 0))) for head, side in zip(heads, right, strict=True)]
+    cells = zip(*(each.cells for each in table.columns), strict=True)
+    return columns(shape, [[cell if isinstance(cell, Text) else Text(str(cell)) for cell in row] for row in cells], out)
 
 
 def _widest(head: Text, cells: Sequence[Sequence[Text]], at: int) -> int:
@@ -160,7 +170,7 @@ def rule(title: str, out: Screen) -> Text:
 def bar(share: float, cells: int, out: Screen, style: str = "") -> Text:
     """A share from 0 to 1 as a bar in a field of so many cells; anything above 0 shows."""
     filled = min(cells, max(round(share * cells), 1 if share > 0 else 0))
-    return Text(out.signs.full * filled, style).append(out.signs.shades[1] * (cells - filled), "dim")
+    return Text.assemble((out.signs.full * filled, style), (out.signs.shades[1] * (cells - filled), "dim"))
 
 
 class Part(NamedTuple):
@@ -176,8 +186,15 @@ def stacked(parts: Sequence[Part], cells: int, out: Screen) -> Text:
     """Parts side by side in one bar; each that is there has a cell at least."""
     line = Text()
     for part, width in zip(parts, shares([part.amount for part in parts], cells), strict=True):
-        line.append((out.signs.full if out.colour else part.sign) * width, part.style)
+        line.append(swatch(part, out) * width, part.style)
     return line
+
+
+def swatch(part: Part, out: Screen) -> str:
+    """The character that stands for a part: room is lighter than what is there, and without colours each has its own."""
+    if not out.colour:
+        return part.sign
+    return out.signs.shades[1] if part.name == "free" else out.signs.full
 
 
 def shares(amounts: Sequence[float], cells: int) -> list[int]:

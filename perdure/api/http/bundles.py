@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from ...errors import MalformedBundle
+from ...memory.opening import EXPORT, IMPORT
 from ...memory.recipe import Recipe
 from ...memory.records import Commit, SessionInfo
 from ...memory.repository import Repository
@@ -71,7 +72,7 @@ async def import_session(
     One that another model computed is refused (409 `recipe_mismatch`); `perdure import` takes it in all the same, for
     `perdure chat --as-text` to go on from its text.
     """
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=store.path) as folder:
+    with tempfile.TemporaryDirectory(prefix=IMPORT, dir=store.path) as folder:
         file = Path(folder) / "bundle"
         with file.open("wb") as out:
             async for piece in request.stream():
@@ -98,7 +99,7 @@ def _as_job(hub: Hub, kind: str, name: str | None, work: Callable[[Progress], T]
 
 def _written(store: Repository, rev: str, progress: Progress) -> tuple[BinaryIO, int]:
     """An open bundle that has no name any more, so that nothing of it stays however the response ends; its bytes."""
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=store.path) as folder:
+    with tempfile.TemporaryDirectory(prefix=EXPORT, dir=store.path) as folder:
         file = Path(folder) / "bundle"
         size = store.export(rev, file, progress)
         return file.open("rb"), size

@@ -17,6 +17,7 @@ from .counting import Counts
 from .feed import Feed
 from .jobs import Job, Jobs
 from .meter import Meter
+from .orders import Orders
 from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
 from .turns import Turn, Turns
@@ -41,7 +42,7 @@ class Answers(OrderedDict[str, str]):
 class Hub:
     """One tenant's: the runtime it was handed, which it never closes, and the turns and jobs it runs on it.
 
-    `noted` is told of what jobs did (action, ids, outcome).
+    `noted` is told of what jobs did (action, ids, outcome). `counts` are of all tenants, `own` of this one.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Hub:
         self.turns = Turns(runtime, settings)
         self.jobs = Jobs(self.turns)
         self.counts = counts
+        self.own = Counts()
         self.meter = Meter(runtime, quota)
         self.turns.admit = self.meter.require_tokens
         self.noted: Callable[[str, Iterable[str], str], None] = lambda action, ids, outcome: None
@@ -69,11 +71,13 @@ class Hub:
         self.jobs.ended = self._job_ended
         self.jobs.moved = self._job_moved
         self.answers = Answers()
+        self.orders = Orders()
         self.live: dict[str, Live] = {}
         self.started = int(time.time())
 
     def _turn_ended(self, turn: Turn) -> None:
-        self.counts.turn(turn.clock)
+        for counts in (self.counts, self.own):
+            counts.turn(turn.clock)
         receipt = turn.clock.receipt
         if receipt is not None:
             self.meter.spend(receipt.prefilled + receipt.generated)
@@ -95,10 +99,12 @@ class Hub:
         if self.jobs.yielding(name) is not None:
             await asyncio.to_thread(self.jobs.make_way, name)
 
-    def writing(self, name: str) -> AbstractContextManager[SessionPort]:
-        """A session that exists, under its lease. Raises SessionBusy at once if another request uses it."""
+    def writing(self, name: str, keep_alive: float | None = None) -> AbstractContextManager[SessionPort]:
+        """A session that exists, under its lease; `keep_alive` as `WarmSessions.give_back` has it. Raises SessionBusy at
+        once if another request uses it.
+        """
         self.jobs.make_way(name)
-        return self.turns.writing(name)
+        return self.turns.writing(name, keep_alive)
 
     def refuse(self) -> None:
         """Take nothing more; what is under way goes on, and what has not begun is refused."""

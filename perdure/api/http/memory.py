@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from ...config import MemoryOptions
 from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import named
-from .. import recalling, reports, taught
+from .. import probes, recalling, reports, taught
 from .fields import REVISION
 from .hub import Hub, hub
 from .mentions import mention
@@ -18,12 +19,13 @@ from .preconditions import IfMatch, matches
 from .problems import ContentChanged, PreconditionFailed, refusals
 from .response_log import RESPONSE, find, located
 from .schemas import MemoryPatch, MemorySearch
-from .sessions import LongLimit, Order, must_exist, page
+from .sessions import must_exist
 from .store import Store
 
 if TYPE_CHECKING:
     from ...memory.episodes import Episode
     from ...memory.records import Commit
+    from ..recalling import Told
     from .ports import SessionPort
 
 At = Annotated[str | None, Query(description="A revision of the session, else where it is now.", json_schema_extra=REVISION)]
@@ -55,25 +57,8 @@ def get_working(name: str, hub: SharedHub, store: Store, at: At = None) -> dict[
 def get_summary(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
     """The summary tier: what is kept of the tokens that left the window."""
     commit = commit_at(hub, name, at)
-    tier = hub.runtime.repository.inspect(commit).summary
+    tier = hub.runtime.repository.bounded(commit).summary
     return {**head("session.memory.summary", name, commit), **reports.summary(tier)}
-
-
-@router.get("/sessions/{name}/memory/episodic", responses=refusals(404))
-def list_episodes(
-    name: str,
-    hub: SharedHub,
-    at: At = None,
-    limit: LongLimit = 100,
-    after: str | None = None,
-    order: Order = "asc",
-) -> dict[str, Any]:
-    """The memories of a session in the order in which they were made."""
-    repository = hub.runtime.repository
-    entries = repository.remembered(commit_at(hub, name, at))
-    listed = page([{"id": entry.id, "digest": entry.digest} for entry in entries], limit, after, order)
-    found = repository.episodes([item["digest"] for item in listed["data"]])
-    return {**listed, "data": [reports.episode(each, [name]) for each in found]}
 
 
 @router.post("/memory/search", responses=refusals(404))
@@ -89,7 +74,10 @@ def search(body: MemorySearch, hub: SharedHub) -> dict[str, Any]:
         explain=body.explain,
     )
     mention(item.episode.id for item in found)
-    return {"object": "list", "query": body.query, "data": [reports.found(item) for item in found]}
+    names = hub.runtime.repository.uids()
+    shown = [sourced(reports.found(item), names) for item in found]
+    threshold = MemoryOptions().threshold if body.threshold is None else body.threshold
+    return {"object": "list", "query": body.query, "threshold": threshold, "data": shown}
 
 
 @router.get("/memory/{name}", responses=refusals(404, 409))
@@ -99,7 +87,7 @@ def get_episode(name: str, hub: SharedHub, response: Response, session: str | No
     if len(set(holders.values())) > 1:
         raise _several(name, holders)
     episode = hub.runtime.repository.episodes(list(holders.values())[:1])[0]
-    return _answer(episode, list(holders), response)
+    return _answer(hub, episode, list(holders), response)
 
 
 @router.patch("/memory/{name}", responses=refusals(404, 409, 412))
@@ -119,7 +107,7 @@ def change_episode(
             writer.memory.edit(name, body.text, body.pinned)
         elif body.pinned is not None:
             writer.memory.pin(name, body.pinned)
-        return _answer(writer.memory.get(name), [holder], response)
+        return _answer(hub, writer.memory.get(name), [holder], response)
 
 
 @router.delete("/memory/{name}", responses=refusals(404, 409, 412))
@@ -143,7 +131,18 @@ def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
         "recalled": story is not None and story.recalled,
         "opened": 0 if story is None else len(story.opened),
         **({} if story is None else reports.trace(story)),
+        **({} if story is None or not story.recalled else _spelled(hub, story)),
     }
+
+
+def _spelled(hub: Hub, story: Told) -> dict[str, Any]:
+    """The answer's tokens, in the order of `by_token`, and the words between which memories were put."""
+    spelling, commit = hub.runtime.spelling(story.commit), story.commit
+    answer = hub.runtime.repository.messages(commit.hex)[-1]
+    place = None
+    if story.position is not None:
+        place = {"position": story.position, **probes.around(spelling, story.position, story.position)}
+    return {"tokens": spelling(answer.start, answer.end), "place": place}
 
 
 def _answered(hub: Hub, name: str) -> Commit:
@@ -164,6 +163,11 @@ def _answered(hub: Hub, name: str) -> Commit:
     return commit
 
 
+def sourced(shape: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """With the present name of the session whose conversation a memory is from; null for documents, and where it is gone."""
+    return {**shape, "source_session": names.get(shape["source"])}
+
+
 def commit_at(hub: Hub, name: str, at: str | None) -> Commit:
     """A session's head, or where it was at a revision."""
     must_exist(hub, name)
@@ -179,8 +183,8 @@ def _at(session: SessionPort) -> dict[str, Any]:
     return {"commit": session.head.hex}
 
 
-def _answer(episode: Episode, sessions: Sequence[str], response: Response) -> dict[str, Any]:
-    shape = reports.episode(episode, sessions)
+def _answer(hub: Hub, episode: Episode, sessions: Sequence[str], response: Response) -> dict[str, Any]:
+    shape = sourced(reports.episode(episode, sessions), hub.runtime.repository.uids())
     response.headers["ETag"] = f'"{shape["content_sha256"]}"'
     return shape
 

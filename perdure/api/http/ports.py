@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 from ...config import SamplingChanges
-from ...memory.inspecting import Memory
+from ...memory.inspecting import Bounded, Memory
 from ...memory.records import Commit, Message, SessionInfo
 from ...runtime.calls import CallFormat
 from ...runtime.records import Chunk, ModelInfo, Receipt
@@ -123,6 +123,8 @@ class SessionPort(Protocol):
 class RepositoryPort(History, Ledgers, Protocol):
     def inspect(self, commit: Commit) -> Memory: ...
 
+    def bounded(self, commit: Commit) -> Bounded: ...
+
     def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 
     def request(self, commit: Commit) -> Mapping[str, Any]: ...
@@ -180,6 +182,10 @@ class RuntimePort(Protocol):
 
     def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """How many tokens a whole conversation has. Raises InvalidInput if the chat template refuses it."""
+        ...
+
+    def spelling(self, commit: Commit) -> Callable[[int, int], list[str] | None]:
+        """Tells the texts of tokens [start, end) of a commit's log; None where another tokenizer made them."""
         ...
 
     def session(self, name: str, *, create: bool = True) -> SessionPort: ...

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..composing import Opened
     from .banks import Bank
     from .paging import Staging
+    from .spares import Spares
     from .together import Together
 
 FULL = "full"
@@ -135,6 +136,11 @@ class State(ABC):
     @property
     def shares(self) -> Tensor | None:
         """The attention that pasted chunks received from the token absorbed last, [chunks, layers, heads, 1]."""
+        return None
+
+    @property
+    def kept(self) -> Kept | None:
+        """What is kept of evicted tokens; None where nothing was evicted."""
         return None
 
     def apply(self, event: Event, brought: Sequence[Chunk] | Memory = ()) -> None:
@@ -276,6 +282,8 @@ class StateAdapter(ABC):
     dtype: torch.dtype
     staging: Staging
     """Between the device that its states lie on and the host."""
+    spares: Spares
+    """What its states have left to the next ones."""
     banks: Sequence[Bank] = ()
     """The layers that attend to everything, and so may have a memory."""
     summaries: Summaries = Summaries()
@@ -297,10 +305,6 @@ class StateAdapter(ABC):
         """Have memory ready for one session of up to `tokens` tokens, where that helps."""
         return
 
-    def snug(self) -> None:
-        """From now on states take hardly more memory than they were asked to make room for."""
-        return
-
     def together(self, states: Sequence[Any]) -> Together:
         """One forward for several of its states, for families that join."""
         raise RuntimeError(f"states of {self.name} share no forward")
@@ -308,6 +312,10 @@ class StateAdapter(ABC):
     def ahead(self, state: Any, count: int) -> Together:
         """One forward for the next `count` tokens of a state that is `plain`, for families that join."""
         raise RuntimeError(f"states of {self.name} take drafts one by one")
+
+    def prompt(self, state: Any, count: int) -> Together:
+        """One forward for the next `count` tokens of a state, attended at once, for families that join."""
+        raise RuntimeError(f"states of {self.name} take a prompt as their model does")
 
     @property
     def supports(self) -> Supports:

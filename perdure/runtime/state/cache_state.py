@@ -6,7 +6,7 @@ layers of other kinds stay as they are: both are stored as snapshots.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from transformers.cache_utils import DummyLayer
 
 from ...config import BLOCK_TOKENS
 from ...memory.events import Event
-from ...memory.summary import Memory
+from ...memory.summary import Kept, Memory
 from ...memory.tokenlog import Span
 from ...memory.working import WHOLE, Placement
 from ..attention import KEYWORD
@@ -45,6 +45,10 @@ LINEAR = (
 """What a linear-attention layer consists of; `number_of_states` and `record_past` come with a new one."""
 
 
+Pair = tuple[Tensor, Tensor]
+"""Keys and values."""
+
+
 class Parked(NamedTuple):
     """What a state held, in host memory: what its slabs held each, and all else."""
 
@@ -61,6 +65,8 @@ class Parked(NamedTuple):
 class CacheState(State):
     """A transformers cache whose keys and values lie in slabs."""
 
+    listener: Callable[..., Ear] | None = None
+    """What makes the listener of every forward, in the place of an `Ear` for those that need one."""
     _ear: Ear | None = None
     _parked: Parked | None = None
 
@@ -88,6 +94,10 @@ class CacheState(State):
     @property
     def plain(self) -> bool:
         return not self.tracks and not self._speaks()
+
+    @property
+    def kept(self) -> Kept | None:
+        return self._set.kept
 
     @property
     def length(self) -> int:
@@ -136,7 +146,8 @@ class CacheState(State):
     def listen(self) -> Ear | None:
         """What listens to the next forward, where its attention is more than that of a plain cache."""
         beside = {} if self.opened is None else self.opened.keys
-        self._ear = Ear(self._set, self._adapter, self.seen, beside) if self._speaks() else None
+        made = self.listener or (Ear if self._speaks() else None)
+        self._ear = None if made is None else made(self._set, self._adapter, self.seen, beside)
         return self._ear
 
     def _speaks(self) -> bool:
@@ -159,6 +170,22 @@ class CacheState(State):
         slab.put(row.row, at, values[0])
         start = self.place.first if window is None else group_of(window).floor(self.seen)
         return slab.view(row.row, start, at + values.shape[-2])
+
+    def slots(self, more: int) -> dict[int, Pair]:
+        """Where the keys and values [1, H, more, D] of the next tokens go, by layer; of families without windows."""
+        return self._pairs([slab.views(self._end(slab), self._end(slab) + more) for slab in self._slabs])
+
+    def reading(self, more: int) -> dict[int, Pair]:
+        """All that layers read [1, H, N, D] once so many more tokens are there, by layer; of families without windows."""
+        first = self.place.first
+        return self._pairs([slab.views(first, self._end(slab) + more) for slab in self._slabs])
+
+    def _pairs(self, views: Sequence[Sequence[Tensor]]) -> dict[int, Pair]:
+        return {
+            index: (views[plan.keys.slab][plan.keys.row], views[plan.values.slab][plan.values.row])
+            for index, plan in enumerate(self._adapter.plans)
+            if plan.keys is not None and plan.values is not None
+        }
 
     def _end(self, slab: Slab) -> int:
         """Where a slab's next entry goes: at its position, or in a sliding one at the number of its token."""

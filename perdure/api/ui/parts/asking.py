@@ -1,4 +1,4 @@
-"""Questions that a page asks back before it does something."""
+"""Dialogs: what is asked before something is done."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from nicegui import ui
 
 from ..view import View
 
-Do = Callable[[], Awaitable[None]]
+ENTER = "(e) => e.target.closest('.asking').querySelector('.actions button:last-child').click()"
+"""In a field of a dialog: Enter does what the dialog's last button does."""
 
 
 @contextmanager
-def question(view: View, head: str) -> Iterator[ui.dialog]:
-    """A dialog that is opened when the block has filled it, and gone once it is closed."""
+def asking(
+    view: View, title: str, verb: str, act: Callable[[], Awaitable[bool | None]], *, grave: bool = False
+) -> Iterator[ui.dialog]:
+    """A dialog with fields that are drawn within, opened at the end; `verb` is what its button says.
+
+    `act` may return False to leave it open. What is `grave` loses something, and has a red button.
+    """
     with view.page, ui.dialog() as dialog, ui.card().classes("asking"):
-        ui.label(head).classes("head").props("role=heading aria-level=2")
+        ui.label(title).classes("head")
         yield dialog
-    dialog.on("hide", dialog.delete)
+
+        async def do() -> None:
+            async with view.told():
+                if await act() is not False:
+                    dialog.close()
+
+        with ui.element("div").classes("actions"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+            ui.button(verb, on_click=do).props("unelevated no-caps" + (" color=negative" if grave else ""))
     dialog.open()
 
 
-def answers(view: View, dialog: ui.dialog, yes: str, do: Do) -> ui.button:
-    """The buttons below a question. Where `do` is refused the question stays, with all that was typed into it."""
-
-    async def go() -> None:
-        async with view.told():
-            await do()
-            dialog.close()
-
-    with ui.element("div").classes("actions"):
-        ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
-        return ui.button(yes, on_click=go).props("unelevated no-caps")
+def sure(view: View, question: str, verb: str, act: Callable[[], Awaitable[bool | None]]) -> None:
+    """Ask back before something is lost."""
+    with asking(view, question, verb, act, grave=True):
+        pass
 
 
-def confirm(view: View, head: str, said: str, yes: str, do: Do) -> None:
-    with question(view, head) as dialog:
-        ui.label(said).classes("said")
-        answers(view, dialog, yes, do)
+def ask_name(view: View, title: str, said: str, label: str, verb: str, act: Callable[[str], Awaitable[bool | None]]) -> None:
+    """Ask for a name and call `act` with it. Where that is refused the name stays where it was typed."""
 
+    async def named() -> bool | None:
+        return await act((name.value or "").strip())
 
-def ask_name(view: View, head: str, said: str, label: str, yes: str, do: Callable[[str], Awaitable[None]]) -> None:
-    """Ask for a name and do something with it; Enter says yes."""
-    with question(view, head) as dialog:
+    with asking(view, title, verb, named):
         ui.label(said).classes("dim")
         name = ui.input(label).props("autofocus outlined dense maxlength=64")
-
-        async def go() -> None:
-            await do((name.value or "").strip())
-
-        button = answers(view, dialog, yes, go)
-        name.on("keydown.enter", js_handler=f"() => getElement({button.id}).$el.click()")
+        name.on("keydown.enter", js_handler=ENTER)

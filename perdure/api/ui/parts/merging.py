@@ -11,7 +11,6 @@ from ....client.results import Merged
 from ....client.verbs import Side
 from ....errors import MergeConflict, PerdureError
 from ..view import View
-from .asking import answers, question
 
 ONE = {"memories": "memory", "records": "record"}
 
@@ -20,8 +19,10 @@ Done = Callable[[Merged], Awaitable[None]]
 
 def ask_merge(view: View, name: str, other: str, done: Done) -> None:
     """Ask whether `name` is to take in what the revision `other` remembers and knows, and call `done` when it has."""
-    with question(view, f"Merge into {name}") as dialog:
+    with view.page, ui.dialog() as dialog, ui.card().classes("asking"):
+        ui.label(f"Merge into {name}").classes("head")
         Asked(view, name, other, done).fill(dialog)
+    dialog.open()
 
 
 class Asked:
@@ -39,7 +40,9 @@ class Asked:
         self._place = ui.element("div").classes("outcome").props("role=status")
         self._prefer.set_visibility(False)
         self._prefer.on_value_change(self._look)
-        self._yes = answers(self._view, dialog, "Merge", self._merge)
+        with ui.element("div").classes("actions"):
+            ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
+            self._yes = ui.button("Merge", on_click=lambda: self._merge(dialog)).props("unelevated no-caps")
         self._yes.disable()
         self._view.background(self._look())
 
@@ -56,9 +59,10 @@ class Asked:
             with self._place:
                 ui.label(str(error)).classes("said problem")
 
-    async def _merge(self) -> None:
-        merged = await self._asked(dry_run=False)
-        await self._done(merged)
+    async def _merge(self, dialog: ui.dialog) -> None:
+        async with self._view.told("Merged."):
+            await self._done(await self._asked(dry_run=False))
+            dialog.close()
 
     async def _asked(self, *, dry_run: bool) -> Merged:
         conversation: Side = self._conversation.value

@@ -9,7 +9,7 @@ from nicegui import ui
 from ....client.results import Session
 from .. import links
 from ..view import View
-from .asking import ask_name, confirm
+from .asking import ask_name, asking
 from .figures import short
 
 Moved = Callable[[], Awaitable[None]]
@@ -34,7 +34,8 @@ def ask_reset(view: View, name: str, to: str, moved: Moved) -> None:
     said = (
         "What it said and remembers after that commit leaves the session. It stays in the store, and can be taken back here."
     )
-    confirm(view, f"Move {name} to {short(to)}?", said, "Move it", reset)
+    with asking(view, f"Move {name} to {short(to)}?", "Move it", reset):
+        ui.label(said).classes("said")
 
 
 def ask_fork(view: View, name: str, at: str) -> None:

@@ -12,7 +12,7 @@ from ....client.results import Commit, Diff, Message
 from ....errors import NotFound, PerdureError
 from .. import links
 from ..answering import Answering
-from ..parts.asking import confirm, question
+from ..parts.asking import ENTER, asking
 from ..parts.composer import Composer
 from ..parts.figures import count
 from ..parts.messages import bubble, message, receipt, sides, text
@@ -132,7 +132,8 @@ class Conversation:
         after = self._talk.count - 1 - number
         others = f" and the {count(after)} messages after it leave" if after else " leaves"
         said = f"This turn{others} the conversation. They stay in the store, and the next line takes them back."
-        confirm(self._view, "Undo to before this answer?", said, "Undo", lambda: self._undo(commit))
+        with asking(self._view, "Undo to before this answer?", "Undo", lambda: self._undo(commit)):
+            ui.label(said).classes("said")
 
     async def _undo(self, commit: Commit) -> None:
         asked = await self._view.client.diff(commit.parents[0], commit.id)
@@ -229,12 +230,15 @@ def ask_other(view: View, name: str) -> None:
                 if not found:
                     ui.label("Nothing was forked from this session yet.").classes("dim")
 
-    with question(view, "Compare with…"):
+    async def go() -> bool:
+        if other.value:
+            view.go(links.session(name, "chat", **{"with": other.value}))
+        return bool(other.value)
+
+    with asking(view, "Compare with…", "Compare", go):
         place = ui.element("div").classes("choices")
         other = ui.input("Or any other session, tag or commit").props("outlined dense")
-        go = ui.button("Compare", on_click=lambda: view.go(links.session(name, "chat", **{"with": other.value or ""})))
-        go.props("unelevated no-caps")
-        other.on("keydown.enter", js_handler=f"() => getElement({go.id}).$el.click()")
+        other.on("keydown.enter", js_handler=ENTER)
     view.background(fill())
 
 

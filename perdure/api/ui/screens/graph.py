@@ -9,7 +9,7 @@ from nicegui import ui
 from ....client.results import Commit, Event, Merged, Node
 from .. import links
 from ..parts import inspecting
-from ..parts.asking import ask_name, confirm
+from ..parts.asking import ask_name, asking
 from ..parts.commit_graph import CommitGraph
 from ..parts.figures import count, short
 from ..parts.merging import ask_merge
@@ -183,7 +183,8 @@ class Graph:
             await self._view.client.sessions.delete_tag(owner, tag)
             await self.refresh()
 
-        confirm(self._view, f"Delete the tag {tag}?", "Its commit stays as long as a session leads to it.", "Delete", untag)
+        with asking(self._view, f"Delete the tag {tag}?", "Delete", untag):
+            ui.label("Its commit stays as long as a session leads to it.").classes("said")
 
     async def _owner(self, tag: str) -> str:
         """The session of the graph that a tag was given in."""
