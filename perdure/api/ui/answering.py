@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from nicegui import background_tasks
@@ -10,6 +11,10 @@ from nicegui import background_tasks
 from ...client import AsyncClient
 from ...client.results import Reply
 from ...errors import PerdureError
+
+PAUSE_S = 0.1
+"""Seconds between two looks at what has come: reading each token as it comes would take from decoding."""
+READING_S = 0.005
 
 
 class Answering:
@@ -48,8 +53,12 @@ class Answering:
     async def _run(self, client: AsyncClient, options: Mapping[str, object]) -> None:
         try:
             async with client, await client.stream(self.asked, session=self.session, create=False, **options) as stream:
+                rested = 0.0
                 async for piece in stream:
                     self.pieces.append(piece.text)
+                    if time.monotonic() - rested > READING_S:
+                        await asyncio.sleep(PAUSE_S)
+                        rested = time.monotonic()
                 self.reply = await stream.reply()
         except PerdureError as error:
             self.error = error

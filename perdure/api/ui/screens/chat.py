@@ -23,7 +23,7 @@ from ..talk import PAGE, Said, Talk
 from ..view import View
 from .base import screen
 
-EVERY_S = 0.1
+EVERY_S = 0.12
 """Seconds between two looks at an answer on its way: drawing must take nothing from decoding."""
 COMMITTED_S = 10.0
 """Seconds in which an answer that was stopped is expected to be committed."""
