@@ -12,6 +12,7 @@ from nicegui import ui
 from starlette.routing import Mount
 
 from ..http.tenants import Tenants
+from .answering import Answers
 from .door import PATH, Door
 from .transport import InProcess
 from .visitors import Visitors
@@ -24,6 +25,7 @@ class Inspector(NamedTuple):
     """What all pages of this process share."""
 
     transport: InProcess
+    answers: Answers
 
 
 def mount(app: FastAPI, tenants: Tenants, hosts: tuple[str, ...] = ()) -> None:
@@ -33,7 +35,7 @@ def mount(app: FastAPI, tenants: Tenants, hosts: tuple[str, ...] = ()) -> None:
     """
     from . import screens  # registers the pages
 
-    nicegui.app.state.inspector = Inspector(InProcess(app))
+    nicegui.app.state.inspector = Inspector(InProcess(app), Answers())
     nicegui.app.add_static_files("/static", str(files(__package__).joinpath("static")))
     ui.add_head_html(f'<link rel="stylesheet" href="{PATH}/static/inspector.css">', shared=True)
     ui.run_with(

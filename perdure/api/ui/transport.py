@@ -9,6 +9,9 @@ from contextlib import suppress
 import httpx
 from starlette.types import ASGIApp, Message, Scope
 
+WAITING = 256
+"""Pieces of an answer that may wait for a slow reader, who then gets them as one."""
+
 
 class InProcess(httpx.AsyncBaseTransport):
     """Unlike httpx's own ASGITransport it gives pieces of a body when they come, and says so when a reader has left."""
@@ -31,7 +34,7 @@ class _Exchange(httpx.AsyncByteStream):
         self._body = aiter(request.stream)
         self._sent = False
         self._left = asyncio.Event()
-        self._told: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=16)
+        self._told: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=WAITING)
         self._task = asyncio.create_task(self._run(app))
 
     async def begin(self) -> tuple[int, list[tuple[bytes, bytes]]]:
@@ -47,12 +50,15 @@ class _Exchange(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         more = True
         while more:
-            message = await self._told.get()
-            if message is None:
+            waiting = [await self._told.get()]
+            while not self._told.empty():
+                waiting.append(self._told.get_nowait())
+            body = b"".join(message.get("body", b"") for message in waiting if message is not None)
+            if body:
+                yield body
+            if waiting[-1] is None:
                 raise httpx.RemoteProtocolError("The answer broke off.", request=self._request)
-            more = message.get("more_body", False)
-            if message.get("body"):
-                yield message["body"]
+            more = waiting[-1].get("more_body", False)
 
     async def aclose(self) -> None:
         """Who closes before the end is a client that went away: the application is told, and waited for."""

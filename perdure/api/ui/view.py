@@ -13,8 +13,10 @@ from fastapi import Request
 from nicegui import Client, background_tasks, ui
 
 from ...client import AsyncClient
+from ...client.results import Event
 from ...errors import PerdureError
 from . import links
+from .answering import Answering, Answers
 from .door import PATH, VISITOR
 from .visitors import Visitor
 
@@ -47,6 +49,25 @@ class View:
         page.on_delete(client.close)
         return cls(visitor, client, page, request.url.path.removeprefix(PATH), dict(request.query_params))
 
+    def lasting(self) -> AsyncClient:
+        """A client like the page's for what goes on when the page is left; whoever asks for it closes it."""
+        settings = self.client.settings
+        transport = nicegui.app.state.inspector.transport
+        return AsyncClient(settings.url, api_key=settings.api_key, retries=0, transport=transport)
+
+    def answering(self, session: str) -> Answering | None:
+        """The answer that somebody of the visitor's tenant is getting in a session at the moment, on any page."""
+        return self._answers.of(self.visitor.caller.tenant, session)
+
+    def ask(self, session: str, text: str, **options: object) -> Answering:
+        """Begin an answer in a session; it goes on when the page is left."""
+        return self._answers.begin(self.visitor.caller.tenant, session, text, self.lasting(), options)
+
+    @property
+    def _answers(self) -> Answers:
+        answers: Answers = nicegui.app.state.inspector.answers
+        return answers
+
     def may(self, scope: str) -> bool:
         """Whether the visitor's key has a scope ("read", "write", "admin")."""
         return self.visitor.may(scope)
@@ -75,13 +96,26 @@ class View:
                 with self.page:
                     ui.notify(done, type="positive")
 
-    def follow(self, session: str | None, changed: Callable[[], Awaitable[None]], *, progress: bool = False) -> None:
-        """Call `changed` after something happened, to a session or to any, for as long as the page is open."""
+    def follow(
+        self,
+        session: str | None,
+        changed: Callable[[], Awaitable[None]],
+        *,
+        progress: bool = False,
+        wanted: Callable[[Event], bool] = lambda event: True,
+    ) -> None:
+        """Call `changed` after something happened, to a session or to any, for as long as the page is open.
+
+        `wanted` tells of an event whether it matters; how far jobs have come only does with `progress`.
+        """
+
+        def matters(event: Event) -> bool:
+            return (progress or event.kind not in QUIET) and wanted(event)
 
         async def watch() -> None:
             while True:
                 with suppress(PerdureError):
-                    await self._watch(session, changed, progress)
+                    await self._watch(session, changed, matters)
                 await asyncio.sleep(AGAIN_S)
 
         self.background(watch())
@@ -92,7 +126,9 @@ class View:
         self.page.on_delete(lambda: task.cancel() and None)
         return task
 
-    async def _watch(self, session: str | None, changed: Callable[[], Awaitable[None]], progress: bool) -> None:
+    async def _watch(
+        self, session: str | None, changed: Callable[[], Awaitable[None]], matters: Callable[[Event], bool]
+    ) -> None:
         fresh = asyncio.Event()
 
         async def redraw() -> None:
@@ -107,7 +143,7 @@ class View:
         try:
             async with await self.client.events(session) as events:
                 async for event in events:
-                    if progress or event.kind not in QUIET:
+                    if matters(event):
                         fresh.set()
         finally:
             drawing.cancel()

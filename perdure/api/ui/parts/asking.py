@@ -9,6 +9,9 @@ from nicegui import ui
 
 from ..view import View
 
+ENTER = "(e) => e.target.closest('.asking').querySelector('.actions button:last-child').click()"
+"""In a field of a dialog: Enter does what the dialog's last button does."""
+
 
 @contextmanager
 def asking(
@@ -37,3 +40,15 @@ def sure(view: View, question: str, verb: str, act: Callable[[], Awaitable[bool 
     """Ask back before something is lost."""
     with asking(view, question, verb, act, grave=True):
         pass
+
+
+def ask_name(view: View, title: str, said: str, label: str, verb: str, act: Callable[[str], Awaitable[bool | None]]) -> None:
+    """Ask for a name and call `act` with it. Where that is refused the name stays where it was typed."""
+
+    async def named() -> bool | None:
+        return await act((name.value or "").strip())
+
+    with asking(view, title, verb, named):
+        ui.label(said).classes("dim")
+        name = ui.input(label).props("autofocus outlined dense maxlength=64")
+        name.on("keydown.enter", js_handler=ENTER)
