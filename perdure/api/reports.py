@@ -75,6 +75,7 @@ def episode(record: Episode, sessions: Sequence[str] = ()) -> Shape:
         "encoder": record.encoder,
         "digest": record.digest.hex(),
         "kv": record.kv.hex() if record.kv else None,
+        "origin": record.origin.hex() or None,
         "sessions": list(sessions),
     }
 

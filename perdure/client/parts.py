@@ -71,6 +71,8 @@ class MemoryVerbs:
     tiers = Verb(f"GET {SESSION}/memory", verbs.tiers)
     working = Verb(f"GET {SESSION}/memory/working", verbs.tiers)
     summary = Verb(f"GET {SESSION}/memory/summary", verbs.tiers)
+    summary_heads = Verb(f"GET {SESSION}/memory/summary/heads", verbs.summary_heads)
+    probe = Verb(f"POST {SESSION}/memory/summary/probe", verbs.probe_summary)
     fast_weights = Verb(f"GET {SESSION}/memory/fast-weights", verbs.tiers)
 
 
@@ -81,6 +83,7 @@ class ProfileVerbs:
     records = Verb(f"GET {SESSION}/memory/parametric", verbs.list_records)
     record = Verb(f"GET {SESSION}/memory/parametric/{{record}}", verbs.get_record)
     forget = Verb(f"DELETE {SESSION}/memory/parametric/{{record}}", verbs.forget_record)
+    probe = Verb(f"POST {SESSION}/memory/parametric/probe", verbs.probe_records)
     mounts = Verb(f"GET {SESSION}/mounts", verbs.get_mounts)
     mount = Verb(f"PUT {SESSION}/mounts", verbs.set_mounts)
 
@@ -97,5 +100,6 @@ class KeyVerbs:
 class JobVerbs:
     """About long work."""
 
+    list = Verb("GET /v1/jobs", verbs.list_jobs)
     get = Verb("GET /v1/jobs/{name}", verbs.get_job)
     cancel = Verb("DELETE /v1/jobs/{name}", verbs.cancel_job)

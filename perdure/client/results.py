@@ -202,7 +202,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A memory, and the sessions that remember it. `content_sha256` is what a change may be held against."""
+    """A memory, and the sessions that remember it. `content_sha256` is what a change may be held against.
+
+    `source` is the uid of the session whose conversation it is from, or a document's name; `source_session` is that
+    session's name, told in lists. `span` are the tokens there, `origin` the commit that held the message.
+    """
 
     id: str
     created_at: int
@@ -214,16 +218,25 @@ class Memory:
     pinned: bool
     tokens: int
     sessions: tuple[str, ...] = field(metadata={"read": tuple})
+    span: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+    origin: str | None = field(default=None, kw_only=True)
+    source_session: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Found(Memory):
-    """A memory that a search looked at; `dropped` says why it was left out, where it was."""
+    """A memory that a search looked at; `dropped` says why it was left out, where it was.
+
+    The ranks are its places in the search by meaning and in the one by words (None: that one did not find it).
+    """
 
     similarity: float
     words: float
     score: float
     dropped: str | None
+    bm25: float = field(default=0.0, kw_only=True)
+    vector_rank: int | None = field(default=None, kw_only=True)
+    word_rank: int | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +258,71 @@ class Record:
     own: bool
     body: Body
     statement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryHeads:
+    """What a summary keeps in each layer and head; `why` says why nothing, where that is so.
+
+    Of each of `layers` the lists have a number for each KV head, `gates` one for each query head; `bins` are the parts of
+    the conversation that `histogram` counts entries in.
+    """
+
+    session: str
+    commit: str
+    backend: str
+    position: int
+    why: str | None
+    fade: float
+    rule: str | None
+    absorbed: int
+    spans: tuple[Body, ...] = field(metadata={"read": tuple})
+    bins: tuple[Body, ...] = field(metadata={"read": tuple})
+    layers: tuple[Body, ...] = field(metadata={"read": tuple})
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryProbe:
+    """What a text reads of a summary; `by_token` is the attention that each of its `tokens`, as they are fed, gives to it.
+
+    Of each of `layers` the lists have a number for each query head; `entries` received most, best first.
+    """
+
+    session: str
+    commit: str
+    why: str | None
+    mass: float
+    tokens: tuple[str, ...] = field(metadata={"read": tuple})
+    by_token: tuple[float, ...] = field(metadata={"read": tuple})
+    layers: tuple[Body, ...] = field(metadata={"read": tuple})
+    entries: tuple[Body, ...] = field(metadata={"read": tuple})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the gate decides of a record; `closed` says why it stays so. The scores are None where it was not looked at."""
+
+    id: str
+    statement: str
+    open: bool
+    closed: str | None
+    score: float | None
+    against: float | None
+    gain: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordProbe:
+    """Which of a session's `records` a text would open: `named` of them it is about, `opened` would act."""
+
+    session: str
+    commit: str
+    threshold: float
+    records: int
+    named: int
+    opened: int
+    notes: tuple[str, ...] = field(metadata={"read": tuple})
+    data: tuple[Judged, ...] = field(metadata={"read": several(Judged)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +363,21 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What the store holds. `tiers` has logical and unique bytes by tier."""
+    """What the store holds. `tiers` has logical and unique bytes by tier, `tokens` what became of them by kind.
+
+    `tenants` is told to an admin of the server.
+    """
 
     sessions: int
     objects: int
     nbytes: Mapping[str, int] = field(metadata={"named": "bytes"})
     dedup_ratio: float
     tiers: Mapping[str, Mapping[str, int]]
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    turns_running: int = 0
+    jobs_running: int = 0
+    memory: Mapping[str, int | None] = field(default_factory=dict)
+    tenants: tuple[Body, ...] = field(default=(), metadata={"read": tuple})
 
 
 @dataclass(frozen=True, slots=True)

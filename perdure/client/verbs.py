@@ -23,11 +23,14 @@ from .results import (
     Mounts,
     Page,
     Record,
+    RecordProbe,
     Reply,
     Report,
     Running,
     Session,
     Stats,
+    SummaryHeads,
+    SummaryProbe,
     Tag,
     Unloaded,
     pages,
@@ -37,6 +40,7 @@ from .wish import Wish, given
 
 Order = Literal["asc", "desc"]
 Side = Literal["ours", "theirs"]
+Sort = Literal["made", "created", "tokens", "text", "source"]
 Told = str | Sequence[Mapping[str, Any]]
 """Messages of a chat: one of the user's, or several as {"role", "content"}."""
 
@@ -304,11 +308,35 @@ def tiers(session: str, *, at: str | None = None) -> Wish[Report]:
     return Wish(report, {"name": session}, {"at": at})
 
 
+def summary_heads(session: str, *, at: str | None = None) -> Wish[SummaryHeads]:
+    """What a session's summary keeps in each layer and head."""
+    return Wish(reader(SummaryHeads), {"name": session}, {"at": at})
+
+
+def probe_summary(session: str, text: str, *, top: int | None = None) -> Wish[SummaryProbe]:
+    """What a question would read of the summary, and the `top` entries that it would read most; nothing is kept of it."""
+    return Wish(reader(SummaryProbe), {"name": session}, body={"text": text, **given(top=top)})
+
+
+def probe_records(session: str, text: str, *, top: int | None = None) -> Wish[RecordProbe]:
+    """Which fast-weight records a question would open, and why not the others; nothing is kept of it."""
+    return Wish(reader(RecordProbe), {"name": session}, body={"text": text, **given(top=top)})
+
+
 def list_memories(
-    session: str, *, at: str | None = None, limit: int | None = None, after: str | None = None, order: Order | None = None
+    session: str,
+    *,
+    at: str | None = None,
+    limit: int | None = None,
+    after: str | None = None,
+    order: Order | None = None,
+    q: str | None = None,
+    pinned: bool | None = None,
+    sort: Sort | None = None,
 ) -> Wish[Page[Memory]]:
-    """A session's memories in the order in which they were made."""
-    return Wish(pages(Memory), {"name": session}, {"at": at, **listing(limit, after, order)})
+    """A session's memories in the order in which they were made or by `sort`; with `q` those whose text contains it."""
+    chosen = {"q": q, "pinned": pinned, "sort": sort}
+    return Wish(pages(Memory), {"name": session}, {"at": at, **listing(limit, after, order), **chosen})
 
 
 def list_records(
@@ -341,6 +369,13 @@ def get_mounts(session: str) -> Wish[Mounts]:
 def set_mounts(session: str, names: Sequence[str], *, if_head: str | None = None) -> Wish[Mounts]:
     """Have a session mount these profiles and no others."""
     return Wish(reader(Mounts), {"name": session}, body={"names": list(names)}, headers=matching(if_head))
+
+
+def list_jobs(
+    *, limit: int | None = None, after: str | None = None, order: Order | None = None, running: bool | None = None
+) -> Wish[Page[Job]]:
+    """The server's jobs, the newest first; with `running` only those that have not ended."""
+    return Wish(pages(Job), query={**listing(limit, after, order), "running": running})
 
 
 def get_job(name: str) -> Wish[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,13 @@ class Summary(NamedTuple):
     histogram: tuple[Bin, ...]
 
 
+class Snapped(NamedTuple):
+    """A summary as it is stored, and the token after which it was taken."""
+
+    position: int
+    stored: Object
+
+
 class Episodic(NamedTuple):
     """The episodic tier. `nbytes` is the size of the stored KV; the times are of what was said first and last (0: none)."""
 
@@ -105,8 +112,18 @@ def working(commit: Commit, events: Sequence[Event], layers: Iterable[LayerKind]
 
 def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working) -> Summary:
     """The summary tier in the newest snapshot of a commit that has one and is still stored."""
+    found = newest(txn, commit)
+    return EMPTY if found is None else _summary(found.position, found.stored, backend(events, tier), tier)
+
+
+def backend(events: Sequence[Event], tier: Working) -> str:
+    """What summarised the tokens that were evicted last."""
     evictions = [event.detail for event in events if event.kind == EVICT]
-    backend = evictions[-1].get("backend", "heavy-hitters" if tier.summary else "none") if evictions else "none"
+    return str(evictions[-1].get("backend", "heavy-hitters" if tier.summary else "none")) if evictions else "none"
+
+
+def newest(txn: ReadTxn, commit: Commit) -> Snapped | None:
+    """The summary of a commit's newest snapshot that has one and is still stored."""
     for mark in reversed(commits.checkpoints(commit)):
         try:
             refs = txn.get(mark.digest).refs
@@ -114,8 +131,8 @@ def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working
         except (ObjectMissing, ObjectCorrupt):
             continue
         if stored is not None:
-            return _summary(mark.position, stored, backend, tier)
-    return EMPTY
+            return Snapped(mark.position, stored)
+    return None
 
 
 def episodic(txn: ReadTxn, commit: Commit) -> Episodic:
@@ -134,13 +151,13 @@ def episodic(txn: ReadTxn, commit: Commit) -> Episodic:
     )
 
 
-def _summary(position: int, stored: Object, backend: str, tier: Working) -> Summary:
-    tokens = [each for name, each in _tensors(stored) if name.startswith("tokens.")]
+def _summary(position: int, stored: Object, name: str, tier: Working) -> Summary:
+    tokens = [each for name, each in tensors(stored) if name.startswith("tokens.")]
     kept = np.concatenate([each.ravel() for each in tokens]) if tokens else np.empty(0, np.int32)
     others = kept[kept >= tier.sinks]
     entries = max((each.shape[-1] for each in tokens), default=0) - tier.sinks
     return Summary(
-        backend=backend,
+        backend=name,
         position=position,
         entries=max(0, entries),
         distinct=len(np.unique(others)),
@@ -152,23 +169,30 @@ def _summary(position: int, stored: Object, backend: str, tier: Working) -> Summ
     )
 
 
+def bins(end: int) -> list[tuple[int, int]]:
+    """The parts of [0, end) that entries are counted in."""
+    width = max(1, -(-end // BINS))
+    return [(start, min(start + width, end)) for start in range(0, end, width)]
+
+
 def _bins(tokens: NDArray[np.int32], end: int) -> Iterator[Bin]:
     """How many of the tokens lie in each part of [0, end)."""
-    width = max(1, -(-end // BINS))
-    for start in range(0, end if tokens.size else 0, width):
-        stop = min(start + width, end)
+    for start, stop in bins(end) if tokens.size else ():
         yield Bin(start, stop, int(((tokens >= start) & (tokens < stop)).sum()))
 
 
-def _tensors(stored: Object) -> Iterator[tuple[str, NDArray[np.int32]]]:
-    """The int32 tensors of a summary by name; of the others only the sizes matter here."""
-    at, payload = 0, bytes(stored.payload)
+def tensors(stored: Object) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The int32 and float32 tensors of a summary by name; of others only the sizes matter here."""
+    at, payload = 0, memoryview(stored.payload)
     for name, dtype, shape in stored.meta["tensors"]:
         count = int(np.prod(shape, dtype=np.int64))
         size = count * itemsize(dtype)
         if at + size > len(payload):
             what = f"Summary {stored.digest.hex()[:12]} is shorter than its header says."
             raise ObjectCorrupt(what, digest=stored.digest)
-        if dtype == "int32":
-            yield name, np.frombuffer(payload, dtype="<i4", count=count, offset=at).reshape(shape)
+        if dtype in ("int32", "float32"):
+            yield (
+                name,
+                np.frombuffer(payload, dtype=np.dtype(dtype).newbyteorder("<"), count=count, offset=at).reshape(shape),
+            )
         at += size

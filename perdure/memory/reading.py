@@ -12,6 +12,7 @@ from . import ancestry, commits, episodes, fastweights, inspecting, names, nativ
 from .episodes import Episode
 from .events import Event
 from .fastweights import Held, Record, Refusal
+from .heads import Heads, heads
 from .native import Native
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
@@ -289,6 +290,11 @@ class Reader:
             working = inspecting.working(commit, happened, _layers(txn, commit))
             summary = inspecting.summary(txn, commit, happened, working)
             return inspecting.Memory(working, inspecting.episodic(txn, commit), summary)
+
+    def summary_heads(self, commit: Commit) -> Heads:
+        """What a commit's summary keeps, by layers and heads. Raises ObjectMissing or ObjectCorrupt."""
+        with self.store.read() as txn:
+            return heads(txn, commit, commits.events(txn, commit), _layers(txn, commit))
 
     def present(self, commit: Commit) -> list[Checkpoint]:
         """Those of the commit's snapshots that the store still has, oldest first."""

@@ -44,6 +44,13 @@ class Opening(NamedTuple):
         return cls(tuple(stored["records"]), stored["trace"])
 
 
+class Weighed(NamedTuple):
+    """What the gate decides of the records whose subject a message names, best first, and what a user should know of it."""
+
+    decisions: Sequence[Decision]
+    notes: Sequence[str]
+
+
 class Gates:
     """The gates of a store's ledgers. Thread safe."""
 
@@ -69,19 +76,36 @@ class Gates:
 
 def gate(session: Session, said: Sequence[Message]) -> Opening | None:
     """What the last message opens; None where nothing is taught or nothing of it is asked for."""
-    ledgers = _ledgers(session)
-    if session.stale or not ledgers or said[-1].role != "user":
-        return None
-    memories = session.runtime.memories
     try:
-        encoder = memories.encoder
-        found = session.runtime.gates.gate(ledgers, encoder.identity, encoder.dim)
-        decisions = found.decide(_wordings(session, said), encoder.encode, _opinion(session))
+        return _opening(decided(session, said))
     except ModelNotFound as error:
         session.notes.append(f"No fast weights could be opened. {error}")
         return None
-    decisions = [_of_this_model(session, decision) for decision in decisions]
-    return _opening(decisions)
+
+
+def decided(session: Session, said: Sequence[Message]) -> list[Decision]:
+    """What becomes of each record whose subject the last message names, best first.
+
+    Raises ModelNotFound where there is no sentence encoder.
+    """
+    ledgers = _ledgers(session)
+    if session.stale or not ledgers or said[-1].role != "user":
+        return []
+    encoder = session.runtime.memories.encoder
+    found = session.runtime.gates.gate(ledgers, encoder.identity, encoder.dim)
+    decisions = found.decide(_wordings(session, said), encoder.encode, _opinion(session))
+    return [_of_this_model(session, decision) for decision in decisions]
+
+
+def weighed(session: Session, said: Sequence[Message]) -> Weighed:
+    """The same for those who only ask: what is to be said of it is no note of the session's. Raises ModelNotFound."""
+    before = len(session.notes)
+    try:
+        decisions = decided(session, said)
+        again = ["The next turn computes the session anew from its text; it opens nothing."] if session.stale else []
+        return Weighed(decisions, [*session.notes[before:], *again])
+    finally:
+        del session.notes[before:]
 
 
 def _opinion(session: Session) -> Gains | None:

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from ..config import LEARN_OFF, STORED, CheckpointOptions, MemoryOptions, PagingOptions, Sampling
-from ..errors import InvalidInput, ModelNotFound, SessionNotFound
+from ..errors import InvalidInput, ModelNotFound, RecipeMismatch, SessionNotFound
 from ..memory import names
 from ..memory.recipe import STATE_FORMAT, Recipe
-from ..memory.records import Message, SessionInfo
+from ..memory.records import Commit, Message, SessionInfo
 from ..memory.repository import Repository
-from ..memory.summary import HeavyHitters, Infini, SinksOnly, Summary
+from ..memory.summary import Calibration, HeavyHitters, Infini, SinksOnly, Summary
+from ..memory.tokenlog import tokens
 from ..memory.working import Budget, budget
 from ..places import default_cache, default_store, user
 from . import attention
@@ -35,6 +36,7 @@ from .selftest import self_test
 from .session import Session
 from .state.families import adapter_for
 from .state.repairs import repair
+from .text import pieces
 from .writers import writer_for
 
 Progress = Callable[[str, int, int], None]
@@ -105,6 +107,24 @@ class Runtime:
     def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         """How many tokens a whole conversation has as the chat template writes it. Raises InvalidInput if it refuses it."""
         return len(self.loaded.chat.offering(tools).prompt(messages))
+
+    def texts(self, said: Sequence[int]) -> list[str]:
+        """The text that each token completes, control tokens by their names."""
+        return pieces(self.loaded.tokenizer, said)
+
+    def spelling(self, commit: Commit) -> Callable[[int, int], list[str] | None]:
+        """Tells the texts of tokens [start, end) of a commit's log; None where another tokenizer made them."""
+        if self.repository.recipe(commit)["tokenizer"] != self.recipe["tokenizer"]:
+            return lambda start, end: None
+        log = tokens(self.repository.runs(commit))
+        return lambda start, end: self.texts(log[start:end])
+
+    def calibration(self, maker: str) -> Calibration | None:
+        """The numbers that an infini memory was made with, by their digest; None where they are not on this machine."""
+        try:
+            return self.engine.adapter.summaries.infini(maker).calibration
+        except (RecipeMismatch, InvalidInput):
+            return None
 
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.

@@ -21,7 +21,9 @@ from ..memory.workingcopy import WorkingCopy
 from ..stores.base import Digest
 from .checkout import Checkout
 from .committing import draft_of
+from .gating import Weighed, weighed
 from .planning import Plan, plain, planned
+from .probing import Probed, probe
 from .records import Receipt, Reply
 from .recovery import recover
 from .sampling import check
@@ -221,6 +223,24 @@ class Session(Checkout):
                 return self.head
             title = f"mount {', '.join(names)}"[:72] if names else "mount nothing"
             return copy.mount(names, title=title, author=self._runtime.author).commit
+
+    # what it would know of a question
+
+    def probe(self, text: str, top: int = 12) -> Probed:
+        """What a question would read of the summary, and the `top` entries that it reads most; nothing changes.
+
+        Raises SessionBusy while a turn is in progress, PromptTooLong, Overloaded or OverBudget.
+        """
+        with self._between_turns():
+            return probe(self, text, top)
+
+    def weigh(self, text: str) -> Weighed:
+        """What the gate decides of the fast-weight records that a question is about; nothing changes.
+
+        Raises SessionBusy while a turn is in progress, ModelNotFound where there is no sentence encoder.
+        """
+        with self._between_turns():
+            return weighed(self, _messages(text))
 
     @contextmanager
     def _between_turns(self) -> Iterator[WorkingCopy]:

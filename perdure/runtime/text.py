@@ -45,6 +45,14 @@ class Detokenizer:
         return self._decoder.flush()
 
 
+def pieces(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
+    """The text that each token completes, control tokens by their names; joined they are the whole."""
+    added = tokenizer.backend_tokenizer.get_added_tokens_decoder().values()
+    decoder = Detokenizer(tokenizer, [token.content for token in added])
+    found = [decoder.push(token) for token in tokens]
+    return [*found[:-1], found[-1] + decoder.flush()] if found else []
+
+
 def token_bytes(tokenizer: Any, token: int) -> bytes:
     """What one token stands for, alone; empty for a number that is none."""
     backend = tokenizer.backend_tokenizer

@@ -346,6 +346,9 @@ class FakeRuntime:
     def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
         return words(messages) + len(tools)
 
+    def spelling(self, commit: Commit) -> Callable[[int, int], list[str] | None]:
+        return lambda start, end: None
+
     def session(self, name: str, *, create: bool = True) -> FakeSession:
         with self.repository.lock:
             if create and not self.repository.exists(name):

@@ -91,6 +91,11 @@ class Counts:
                 if receipt.generated > 1:
                     self.per_token.note((clock.last - clock.first) / (receipt.generated - 1))
 
+    def told(self) -> dict[str, int]:
+        """The tokens so far, by what became of them."""
+        with self._lock:
+            return dict(self.tokens)
+
     def job(self, kind: str, status: str) -> None:
         """A job that has ended."""
         with self._lock:

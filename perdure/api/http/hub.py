@@ -41,7 +41,7 @@ class Answers(OrderedDict[str, str]):
 class Hub:
     """One tenant's: the runtime it was handed, which it never closes, and the turns and jobs it runs on it.
 
-    `noted` is told of what jobs did (action, ids, outcome).
+    `noted` is told of what jobs did (action, ids, outcome). `counts` are of all tenants, `own` of this one.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Hub:
         self.turns = Turns(runtime, settings)
         self.jobs = Jobs(self.turns)
         self.counts = counts
+        self.own = Counts()
         self.meter = Meter(runtime, quota)
         self.turns.admit = self.meter.require_tokens
         self.noted: Callable[[str, Iterable[str], str], None] = lambda action, ids, outcome: None
@@ -73,7 +74,8 @@ class Hub:
         self.started = int(time.time())
 
     def _turn_ended(self, turn: Turn) -> None:
-        self.counts.turn(turn.clock)
+        for counts in (self.counts, self.own):
+            counts.turn(turn.clock)
         receipt = turn.clock.receipt
         if receipt is not None:
             self.meter.spend(receipt.prefilled + receipt.generated)

@@ -9,7 +9,7 @@ from email.parser import HeaderParser
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ from .openapi import REF
 from .ports import SessionPort
 from .problems import ParameterError, refusals
 from .schemas import IngestRequest
-from .sessions import must_exist
+from .sessions import Limit, Order, must_exist, page
 from .sites import OWN_SITE
 
 router = APIRouter(prefix="/v1", tags=["memory"])
@@ -76,6 +76,19 @@ def ingestion(name: str, parts: Parts, *, create: bool) -> Job:
         return Done({"memories": added.episodes, "tokens": added.tokens, "commit": added.commit.hex}, added.whole)
 
     return Job("ingest", name, work, create=create)
+
+
+@router.get("/jobs", responses=refusals(404))
+def list_jobs(
+    hub: SharedHub,
+    limit: Limit = 20,
+    after: str | None = None,
+    order: Order = "desc",
+    running: Annotated[bool, Query(description="Only those that have not ended.")] = False,
+) -> dict[str, Any]:
+    """The jobs of this process, the newest first."""
+    found = [job.body() for job in hub.jobs.all() if not (running and job.ended.is_set())]
+    return page(found, limit, after, order)
 
 
 @router.get("/jobs/{name}", responses=refusals(404))

@@ -230,6 +230,11 @@ class Jobs:
             raise NotFound(f"There is no job {name[:80]}; a job is forgotten after {KEPT} others and when the server stops.")
         return job
 
+    def all(self) -> list[Job]:
+        """Those that can be asked about, the oldest first."""
+        with self._lock:
+            return list(self._jobs.values())
+
     def close(self) -> None:
         """Cancel everything and wait for its end. Safe to repeat."""
         self.cancel()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import named
-from .. import recalling, reports, taught
+from .. import probes, recalling, reports, taught
 from .fields import REVISION
 from .hub import Hub, hub
 from .mentions import mention
@@ -23,9 +23,22 @@ from .sessions import LongLimit, Order, must_exist, page
 if TYPE_CHECKING:
     from ...memory.episodes import Episode
     from ...memory.records import Commit
+    from ...stores.base import Digest
+    from ..recalling import Told
     from .ports import SessionPort
 
 At = Annotated[str | None, Query(description="A revision of the session, else where it is now.", json_schema_extra=REVISION)]
+
+Containing = Annotated[str | None, Query(max_length=400, description="Only those whose text or source contains this.")]
+Sort = Literal["made", "created", "tokens", "text", "source"]
+SORTS: Mapping[str, Callable[[Episode], Any]] = {
+    "made": lambda each: 0,
+    "created": lambda each: each.time_ms,
+    "tokens": lambda each: len(each.tokens),
+    "text": lambda each: each.text.casefold(),
+    "source": lambda each: (each.source, each.turn, each.start, each.part),
+}
+"""By what a list of memories may be ordered; those that are alike stay in the order in which they were made."""
 
 router = APIRouter(prefix="/v1", tags=["memory"])
 
@@ -67,13 +80,29 @@ def list_episodes(
     limit: LongLimit = 100,
     after: str | None = None,
     order: Order = "asc",
+    q: Containing = None,
+    pinned: Annotated[bool | None, Query(description="Only those that are pinned, or only the others.")] = None,
+    sort: Sort = "made",
 ) -> dict[str, Any]:
-    """The memories of a session in the order in which they were made."""
+    """The memories of a session in the order in which they were made, or another; `total` counts those that fit.
+
+    Where texts are searched or sorted by, all of the session's memories are read for a page.
+    """
     repository = hub.runtime.repository
-    entries = repository.remembered(commit_at(hub, name, at))
-    listed = page([{"id": entry.id, "digest": entry.digest} for entry in entries], limit, after, order)
-    found = repository.episodes([item["digest"] for item in listed["data"]])
-    return {**listed, "data": [reports.episode(each, [name]) for each in found]}
+    entries = [each for each in repository.remembered(commit_at(hub, name, at)) if pinned in (None, each.pinned)]
+    digests = [each.digest for each in entries]
+    if q or sort != "made":
+        digests = _sorted(repository.episodes(digests), (q or "").casefold(), sort)
+    ids = {each.digest: each.id for each in entries}
+    listed = page([{"id": ids[digest], "digest": digest} for digest in digests], limit, after, order)
+    found, names = repository.episodes([item["digest"] for item in listed["data"]]), repository.uids()
+    shown = [{**reports.episode(each, [name]), "source_session": names.get(each.source)} for each in found]
+    return {**listed, "data": shown, "total": len(digests)}
+
+
+def _sorted(episodes: Sequence[Episode], part: str, sort: Sort) -> list[Digest]:
+    fitting = [each for each in episodes if part in each.text.casefold() or part in each.source.casefold()]
+    return [each.digest for each in sorted(fitting, key=SORTS[sort])]
 
 
 @router.post("/memory/search", responses=refusals(404))
@@ -143,7 +172,18 @@ def get_trace(name: str, hub: SharedHub) -> dict[str, Any]:
         "recalled": story is not None and story.recalled,
         "opened": 0 if story is None else len(story.opened),
         **({} if story is None else reports.trace(story)),
+        **({} if story is None or not story.recalled else _spelled(hub, story)),
     }
+
+
+def _spelled(hub: Hub, story: Told) -> dict[str, Any]:
+    """The answer's tokens, in the order of `by_token`, and the words between which memories were put."""
+    spelling, commit = hub.runtime.spelling(story.commit), story.commit
+    answer = hub.runtime.repository.messages(commit.hex)[-1]
+    place = None
+    if story.position is not None:
+        place = {"position": story.position, **probes.around(spelling, story.position, story.position)}
+    return {"tokens": spelling(answer.start, answer.end), "place": place}
 
 
 def _answered(hub: Hub, name: str) -> Commit:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
 from ...config import Quota
@@ -16,6 +16,7 @@ from .problems import RateExceeded
 
 if TYPE_CHECKING:
     from ...memory.repository import Repository
+    from ...memory.usage import Held
     from ...stores.base import Digest
 
 MINUTE = 60.0
@@ -32,6 +33,7 @@ class Meter:
         self._lock = threading.Lock()
         self._spent: deque[tuple[float, int]] = deque()
         self._weights: dict[Digest, int] = {}
+        self._tiers: tuple[tuple[Digest, ...], Mapping[str, Held]] | None = None
         self.quota = quota
 
     def spend(self, tokens: int) -> None:
@@ -71,6 +73,14 @@ class Meter:
         with self._lock:
             self._weights = {head: weight for head, weight in {**self._weights, **weights}.items() if head in heads}
             return sum(self._weights.get(head, 0) for head in store.heads().values())
+
+    def tiers(self) -> Mapping[str, Held]:
+        """The same by tier, and as it is stored; looked at again when a session has moved."""
+        store = cast("Repository", self._runtime.repository)
+        heads = tuple(sorted(store.heads().values()))
+        if self._tiers is None or self._tiers[0] != heads:
+            self._tiers = heads, store.usage()
+        return self._tiers[1]
 
     def _wait(self, most: int) -> int:
         """Whole seconds until fewer tokens than `most` count."""

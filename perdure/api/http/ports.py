@@ -182,6 +182,10 @@ class RuntimePort(Protocol):
         """How many tokens a whole conversation has. Raises InvalidInput if the chat template refuses it."""
         ...
 
+    def spelling(self, commit: Commit) -> Callable[[int, int], list[str] | None]:
+        """Tells the texts of tokens [start, end) of a commit's log; None where another tokenizer made them."""
+        ...
+
     def session(self, name: str, *, create: bool = True) -> SessionPort: ...
 
     def create(self, name: str, *, about: Mapping[str, Any], mounts: Sequence[str] = ()) -> SessionInfo:

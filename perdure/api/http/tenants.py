@@ -92,6 +92,13 @@ class Tenants:
         """Those of all tenants that are at work."""
         return [house.hub for house in list(self._houses.values())]
 
+    @property
+    def asleep(self) -> list[str]:
+        """The tenants that have a store and were not asked for yet."""
+        folder = None if self.access is None else self.access.root / FOLDER
+        found = [] if folder is None or not folder.is_dir() else sorted(each.name for each in folder.iterdir())
+        return [name for name in found if name not in self._houses]
+
     def opened(self, tenant: str) -> Hub | None:
         """The hub of a tenant, if it is at work."""
         house = self._houses.get(tenant)

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from ...memory.records import Problem
+from .caller import Sender
 from .fields import Exact
+from .hub import Hub
 from .jobs import Cancelled, Chore, Done, Job, Progress
 from .problems import refusals
 from .running import memory_body
 from .sessions import must_exist
 from .sites import OWN_SITE
 from .store import SharedHub, Store
+from .tenants import Tenants
 
 if TYPE_CHECKING:
     from ...memory.repository import Repository
@@ -73,19 +76,34 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
 
 
 @router.get("/stats")
-def get_stats(hub: SharedHub, store: Store) -> dict[str, Any]:
+def get_stats(request: Request, hub: SharedHub, caller: Sender) -> dict[str, Any]:
     """What the tenant's store holds: by tier, for each session that holds it (`logical`) and as it is stored (`unique`).
 
     `memory` is what working states take, and may take; `quota` what the tenant may have (null: without bound),
-    `tokens_last_minute` what its model has computed.
+    `tokens_last_minute` what its model has computed, `tokens` what became of all tokens `since` a time. An admin of the
+    server sees the same of all `tenants`.
     """
-    counts, tiers = store.stats(), store.usage()
+    every: Tenants = request.app.state.tenants
+    house = {"object": "stats", **stats_body(hub), "memory": memory_body(hub)}
+    if not caller.operator:
+        return house
+    asleep = [{"tenant": name, "at_work": False} for name in every.asleep]
+    return {**house, "tenants": [*({**stats_body(each), "at_work": True} for each in every.hubs), *asleep]}
+
+
+def stats_body(hub: Hub) -> dict[str, Any]:
+    """What one tenant has and did."""
+    store = cast("Repository", hub.runtime.repository)
+    counts, tiers = store.stats(), hub.meter.tiers()
     logical, unique = (sum(getattr(held, kind) for held in tiers.values()) for kind in ("logical", "unique"))
     return {
-        "object": "stats",
         "tenant": hub.tenant,
         "quota": asdict(hub.meter.quota()),
+        "since": hub.started,
+        "tokens": hub.own.told(),
         "tokens_last_minute": hub.meter.tokens,
+        "turns_running": hub.turns.under_way,
+        "jobs_running": hub.jobs.running,
         "sessions": counts["sessions"],
         "objects": counts["objects"],
         "bytes": {
@@ -97,7 +115,6 @@ def get_stats(hub: SharedHub, store: Store) -> dict[str, Any]:
         },
         "dedup_ratio": round(logical / unique, 3) if unique else 1.0,
         "tiers": {tier: held._asdict() for tier, held in tiers.items()},
-        "memory": memory_body(hub),
     }
 
 

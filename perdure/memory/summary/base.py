@@ -56,6 +56,9 @@ class Reader(Protocol):
     def mix(self, bank: int, layer: int, query: Tensor, local: Tensor) -> Tensor:
         """local [1, Hq, T, Dv], what attention gave, with the memory's share; query [Hq, T, D] float32, positions off."""
 
+    def read(self, bank: int, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
+        """What the memory gives for such queries [Hq, T, Dv], and the share [Hq] that it has in `mix`, float32 both."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kept:

@@ -77,10 +77,14 @@ class MemoryReader:
         return layer in self._calibration.layers[bank]
 
     def mix(self, bank: int, layer: int, query: Tensor, local: Tensor) -> Tensor:
+        out, share = self.read(bank, layer, query)
+        return gate(out, local, share)
+
+    def read(self, bank: int, layer: int, query: Tensor) -> tuple[Tensor, Tensor]:
         at = self._calibration.layers[bank].index(layer)
         features = self._calibration.query_features(bank, layer, query.shape[0])
         out = retrieve(query, self._sums[bank][at], self._norms[bank][at], features)
-        return gate(out, local, self._calibration.gates[bank][layer])
+        return out, self._calibration.gates[bank][layer]
 
 
 def without(memory: Memory, start: int, end: int) -> Memory:

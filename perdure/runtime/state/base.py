@@ -137,6 +137,11 @@ class State(ABC):
         """The attention that pasted chunks received from the token absorbed last, [chunks, layers, heads, 1]."""
         return None
 
+    @property
+    def kept(self) -> Kept | None:
+        """What is kept of evicted tokens; None where nothing was evicted."""
+        return None
+
     def apply(self, event: Event, brought: Sequence[Chunk] | Memory = ()) -> None:
         """Let an event of the session's log happen now. It brought what a recall pastes, or a merge joins."""
         raise RuntimeError(f"this family's states know no {event.kind!r}")

@@ -6,7 +6,7 @@ layers of other kinds stay as they are: both are stored as snapshots.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from transformers.cache_utils import DummyLayer
 
 from ...config import BLOCK_TOKENS
 from ...memory.events import Event
-from ...memory.summary import Memory
+from ...memory.summary import Kept, Memory
 from ...memory.tokenlog import Span
 from ...memory.working import WHOLE, Placement
 from ..attention import KEYWORD
@@ -61,6 +61,8 @@ class Parked(NamedTuple):
 class CacheState(State):
     """A transformers cache whose keys and values lie in slabs."""
 
+    listener: Callable[..., Ear] | None = None
+    """What makes the listener of every forward, in the place of an `Ear` for those that need one."""
     _ear: Ear | None = None
     _parked: Parked | None = None
 
@@ -88,6 +90,10 @@ class CacheState(State):
     @property
     def plain(self) -> bool:
         return not self.tracks and not self._speaks()
+
+    @property
+    def kept(self) -> Kept | None:
+        return self._set.kept
 
     @property
     def length(self) -> int:
@@ -136,7 +142,8 @@ class CacheState(State):
     def listen(self) -> Ear | None:
         """What listens to the next forward, where its attention is more than that of a plain cache."""
         beside = {} if self.opened is None else self.opened.keys
-        self._ear = Ear(self._set, self._adapter, self.seen, beside) if self._speaks() else None
+        made = self.listener or (Ear if self._speaks() else None)
+        self._ear = None if made is None else made(self._set, self._adapter, self.seen, beside)
         return self._ear
 
     def _speaks(self) -> bool:
