@@ -39,11 +39,12 @@ def several(kind: type[T]) -> Callable[[Sequence[Body]], tuple[T, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list. `last_id` as `after` gives the next one, where `has_more`."""
+    """A part of a list. `last_id` as `after` gives the next one, where `has_more`; `total` counts all (None: not told)."""
 
     data: tuple[T, ...]
     has_more: bool
     last_id: str | None
+    total: int | None = None
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.data)
@@ -53,7 +54,9 @@ class Page(Generic[T]):
 
 
 def pages(kind: type[T]) -> Callable[[Body], Page[T]]:
-    return lambda body: Page(several(kind)(body["data"]), bool(body.get("has_more")), body.get("last_id"))
+    return lambda body: Page(
+        several(kind)(body["data"]), bool(body.get("has_more")), body.get("last_id"), body.get("total")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,7 @@ class Memory:
     """A memory, and the sessions that remember it. `content_sha256` is what a change may be held against.
 
     `source` is the uid of the session whose conversation it is from, or a document's name; `source_session` is that
-    session's name, told in lists. `span` are the tokens there, `origin` the commit that held the message.
+    session's name, if it is there. `span` are the tokens there, `origin` the commit that held the message.
     """
 
     id: str

@@ -96,8 +96,40 @@ def list_episodes(
     ids = {each.digest: each.id for each in entries}
     listed = page([{"id": ids[digest], "digest": digest} for digest in digests], limit, after, order)
     found, names = repository.episodes([item["digest"] for item in listed["data"]]), repository.uids()
-    shown = [{**reports.episode(each, [name]), "source_session": names.get(each.source)} for each in found]
+    shown = [_named(reports.episode(each, [name]), names) for each in found]
     return {**listed, "data": shown, "total": len(digests)}
+
+
+@router.get("/memory", responses=refusals(404))
+def list_everything(
+    hub: SharedHub,
+    limit: LongLimit = 100,
+    after: str | None = None,
+    order: Order = "asc",
+    q: Containing = None,
+    pinned: Annotated[bool | None, Query(description="Only those that are pinned, or only the others.")] = None,
+    sort: Sort = "made",
+) -> dict[str, Any]:
+    """What all sessions remember, each memory once with the sessions that do, session by session or in another order.
+
+    `last_id` is a digest, since sessions may remember different texts under the same id.
+    """
+    repository = hub.runtime.repository
+    holders = recalling.holding(repository, hub.runtime.sessions())
+    digests = list(holders)
+    if q or sort != "made" or pinned is not None:
+        fitting = [each for each in repository.episodes(digests) if pinned in (None, each.pinned)]
+        digests = _sorted(fitting, (q or "").casefold(), sort)
+    listed = page([{"id": digest.hex(), "digest": digest} for digest in digests], limit, after, order)
+    found, names = repository.episodes([item["digest"] for item in listed["data"]]), repository.uids()
+    mention(each.id for each in found)
+    shown = [_named(reports.episode(each, holders[each.digest]), names) for each in found]
+    return {**listed, "data": shown, "total": len(digests)}
+
+
+def _named(shape: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A memory with the name of the session that it is from; null where it is a document's, or that session is gone."""
+    return {**shape, "source_session": names.get(shape["source"])}
 
 
 def _sorted(episodes: Sequence[Episode], part: str, sort: Sort) -> list[Digest]:
@@ -118,7 +150,8 @@ def search(body: MemorySearch, hub: SharedHub) -> dict[str, Any]:
         explain=body.explain,
     )
     mention(item.episode.id for item in found)
-    return {"object": "list", "query": body.query, "data": [reports.found(item) for item in found]}
+    names = hub.runtime.repository.uids()
+    return {"object": "list", "query": body.query, "data": [_named(reports.found(item), names) for item in found]}
 
 
 @router.get("/memory/{name}", responses=refusals(404, 409))
@@ -128,7 +161,7 @@ def get_episode(name: str, hub: SharedHub, response: Response, session: str | No
     if len(set(holders.values())) > 1:
         raise _several(name, holders)
     episode = hub.runtime.repository.episodes(list(holders.values())[:1])[0]
-    return _answer(episode, list(holders), response)
+    return _answer(hub, episode, list(holders), response)
 
 
 @router.patch("/memory/{name}", responses=refusals(404, 409, 412))
@@ -148,7 +181,7 @@ def change_episode(
             writer.memory.edit(name, body.text, body.pinned)
         elif body.pinned is not None:
             writer.memory.pin(name, body.pinned)
-        return _answer(writer.memory.get(name), [holder], response)
+        return _answer(hub, writer.memory.get(name), [holder], response)
 
 
 @router.delete("/memory/{name}", responses=refusals(404, 409, 412))
@@ -219,8 +252,8 @@ def _at(session: SessionPort) -> dict[str, Any]:
     return {"commit": session.head.hex}
 
 
-def _answer(episode: Episode, sessions: Sequence[str], response: Response) -> dict[str, Any]:
-    shape = reports.episode(episode, sessions)
+def _answer(hub: Hub, episode: Episode, sessions: Sequence[str], response: Response) -> dict[str, Any]:
+    shape = _named(reports.episode(episode, sessions), hub.runtime.repository.uids())
     response.headers["ETag"] = f'"{shape["content_sha256"]}"'
     return shape
 

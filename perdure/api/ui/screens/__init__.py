@@ -1,6 +1,6 @@
 """The screens, each a module; importing them registers their pages."""
 
-from . import overview, sessions
+from . import episodes, overview, sessions, summary, trace
 from .base import NAME
 
-__all__ = ["NAME", "overview", "sessions"]
+__all__ = ["NAME", "episodes", "overview", "sessions", "summary", "trace"]
