@@ -11,6 +11,7 @@ from ....client.results import Job, made
 from ....errors import InvalidInput
 from .. import links
 from ..view import View
+from .figures import count, several
 from .sending import Sending
 
 FILES = ".txt,.md,.markdown,.pdf,text/plain,text/markdown,application/pdf"
@@ -97,7 +98,7 @@ class Adding:
 
     def _ended(self, job: Job) -> None:
         result, error = job.result or {}, job.error or {}
-        counted = f"{result.get('memories', 0):,} memories of {result.get('tokens', 0):,} tokens"
+        counted = f"{several(result.get('memories', 0), 'memory', 'memories')} of {count(result.get('tokens', 0))} tokens"
         with self._view.page:
             if job.status == "failed":
                 ui.notify(str(error.get("message", "It failed.")), type="negative", multi_line=True, close_button="Close")

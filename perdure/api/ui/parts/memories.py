@@ -81,7 +81,7 @@ def preview(memory: Memory, acts: Acts) -> None:
 def source(memory: Memory) -> None:
     """Where it was said, as a link where that is still there."""
     if memory.source_session is not None:
-        ui.link(f"{memory.source_session}, turn {memory.turn}", links.said(memory.source_session, memory.turn))
+        ui.link(f"{memory.source_session}, turn\u00a0{memory.turn}", links.said(memory.source_session, memory.turn))
     elif memory.turn:
         ui.label(f"turn {memory.turn} of a session that is gone").classes("dim")
     else:

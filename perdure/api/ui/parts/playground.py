@@ -33,7 +33,8 @@ class Playground:
                 self._query = ui.input("A question", value=at.get("q", "")).props("outlined dense clearable").classes("long")
                 self._k = ui.number("At most", value=_whole(at.get("top_k")), min=1, max=100, precision=0)
                 self._threshold = ui.number("Threshold", value=_part(at.get("threshold"), wanted), min=0, max=1, step=0.01)
-                self._sessions = ui.input("In sessions (apart by commas; empty: all)", value=at.get("in", session or ""))
+                self._sessions = ui.input("In sessions", value=at.get("in", session or ""), placeholder="all")
+                self._sessions.tooltip("Their names, apart by commas; empty: all of them")
                 for field in (self._k, self._threshold, self._sessions):
                     field.props("outlined dense")
                 ui.button("Search", icon="search").props("unelevated no-caps type=submit")

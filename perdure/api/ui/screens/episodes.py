@@ -12,7 +12,7 @@ from ....errors import NotFound
 from ..parts import memories
 from ..parts.adding import Adding
 from ..parts.changing import Changing
-from ..parts.figures import count
+from ..parts.figures import several
 from ..parts.pages import Pager
 from ..parts.panels import panel
 from ..parts.playground import Playground
@@ -73,7 +73,7 @@ def _list(view: View, session: str | None, acts: Changing) -> Callable[[], Await
         return await _asked(view, session, limit, after)
 
     def draw(page: Page[Memory]) -> None:
-        whole = "" if page.total is None else f"{count(page.total)} {'memory' if page.total == 1 else 'memories'}"
+        whole = "" if page.total is None else several(page.total, "memory", "memories")
         ui.label(whole).classes("dim").props("role=status")
         memories.rows(view, page, acts, everywhere=session is None)
 

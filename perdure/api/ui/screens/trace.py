@@ -9,7 +9,7 @@ from nicegui import ui
 
 from ....client.results import Commit, Report
 from .. import links
-from ..parts.figures import count, moment, short
+from ..parts.figures import count, moment, several, short
 from ..parts.panels import badge, nothing, panel, tile, tiles
 from ..parts.recalled import Recalled
 from ..parts.scores import score
@@ -76,7 +76,7 @@ def _place(story: Report) -> None:
 
 def _dropped(dropped: list[Mapping[str, Any]]) -> None:
     with (
-        panel("Considered and left out", note=f"{count(len(dropped))} memories", wide=True),
+        panel("Considered and left out", note=several(len(dropped), "memory", "memories"), wide=True),
         ui.element("ol").classes("found"),
     ):
         for each in dropped:
