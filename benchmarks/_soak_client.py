@@ -55,6 +55,11 @@ class Findings:
         with self.lock:
             self.counts[kind] += 1
 
+    def fresh(self, kinds: Collection[str]) -> list[str]:
+        """Those that were not done yet."""
+        with self.lock:
+            return [kind for kind in kinds if not self.counts[kind]]
+
     def status(self, status: int, code: str) -> None:
         with self.lock:
             self.statuses[f"{status} {code}".strip()] += 1
@@ -106,7 +111,9 @@ class Visitor:
             return "delete"
         if len(self.own) < 2:
             return "talk_anew"
-        return self.draw.choices(list(self.verbs), list(self.verbs.values()))[0]
+        # What nobody has done yet comes first, so that a short run does all of it too.
+        fresh = self.findings.fresh(self.verbs)
+        return self.draw.choice(fresh) if fresh else self.draw.choices(list(self.verbs), list(self.verbs.values()))[0]
 
     # Requests
 

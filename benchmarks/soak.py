@@ -26,7 +26,10 @@ from ._soak_server import Signs, SoakServer
 
 MIB = 1 << 20
 LAST_LIFE = 0.6
-"""Share of the time in which nobody is killed, so that the process can be watched."""
+"""Share of the time in which nobody is killed, so that the process can be watched, where it is watched long enough."""
+
+SHORT_LIFE = 0.3
+"""The same share of a run that is too short to say anything of slopes."""
 
 WARM_UP = 0.4
 """Share of that last life of which the slopes take no notice: caches fill, and allocators take what they will keep."""
@@ -72,8 +75,9 @@ class Soak:
         for thread in threads:
             thread.start()
         try:
-            self._kill_until(time.monotonic() + (1 - LAST_LIFE) * seconds)
-            self._watch_until(time.monotonic() + LAST_LIFE * seconds)
+            last = LAST_LIFE if LAST_LIFE * (1 - WARM_UP) * seconds >= LONG_ENOUGH else SHORT_LIFE
+            self._kill_until(time.monotonic() + (1 - last) * seconds)
+            self._watch_until(time.monotonic() + last * seconds)
         finally:
             over.set()
             for thread in threads:
@@ -81,11 +85,12 @@ class Soak:
         self._conclude(visitors)
 
     def _kill_until(self, end: float) -> None:
-        """Killed or stopped every now and then, as far as there is time."""
+        """Killed, stopped, and then either, every now and then, as far as there is time; the first two in any case."""
         draw = random.Random(self.args.seed)
-        while (pause := draw.uniform(0.5, 1.5) * self.args.between) < end - time.monotonic():
+        while (pause := draw.uniform(0.5, 1.5) * self.args.between) < end - time.monotonic() or len(self.ends) < 2:
             time.sleep(pause)
-            number = draw.choices((signal.SIGKILL, signal.SIGTERM), (2, 1))[0]
+            drawn = draw.choices((signal.SIGKILL, signal.SIGTERM), (2, 1))[0]
+            number = (signal.SIGKILL, signal.SIGTERM, drawn)[min(len(self.ends), 2)]
             status = self.server.end(number)
             self.ends.append(number.name)
             if status != (-number if number == signal.SIGKILL else 0):

@@ -27,6 +27,7 @@ from .api.fakes import FakeRuntime
 from .api.http_server import eventually, serving
 from .api.remembering import SMALL, ports
 
+KEY_VERBS = {"list", "create", "rotate", "revoke", "quotas", "set_quota"}
 FOREIGN = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/conversations", "/v1/embeddings", "/v1/models/")
 """What OpenAI's SDK is for. Traces of answers are Perdure's own."""
 
@@ -68,6 +69,7 @@ def test_the_names() -> None:
         "running",
         "stats",
         "gc",
+        "fsck",
         "metrics",
         "version",
         "audit",
@@ -78,17 +80,17 @@ def test_the_names() -> None:
         assert {name for name in dir(client.sessions) if not name.startswith("_")} == {
             *("list", "get", "delete", "messages", "log", "fork", "reset", "merge", "export", "import_", "verify"),
             *("branches", "branch", "put_branch", "delete_branch", "tags", "tag", "put_tag", "delete_tag"),
-            *("load", "unload", "create", "update"),
+            *("load", "unload", "create", "update", "graph", "blocks", "block", "states"),
         }
         assert {name for name in dir(client.memory) if not name.startswith("_")} == {
             *("search", "add", "add_files", "list", "get", "edit", "pin", "forget", "trace"),
-            *("tiers", "working", "summary", "fast_weights"),
+            *("tiers", "context", "working", "summary", "summary_heads", "probe", "fast_weights"),
         }
         assert {name for name in dir(client.profiles) if not name.startswith("_")} == {
-            *("consolidate", "records", "record", "forget", "mounts", "mount"),
+            *("consolidate", "records", "record", "forget", "probe", "mounts", "mount"),
         }
-        assert {name for name in dir(client.keys) if not name.startswith("_")} == {"list", "create", "rotate", "revoke"}
-        assert {name for name in dir(client.jobs) if not name.startswith("_")} == {"get", "cancel", "wait"}
+        assert {name for name in dir(client.keys) if not name.startswith("_")} == KEY_VERBS
+        assert {name for name in dir(client.jobs) if not name.startswith("_")} == {"list", "get", "cancel", "wait"}
         other = AsyncClient("http://localhost:1")
         for part in ("", *groups):
             mine, theirs = (getattr(each, part) if part else each for each in (client, other))
@@ -137,7 +139,19 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
 
         bob = sessions.fork("alice", "bob", at="@turn:1")
         assert (bob.head, bob.forked_from) == (reply.commit, "alice")
-        assert client.diff("bob", "alice").head_messages[0].content == "And you?"
+        apart = client.diff("bob", "alice")
+        assert (apart.head_messages[0].content, apart.tiers["episodic"]["changes"]) == ("And you?", [])
+        graph = sessions.graph("alice")
+        assert [each.branches for each in graph] == [("alice",), ("bob",), ()]
+        assert graph.data[0].bytes_added == sum(graph.data[0].added.values()) > 0
+        blocks = sessions.blocks("alice", other="bob", limit=1)
+        assert (blocks.groups[0].columns["with"][0], blocks.has_more, blocks.groups[0].codec) == (1, True, "raw")
+        block = sessions.block("alice", 0)
+        assert (block.digest[:16], block.others) == (blocks.groups[0].columns["digest"][0], ("bob",))
+        assert sessions.states("alice").reason
+        context = memory.context("alice", part="window", limit=8)
+        assert [(each.name, each.span["start"], each.more) for each in context.parts] == [("window", 0, True)]
+        assert context.free > 0
         assert {each.id for each in sessions.branches("alice")} == {"alice", "bob"}
         assert sessions.branch("alice", "bob").head == bob.head
         assert sessions.put_branch("alice", "carl", at="@turn:1").head == bob.head
@@ -154,7 +168,8 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert (merged.merged, merged.commit) == (True, bob.head)
         found = memory.search("where is the spare key", sessions=["alice"], threshold=0.0)[0]
         assert (found.source, found.sessions, found.dropped) == ("notes", ("alice",), None)
-        assert [each.id for each in memory.list("alice")] == [found.id]
+        assert [each.id for each in memory.list("alice", q="flower", pinned=False, sort="tokens")] == [found.id]
+        assert (memory.list("alice", q="flour").data, found.source_session, found.vector_rank) == ((), None, 1)
         assert memory.get(found.id).content_sha256 == found.content_sha256
         assert memory.edit(found.id, "It is under the mat.", if_content=found.content_sha256).text == "It is under the mat."
         assert memory.pin(found.id).pinned
@@ -170,6 +185,12 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         for tier, name in (("working", "working"), ("summary", "summary"), ("fast_weights", "fast-weights")):
             assert whole[name].items() <= getattr(memory, tier)("alice").body.items()
 
+        assert job.id in {each.id for each in client.jobs.list()}
+        heads = memory.summary_heads("alice")
+        assert (heads.commit, heads.layers) == (memory.tiers("alice")["commit"], ())
+        assert (memory.probe("alice", "Where is the key?").why, heads.why) == ("nothing has left the window yet",) * 2
+        assert client.profiles.probe("alice", "Where is the key?", top=3).records == 0
+
         job = client.jobs.wait(client.profiles.consolidate("bob", into="user:ada", writer="delta"), timeout=60)
         assert (job.kind, job.ended) == ("consolidate", True)
         assert client.profiles.mount("alice", ["user:ada"]).names == client.profiles.mounts("alice").names == ("user:ada",)
@@ -178,7 +199,8 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
             with pytest.raises(errors.RevisionNotFound, match="names no record"):
                 asks("alice", "abcdef")
 
-        assert sessions.load("alice").status == "warm"
+        assert sessions.load("alice").expires_at is None
+        assert sessions.load("alice", keep_alive="5m").expires_at is not None
         assert "alice" in {each.id for each in client.running()}
         assert sessions.unload("alice").unloaded
         size = sessions.export("alice", tmp_path / "a.bundle")
@@ -187,13 +209,18 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert client.jobs.wait(sessions.verify("dora", hashes_only=True)).result == {"ok": True, "problems": []}
         assert sessions.delete("dora").deleted
         assert (client.jobs.wait(client.gc(dry_run=True)).result or {})["objects"] >= 0
-        assert client.stats().sessions == len(sessions.list())
+        assert (client.jobs.wait(client.fsck()).result or {})["ok"]
+        stats = client.stats()
+        assert (stats.sessions, stats.tenants[0]["tenant"]) == (len(sessions.list()), "default")
+        assert stats.tokens["generated"] >= 8
         made = sessions.create("gus", title="A goose", metadata={"kind": "bird"}, system="You honk.")
         assert (made.id, made.title, made.metadata) == ("gus", "A goose", {"kind": "bird"})
         assert sessions.update("gus", title=None, if_head=made.head).title is None
         assert (list(client.keys.list()), next(iter(client.audit(limit=1))).action) == ([], "session.describe")
         with pytest.raises(errors.PerdureError, match="perdure keys create"):
             client.keys.create("bot")
+        assert list(client.keys.quotas()) == []
+        assert client.keys.set_quota("acme", sessions=7) == next(iter(client.keys.quotas()))
         for changes in (client.keys.rotate, client.keys.revoke):
             with pytest.raises(errors.PerdureError):
                 changes("key_none")

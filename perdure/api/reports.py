@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .recalling import Chosen, Considered, Found, Judged, Told
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..memory.fastweights import Comparison, Conflict, Record, Refusal, Said
     from ..memory.inspecting import Episodic, Memory, Summary, Working
     from ..memory.native import Native
-    from ..memory.records import Clash
+    from ..memory.records import Clash, FsckReport, Problem
     from ..runtime.consolidation import Consolidated
     from ..runtime.teaching import Outcome
     from .origins import Origins
@@ -196,15 +196,31 @@ def later(found: Conflict) -> Record:
     return max(found.ours, found.theirs, key=lambda each: (each.time_ms, each.digest))
 
 
+def problems(records: Iterable[Problem]) -> list[Shape]:
+    return [{"subject": found.subject, "sentence": found.sentence, "mended": found.mended} for found in records]
+
+
+def fsck(report: FsckReport) -> Shape:
+    return {
+        "ok": report.ok,
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "journals": report.journals,
+        "problems": problems(report.problems),
+        "lost": list(report.lost),
+    }
+
+
 def consolidated(done: Consolidated) -> Shape:
     return {
         "ledger": done.ledger,
-        "commit": done.commit.hex,
+        "commit": None if done.commit is None else done.commit.hex,
         "written": len(done.written),
         "known": done.known,
         "whole": done.whole,
         "outcomes": [outcome(each) for each in done.outcomes],
         "refused": [refusal(each) for each in done.refused],
+        "why": done.why or None,
     }
 
 

@@ -221,6 +221,15 @@ def pulled_models() -> list[PulledModel]:
     return [_pulled(folder) for folder in sorted((cache_path() / "models").glob("[!.]*/"))]
 
 
+def model_folder(name: str | None) -> Path | None:
+    """Where a model lies that `pull` has brought here; None for any other, since a name from a bundle is no path."""
+    from ..runtime.catalogue import find, folder_name
+
+    entry = None if name is None else find(name)
+    folder = cache_path() / "models" / folder_name(entry.name if entry else name or "")
+    return folder if folder.is_dir() else None
+
+
 def _pulled(folder: Path) -> PulledModel:
     from ..runtime.catalogue import find
 

@@ -23,6 +23,7 @@ class ServerVerbs:
     running = Verb("GET /v1/ps", verbs.running)
     stats = Verb("GET /v1/stats", verbs.stats)
     gc = Verb("POST /v1/gc", verbs.gc)
+    fsck = Verb("POST /v1/fsck", verbs.fsck)
     audit = Verb("GET /v1/audit", verbs.audit)
     metrics = Verb("GET /metrics", verbs.metrics)
     version = Verb("GET /version", verbs.version)
@@ -40,6 +41,10 @@ class SessionVerbs:
     delete = Verb(f"DELETE {SESSION}", verbs.delete_session)
     messages = Verb(f"GET {SESSION}/messages", verbs.list_messages)
     log = Verb(f"GET {SESSION}/commits", verbs.list_commits)
+    graph = Verb(f"GET {SESSION}/graph", verbs.get_graph)
+    blocks = Verb(f"GET {SESSION}/blocks", verbs.list_blocks)
+    block = Verb(f"GET {SESSION}/blocks/{{index}}", verbs.get_block)
+    states = Verb(f"GET {SESSION}/states", verbs.list_states)
     fork = Verb(f"POST {SESSION}/fork", verbs.fork)
     reset = Verb(f"POST {SESSION}/reset", verbs.reset)
     merge = Verb(f"POST {SESSION}/merge", verbs.merge)
@@ -70,6 +75,7 @@ class MemoryVerbs:
     forget = Verb("DELETE /v1/memory/{name}", verbs.forget)
     trace = Verb("GET /v1/responses/{name}/trace", verbs.trace)
     tiers = Verb(f"GET {SESSION}/memory", verbs.tiers)
+    context = Verb(f"GET {SESSION}/memory/context", verbs.get_context)
     working = Verb(f"GET {SESSION}/memory/working", verbs.tiers)
     summary = Verb(f"GET {SESSION}/memory/summary", verbs.tiers)
     summary_heads = Verb(f"GET {SESSION}/memory/summary/heads", verbs.summary_heads)
@@ -96,6 +102,8 @@ class KeyVerbs:
     create = Verb("POST /v1/keys", verbs.create_key, once=False)
     rotate = Verb("POST /v1/keys/{name}/rotate", verbs.rotate_key, once=False)
     revoke = Verb("DELETE /v1/keys/{name}", verbs.revoke_key)
+    quotas = Verb("GET /v1/quotas", verbs.list_quotas)
+    set_quota = Verb("PUT /v1/quotas/{name}", verbs.set_quota)
 
 
 class JobVerbs:

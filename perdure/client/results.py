@@ -96,6 +96,16 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a tenant may have; None is without bound. `tokens` are those computed for it in a minute."""
+
+    id: str
+    nbytes: int | None = field(metadata={"named": "bytes"})
+    sessions: int | None
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     """Something that was done: by which key of which tenant, to what, and what the answer said."""
 
@@ -134,6 +144,122 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Node(Commit):
+    """A commit in a graph: the sessions and tags that stand at it, and the bytes that it added, by tier."""
+
+    branches: tuple[str, ...] = field(metadata={"read": tuple})
+    tags: tuple[str, ...] = field(metadata={"read": tuple})
+    bytes_added: int
+    added: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of what the model sees. `span` is its place in the log of tokens; `more`: the text goes on."""
+
+    name: str
+    tokens: int
+    nbytes: int = field(metadata={"named": "bytes"})
+    span: Mapping[str, int]
+    exact: bool
+    text: str | None
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the model sees after a commit, and how many tokens are `free` until some leave the window or it is full."""
+
+    session: str
+    commit: str
+    parts: tuple[Part, ...] = field(metadata={"read": several(Part)})
+    offset: int
+    backend: str
+    fixed_bytes: int
+    last_recalled: tuple[Body, ...] = field(metadata={"read": tuple})
+    free: int
+    then: str
+    limits: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockGroup:
+    """Blocks of layers that are stored together, in `columns` of equal length; docs/http.md tells what each holds."""
+
+    group: str
+    layers: tuple[Body, ...] = field(metadata={"read": tuple})
+    total: int
+    nbytes: int = field(metadata={"named": "bytes"})
+    codec: str | None
+    dtype: str | None
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Where a session's KV lies. `next` as `start` gives the next page, where `has_more`."""
+
+    session: str
+    commit: str
+    tokens: int
+    tiers: tuple[str, ...] = field(metadata={"read": tuple})
+    commits: tuple[Body, ...] = field(metadata={"read": tuple})
+    groups: tuple[BlockGroup, ...] = field(metadata={"read": several(BlockGroup)})
+    has_more: bool
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block. `sessions` counts those that refer to it, `others` names up to a hundred of them beside this one."""
+
+    session: str
+    commit: str
+    group: str
+    index: int
+    span: Mapping[str, int]
+    digest: str
+    nbytes: int = field(metadata={"named": "bytes"})
+    present: bool
+    tier: str
+    codec: str | None
+    dtype: str | None
+    layers: tuple[Body, ...] = field(metadata={"read": tuple})
+    written: Body | None
+    sessions: int
+    others: tuple[str, ...] = field(metadata={"read": tuple})
+    tokens: tuple[int, ...] = field(metadata={"read": tuple})
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateNorms:
+    """The norms after one commit, in the order of the list's `tensors`."""
+
+    id: str
+    turn: int
+    kind: str
+    created_at: int
+    title: str
+    position: int
+    nbytes: int = field(metadata={"named": "bytes"})
+    norms: tuple[float | None, ...] = field(metadata={"read": tuple})
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """The norms of states after a session's commits. `reason` says why there are none, where there are none."""
+
+    session: str
+    commit: str
+    tensors: tuple[Body, ...] = field(metadata={"read": tuple})
+    data: tuple[StateNorms, ...] = field(metadata={"read": several(StateNorms)})
+    has_more: bool
+    last_id: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tag:
     id: str
     session: str | None
@@ -160,6 +286,7 @@ class Diff:
     base_messages: tuple[Message, ...] = field(metadata={"read": several(Message)})
     head_messages: tuple[Message, ...] = field(metadata={"read": several(Message)})
     blocks: Mapping[str, int]
+    tiers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +335,7 @@ class Memory:
     """A memory, and the sessions that remember it. `content_sha256` is what a change may be held against.
 
     `source` is the uid of the session whose conversation it is from, or a document's name; `source_session` is that
-    session's name, if it is there. `span` are the tokens there, `origin` the commit that held the message.
+    session's name. `span` are the tokens there, `origin` the commit that held the message.
     """
 
     id: str
@@ -346,6 +473,7 @@ class Running:
     since: int | None
     tokens: int | None
     nbytes: int | None = field(metadata={"named": "bytes"})
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from typing import Any, Literal
 from . import results
 from .results import (
     AuditEntry,
+    Block,
+    Blocks,
     Commit,
+    Context,
     Deleted,
     Diff,
     Found,
@@ -21,13 +24,16 @@ from .results import (
     Message,
     Model,
     Mounts,
+    Node,
     Page,
+    Quota,
     Record,
     RecordProbe,
     Reply,
     Report,
     Running,
     Session,
+    States,
     Stats,
     SummaryHeads,
     SummaryProbe,
@@ -41,6 +47,7 @@ from .wish import Wish, given
 Order = Literal["asc", "desc"]
 Side = Literal["ours", "theirs"]
 Sort = Literal["made", "created", "tokens", "text", "source"]
+Group = Literal["full", "window"]
 Told = str | Sequence[Mapping[str, Any]]
 """Messages of a chat: one of the user's, or several as {"role", "content"}."""
 
@@ -126,6 +133,38 @@ def list_commits(
 ) -> Wish[Page[Commit]]:
     """A session's commits, the newest first; with `merged` those too that were merged in."""
     return Wish(pages(Commit), {"name": name}, {**listing(limit, after, order), "merged": merged})
+
+
+def get_graph(
+    name: str, *, limit: int | None = None, after: str | None = None, order: Order | None = None
+) -> Wish[Page[Node]]:
+    """The commits of a session and of its forks, each with what stands at it and what it added, the newest first."""
+    return Wish(pages(Node), {"name": name}, listing(limit, after, order))
+
+
+def list_blocks(
+    name: str,
+    *,
+    at: str | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    limit: int | None = None,
+    other: str | None = None,
+) -> Wish[Blocks]:
+    """Where the KV of tokens `start` to `end` lies; with `other`, which blocks that session has too."""
+    return Wish(reader(Blocks), {"name": name}, {"at": at, "from": start, "to": end, "limit": limit, "with": other})
+
+
+def get_block(name: str, index: int, *, at: str | None = None, group: Group | None = None) -> Wish[Block]:
+    """One block: its text, its whole digest, who wrote it, who has it too."""
+    return Wish(reader(Block), {"name": name, "index": str(index)}, {"at": at, "group": group})
+
+
+def list_states(
+    name: str, *, at: str | None = None, limit: int | None = None, after: str | None = None, order: Order | None = None
+) -> Wish[States]:
+    """The norms of the states of recurrent layers after the commits of a session, the newest first."""
+    return Wish(reader(States), {"name": name}, {"at": at, **listing(limit, after, order)})
 
 
 def get_commit(digits: str) -> Wish[Commit]:
@@ -214,9 +253,9 @@ def verify(name: str, *, hashes_only: bool = False) -> Wish[Job]:
     return Wish(reader(Job), {"name": name}, body={"hashes_only": hashes_only})
 
 
-def load(name: str) -> Wish[Running]:
-    """Restore a session into memory."""
-    return Wish(reader(Running), {"name": name})
+def load(name: str, *, keep_alive: float | str | None = None) -> Wish[Running]:
+    """Restore a session into memory, for `keep_alive` seconds (or "5m"; below 0: for ever) if no more is asked of it."""
+    return Wish(reader(Running), {"name": name}, body=given(keep_alive=keep_alive))
 
 
 def unload(name: str) -> Wish[Unloaded]:
@@ -323,6 +362,18 @@ def probe_records(session: str, text: str, *, top: int | None = None) -> Wish[Re
     return Wish(reader(RecordProbe), {"name": session}, body={"text": text, **given(top=top)})
 
 
+def get_context(
+    session: str,
+    *,
+    at: str | None = None,
+    part: str | None = None,
+    offset: int | None = None,
+    limit: int | None = None,
+) -> Wish[Context]:
+    """What the model sees, part by part; `part`, `offset` and `limit` (of tokens) say which text."""
+    return Wish(reader(Context), {"name": session}, {"at": at, "part": part, "offset": offset, "limit": limit})
+
+
 def list_memories(
     session: str,
     *,
@@ -427,6 +478,11 @@ def gc(*, dry_run: bool = False, expire_days: float | None = None) -> Wish[Job]:
     return Wish(reader(Job), body={"dry_run": dry_run, **given(expire_days=expire_days)})
 
 
+def fsck(*, repair: bool = False) -> Wish[Job]:
+    """Examine the whole store; the job's result has `ok`, `problems` and `lost`."""
+    return Wish(reader(Job), body={"repair": repair})
+
+
 def health() -> Wish[Health]:
     """Whether the process answers."""
     return Wish(reader(Health))
@@ -467,6 +523,18 @@ def rotate_key(name: str) -> Wish[Key]:
 def revoke_key(name: str) -> Wish[Key]:
     """Have a key open nothing from now on."""
     return Wish(reader(Key), {"name": name})
+
+
+def list_quotas(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[Quota]]:
+    """What the caller's tenant, or each of them, may have."""
+    return Wish(pages(Quota), query=listing(limit, after, order))
+
+
+def set_quota(
+    tenant: str, *, nbytes: int | None = None, sessions: int | None = None, tokens: int | None = None
+) -> Wish[Quota]:
+    """Bound what a tenant may have; None is without bound."""
+    return Wish(reader(Quota), {"name": tenant}, body={"bytes": nbytes, "sessions": sessions, "tokens": tokens})
 
 
 def audit(*, limit: int | None = None, after: str | None = None, order: Order | None = None) -> Wish[Page[AuditEntry]]:

@@ -16,7 +16,7 @@ from ..stores.base import Digest, ReadTxn, Ref, Store
 from ..stores.journal import Journal, read_journal
 from ..stores.lease import Lease
 from ..stores.lmdb import LmdbStore
-from ..stores.walk import walk
+from ..stores.walk import WalkReport, walk
 from . import catchup, commits, names, reach, retelling, tree
 from .records import Commit, FsckReport, Problem
 
@@ -34,10 +34,13 @@ def require_sound(root: Path) -> None:
 
 
 def check(repository: Repository, *, repair: bool, progress: Callable[[int, int], None] | None = None) -> FsckReport:
-    """Examine everything; with `repair` mend what another copy can mend. Never touches a session that is being written."""
+    """Examine everything; with `repair` mend what another copy can mend. Never touches a session that is being written.
+
+    `progress` is told bytes of objects read, and those of the database, all of which need not be objects.
+    """
     problems: list[Problem] = []
     lost: list[str] = []
-    report = walk(repository.path, deep=True, progress=progress)
+    report = _walked(repository, progress or (lambda done, total: None))
     if report.crashed:
         problems.append(Problem("database", f"The database is broken: {report.crashed}.", repair))
         if not repair:
@@ -56,6 +59,13 @@ def check(repository: Repository, *, repair: bool, progress: Callable[[int, int]
         problems.extend(_journal(repository, name, ref, lost, repair=repair))
     problems.extend(_disagreements(repository, lost, repair=repair))
     return FsckReport(report.objects, report.bytes, len(heads), tuple(problems), tuple(dict.fromkeys(lost)))
+
+
+def _walked(repository: Repository, progress: Callable[[int, int], None]) -> WalkReport:
+    disk = repository.store.bytes_on_disk()
+    report = walk(repository.path, deep=True, progress=lambda _, size: progress(min(size, disk), disk))
+    progress(disk, disk)
+    return report
 
 
 def heal(store: Store, kind: str, meta: dict[str, object], payload: bytes, digest: Digest, lineage: Digest) -> bool:

@@ -84,6 +84,13 @@ class Episodic(NamedTuple):
     newest_ms: int
 
 
+class Bounded(NamedTuple):
+    """The tiers of a commit that have a bounded size."""
+
+    working: Working
+    summary: Summary
+
+
 class Memory(NamedTuple):
     """All tiers of one commit."""
 
@@ -117,9 +124,20 @@ def summary(txn: ReadTxn, commit: Commit, events: Sequence[Event], tier: Working
 
 
 def backend(events: Sequence[Event], tier: Working) -> str:
-    """What summarised the tokens that were evicted last."""
+    """What summarised the tokens that left the window last; "none" where none did, or nothing is kept of them."""
     evictions = [event.detail for event in events if event.kind == EVICT]
     return str(evictions[-1].get("backend", "heavy-hitters" if tier.summary else "none")) if evictions else "none"
+
+
+def summarised(txn: ReadTxn, commit: Commit) -> NDArray[np.int32]:
+    """The tokens that a commit's summary has entries of, in rising order; those folded into a memory of fixed size too."""
+    found = newest(txn, commit)
+    if found is None:
+        return np.empty(0, np.int32)
+    spans = found.stored.meta.get("memory", {}).get("spans", ())
+    folded = [np.arange(start, end, dtype=np.int32) for start, end in spans]
+    kept = [each.ravel() for name, each in tensors(found.stored) if name.startswith("tokens.")]
+    return np.unique(np.concatenate([*kept, *folded])) if kept or folded else np.empty(0, np.int32)
 
 
 def newest(txn: ReadTxn, commit: Commit) -> Snapped | None:

@@ -7,7 +7,7 @@ which families' matrices are written by the delta rule (Schlag et al. 2021, arXi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,24 +70,49 @@ def natives(txn: ReadTxn, commit: Commit) -> list[Native]:
     return []
 
 
-def _of(meta: Mapping[str, Any], payload: Buffer) -> Iterator[Native]:
-    family = DELTA_RULE.get(meta["family"])
-    if family is None:
-        return
+class Tensor(NamedTuple):
+    """One tensor of a snapshot, as it is stored: `rounded` to 8 bits, or in its own type."""
+
+    path: str
+    dtype: str
+    shape: tuple[int, ...]
+    rounded: bool
+    data: Buffer
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what the model keeps."""
+        return _count(self.shape) * itemsize(self.dtype)
+
+    @property
+    def norm(self) -> float:
+        """Its Frobenius norm."""
+        return float(np.linalg.norm(_values(self.data, self.dtype, self.shape, self.rounded)))
+
+
+def tensors(meta: Mapping[str, Any], payload: Buffer) -> Iterator[Tensor]:
+    """The tensors of a snapshot, in order. Raises ObjectCorrupt where its payload is too short."""
     at = 0
     for path, dtype, shape, rounded in meta["tensors"]:
         size = _stored(dtype, shape, rounded)
         if at + size > len(payload):
             raise ObjectCorrupt(f"The state at token {meta['pos']} is shorter than its header says.")
-        found = re.fullmatch(family.path, path)
-        if found is not None:
-            norm = float(np.linalg.norm(_values(payload[at : at + size], dtype, shape, rounded)))
-            nbytes = _count(shape) * itemsize(dtype)
-            yield Native(family.layer.format(found[1]), path, tuple(shape), dtype, nbytes, norm, meta["pos"])
+        yield Tensor(path, dtype, tuple(shape), rounded, payload[at : at + size])
         at += size
 
 
-def _count(shape: list[int]) -> int:
+def _of(meta: Mapping[str, Any], payload: Buffer) -> Iterator[Native]:
+    family = DELTA_RULE.get(meta["family"])
+    if family is None:
+        return
+    for each in tensors(meta, payload):
+        found = re.fullmatch(family.path, each.path)
+        if found is not None:
+            layer = family.layer.format(found[1])
+            yield Native(layer, each.path, each.shape, each.dtype, each.nbytes, each.norm, meta["pos"])
+
+
+def _count(shape: Sequence[int]) -> int:
     return int(np.prod(shape, dtype=np.int64))
 
 
@@ -96,12 +121,12 @@ def itemsize(dtype: str) -> int:
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
 
 
-def _stored(dtype: str, shape: list[int], rounded: bool) -> int:
+def _stored(dtype: str, shape: Sequence[int], rounded: bool) -> int:
     """Bytes of a tensor in a snapshot: a rounded one is bytes, and a float32 for each row."""
     return _count(shape) + 4 * _count(shape[:-1]) if rounded else _count(shape) * itemsize(dtype)
 
 
-def _values(part: Buffer, dtype: str, shape: list[int], rounded: bool) -> NDArray[np.float64]:
+def _values(part: Buffer, dtype: str, shape: Sequence[int], rounded: bool) -> NDArray[np.float64]:
     """A tensor's numbers, [rows, last dimension] if they are rounded, else in one row."""
     if rounded:
         numbers = np.frombuffer(part, "<i1", _count(shape)).reshape(-1, shape[-1])

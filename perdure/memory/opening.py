@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import ExitStack
+import shutil
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ..config import StoreOptions
-from ..errors import StoreDamaged, StoreUnreadable
+from ..errors import SessionBusy, StoreDamaged, StoreUnreadable
 from ..stores import files
 from ..stores.lease import StoreLock
 from ..stores.lmdb import LmdbStore
 from . import fsck, rebuild
+
+EXPORT, IMPORT = ".export-", ".import-"
+"""How folders begin in which bundles are on their way out of a store or into it."""
 
 SALT = "salt"
 SALT_BYTES = 32
@@ -45,6 +49,18 @@ def salt(root: Path, *, make: bool) -> bytes:
     if len(found) not in (0, SALT_BYTES):
         raise StoreDamaged(f"{file} has {len(found)} bytes, not {SALT_BYTES}. Put its copy back, or delete it.")
     return found
+
+
+def sweep(root: Path, lock: StoreLock) -> None:
+    """Delete what a process that died was giving out or taking in, unless others may be doing that just now."""
+    if _moving(root):
+        with suppress(SessionBusy), lock.exclusive():
+            for folder in _moving(root):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _moving(root: Path) -> list[Path]:
+    return [path for path in root.iterdir() if path.name.startswith((EXPORT, IMPORT))]
 
 
 def open_store(

@@ -13,6 +13,7 @@ from .episodes import Episode
 from .events import Event
 from .fastweights import Held, Record, Refusal
 from .heads import Heads, heads
+from .inspecting import Bounded
 from .native import Native
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
@@ -85,6 +86,17 @@ class Reader:
         with self.store.read() as txn:
             start = revisions.resolve(txn, rev, session)
             return list(itertools.islice(ancestry.ancestors(txn, [start]), limit))
+
+    def walk(self, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
+        """Commits and all that they go back to, each once, newest first."""
+        with self.store.read() as txn:
+            return list(itertools.islice(ancestry.ancestors(txn, starts), limit))
+
+    def shared_blocks(self, commit: Commit, others: Iterable[Commit]) -> list[int]:
+        """How many of a commit's first KV blocks each of the others has too. No more of their lists is read."""
+        with self.store.read() as txn:
+            own = commits.block_list(txn, commit)
+            return [commits.common_blocks(txn, own, other) for other in others]
 
     def leads_to(self, earlier: Commit, later: Commit) -> bool:
         """Whether a commit is another one, or that goes back to it."""
@@ -281,20 +293,23 @@ class Reader:
     def layers(self, commit: Commit) -> list[LayerKind]:
         """What the layers of the commit's model keep; nothing for a session that is still empty."""
         with self.store.read() as txn:
-            return _layers(txn, commit)
+            return layers_of(txn, commit)
 
     def inspect(self, commit: Commit) -> inspecting.Memory:
         """What each tier of memory holds at a commit. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
-            happened = commits.events(txn, commit)
-            working = inspecting.working(commit, happened, _layers(txn, commit))
-            summary = inspecting.summary(txn, commit, happened, working)
+            working, summary = _bounded(txn, commit)
             return inspecting.Memory(working, inspecting.episodic(txn, commit), summary)
+
+    def bounded(self, commit: Commit) -> Bounded:
+        """The same without the episodes, of which there may be many."""
+        with self.store.read() as txn:
+            return _bounded(txn, commit)
 
     def summary_heads(self, commit: Commit) -> Heads:
         """What a commit's summary keeps, by layers and heads. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
-            return heads(txn, commit, commits.events(txn, commit), _layers(txn, commit))
+            return heads(txn, commit, commits.events(txn, commit), layers_of(txn, commit))
 
     def present(self, commit: Commit) -> list[Checkpoint]:
         """Those of the commit's snapshots that the store still has, oldest first."""
@@ -341,7 +356,14 @@ def _session_or_none(txn: ReadTxn, name: str, ref: Ref) -> SessionInfo | None:
         return None
 
 
-def _layers(txn: ReadTxn, commit: Commit) -> list[LayerKind]:
+def _bounded(txn: ReadTxn, commit: Commit) -> Bounded:
+    happened = commits.events(txn, commit)
+    working = inspecting.working(commit, happened, layers_of(txn, commit))
+    return Bounded(working, inspecting.summary(txn, commit, happened, working))
+
+
+def layers_of(txn: ReadTxn, commit: Commit) -> list[LayerKind]:
+    """What the layers of the commit's model keep; nothing for a session that is still empty."""
     if commit.state is None or commit.state.layout is None:
         return []
     return [LayerKind(*row) for row in txn.get(commit.state.layout).meta["layers"]]

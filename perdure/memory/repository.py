@@ -16,10 +16,10 @@ from ..stores.lmdb import LmdbStore
 from ..stores.presence import Presence
 from ..stores.tables import TableWrite
 from . import branching, bundle, catchup, commits, fsck, gc, names, opening, rebuild, revisions, sessionlog, tagging, usage
-from .reading import Reader
 from .recipe import Recipe
 from .records import Commit, FsckReport, GcReport, Problem, SessionInfo, Tag
 from .scratch import Scratch
+from .viewing import Viewer
 from .workingcopy import WorkingCopy
 
 Progress = Callable[[int, int], None]
@@ -28,7 +28,7 @@ _PATIENCE_MS = 10_000
 """How long opening waits for another process that has the store to itself for a moment."""
 
 
-class Repository(Reader):
+class Repository(Viewer):
     """One store directory::
 
         data.mdb, lock.mdb    objects, lineage index, refs, reflogs (LMDB); lock is the store's own
@@ -80,6 +80,7 @@ class Repository(Reader):
                 store, notes = opening.open_store(root, chosen, lock, alone, unclean=presence.unclean)
                 repository = cls(root, store, lock, presence, notes, chosen, salt)
                 repository._catch_up_or_rebuild()
+            opening.sweep(root, lock)
         except BaseException as error:
             if presence is not None:
                 presence.close()

@@ -114,6 +114,15 @@ def load(txn: Gets, root: Digest) -> list[Run]:
     return runs
 
 
+def part(txn: Gets, root: Digest, start: int, end: int) -> list[int]:
+    """Tokens [start, end) of the log under a root; runs without any of them are not read."""
+    found: list[int] = []
+    for (_, first, n), ref in iterate(txn, root):
+        if first < end and first + n > start:
+            found += unpack(txn.get(ref).payload)[max(0, start - first) : end - first]
+    return found
+
+
 def pack(values: Sequence[int]) -> bytes:
     """Token ids as little-endian u32."""
     return np.asarray(values, dtype="<u4").tobytes()

@@ -7,6 +7,7 @@ FANOUT children; all nodes but the last of each level are full, so equal lists h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol
 
 import msgpack
@@ -107,6 +108,57 @@ def _leaves_from(txn: Gets, root: Digest, start: int) -> Iterator[tuple[_Node, i
         if start < size:
             yield from _leaves_from(txn, child, start)
         start = max(0, start - size)
+
+
+def differing(txn: Gets, a: Digest | None, b: Digest | None) -> tuple[set[Digest], set[Digest]]:
+    """Nodes and objects of one list that another lacks, and the other way round. What both share is not read.
+
+    Raises ObjectMissing or ObjectCorrupt.
+    """
+    mine: set[Digest] = set()
+    others: set[Digest] = set()
+    _part(txn, a, b, mine, others)
+    return mine - others, others - mine
+
+
+def _part(txn: Gets, a: Digest | None, b: Digest | None, mine: set[Digest], others: set[Digest]) -> None:
+    if a == b:
+        return
+    left, right = None if a is None else _load(txn, a), None if b is None else _load(txn, b)
+    level = max(-1 if node is None else node.level for node in (left, right))
+    below = _children(a, left, level, mine), _children(b, right, level, others)
+    if level:
+        for x, y in zip_longest(*below):
+            _part(txn, x, y, mine, others)
+    else:
+        mine.update(below[0])
+        others.update(below[1])
+
+
+def _children(digest: Digest | None, node: _Node | None, level: int, seen: set[Digest]) -> list[Digest]:
+    """What stands below a node, or the node itself where the other list is the taller one: its first child is its equal."""
+    if digest is None or node is None:
+        return []
+    if node.level < level:
+        return [digest]
+    seen.add(digest)
+    return node.children
+
+
+def common(txn: Gets, a: Digest, b: Digest) -> int:
+    """How many entries, from the first on, two lists have of the same objects. What both share is not read."""
+    if a == b:
+        return count(txn, a)
+    left, right = _load(txn, a), _load(txn, b)
+    if left.level > right.level:
+        return common(txn, left.children[0], b)
+    if left.level < right.level:
+        return common(txn, a, right.children[0])
+    pairs = list(zip(left.children, right.children, strict=False))
+    same = next((number for number, (x, y) in enumerate(pairs) if x != y), len(pairs))
+    if not left.level:
+        return same
+    return sum(left.counts[:same]) + (common(txn, *pairs[same]) if same < len(pairs) else 0)
 
 
 def nodes(txn: Gets, root: Digest) -> Iterator[Digest]:

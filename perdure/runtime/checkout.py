@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..config import BLOCK_TOKENS, CheckpointOptions, MemoryOptions
+from ..config import CheckpointOptions, MemoryOptions
 from ..errors import InvalidInput
 from ..memory.checkpoints import TURN
 from ..memory.recipe import Recipe
@@ -170,11 +170,14 @@ class Checkout:
         if not runtime.residence.tracks:
             return 0
         budget, adapter = runtime.budget(0), self.engine.adapter
-        need = most_bytes(adapter, self.head.tokens + more, more, budget)
-        if budget is None:
+        tokens = self.head.tokens + more
+        need = most_bytes(adapter, tokens, more, budget)
+        if budget is None or runtime.memory.recall != "kv" or (self._alone is None and tokens <= budget.window):
             return need
         # Pieces of text that are encoded alone stand behind the system prompt.
-        return need + most_bytes(adapter, budget.sinks + runtime.memory.episode_tokens + BLOCK_TOKENS, 0, None)
+        begins = self._warm.messages[:1] if self._warm is not None else []
+        system = sum(message.end for message in begins if message.role == "system")
+        return need + most_bytes(adapter, system + runtime.memory.episode_tokens, 0, None)
 
     # reading
 
@@ -227,9 +230,12 @@ class Checkout:
     @property
     def alone(self) -> Alone | None:
         """Encodes pieces of text for this session's memory; None where no KV of them is kept."""
-        if self._alone is None:
+        made = self._alone is None
+        if made:
             self._alone = make_alone(self)
         self._come_in()
+        if made and self._alone is not None:
+            self._runtime.residence.expect_more(self, self.need(0))
         return self._alone
 
     @property

@@ -30,18 +30,20 @@ KNOWN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Consolidated:
-    """What a consolidation did. `ledger` is the branch that holds the records, `commit` its head afterwards.
+    """What a consolidation did. `ledger` is the branch that holds the records, `commit` its head afterwards (None: nothing
+    was found to be taught, and no profile made for it; `why` says so).
 
     `outcomes` are the facts that were tried, `refused` those that this writer had tried before in vain, `known` how many
     others were in the ledger already. `whole`: nothing was left out because of a cancel.
     """
 
     ledger: str
-    commit: Commit
+    commit: Commit | None
     outcomes: tuple[Outcome, ...]
     known: int
     whole: bool
     refused: tuple[Refusal, ...] = ()
+    why: str = ""
 
     @property
     def written(self) -> list[Record]:
@@ -62,19 +64,27 @@ def consolidate(
 
     None is the first one that the session mounts, or its own. Facts that are in the ledger already are passed over, so one
     that was cut short goes on where it stopped, and without `again` those that the same writer has failed at. `writer` is
-    one of `WRITERS`, None the best for the model; a `teacher` has its own. Raises InvalidInput for an ephemeral session,
-    one that says nothing that can be taught, or a writer that the model cannot take, Conflict for a session whose state is
-    another model's.
+    one of `WRITERS`, None the best for the model; a `teacher` has its own. A session that says nothing that can be taught
+    changes nothing. Raises InvalidInput for an ephemeral session or a writer that the model cannot take, Conflict for a
+    session whose state is another model's.
     """
     _require_own(session)
     said = facts_of(session)
     if not said:
-        raise InvalidInput(
-            f"Session {session.name!r} says nothing that can be taught. Facts about named people or yourself are found; "
-            "'remember: ...' makes any sentence one."
-        )
+        return _nothing(session, into)
     teacher = teacher or teacher_for(session, writer)
     return keep(session, said, into, teacher, again=again, progress=progress, cancelled=cancelled)
+
+
+def _nothing(session: Session, into: str | None) -> Consolidated:
+    why = (
+        f"Session {session.name!r} says nothing that can be taught. Facts about named people or yourself are found; "
+        "'remember: ...' makes any sentence one."
+    )
+    repository = session.repository
+    ledger = fastweights.target(session.name or "", _mounted(session), repository.exists, into)
+    commit = repository.info(ledger).head if repository.exists(ledger) else None
+    return Consolidated(ledger, commit, (), 0, True, why=why)
 
 
 def teacher_for(session: Session, writer: str | None) -> Teacher:
@@ -129,9 +139,7 @@ def _require_own(session: Session) -> None:
 
 def _target(session: Session, into: str | None) -> str:
     """The branch whose ledger is written to, made and mounted where it is not yet."""
-    repository = session.repository
-    named = session.head.state.mounts if session.head.state else ()
-    mounts = [name for name in named if repository.exists(name)]
+    repository, mounts = session.repository, _mounted(session)
     target = fastweights.target(session.name or "", mounts, repository.exists, into)
     if not repository.exists(target):
         runtime = session.runtime
@@ -139,6 +147,12 @@ def _target(session: Session, into: str | None) -> str:
     if target != session.name and target not in mounts:
         session.mount([*mounts, target])
     return target
+
+
+def _mounted(session: Session) -> list[str]:
+    """The profiles that a session mounts and that are there."""
+    named = session.head.state.mounts if session.head.state else ()
+    return [name for name in named if session.repository.exists(name)]
 
 
 def _ledger(session: Session, target: str) -> list[Record]:

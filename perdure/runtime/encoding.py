@@ -17,7 +17,8 @@ from ..memory.summary import Kept
 from ..memory.working import Placement
 from ..stores import codec
 from ..stores.base import Digest
-from .engine import Boundary, Engine
+from .engine import Engine
+from .forwards import Boundary
 from .state.base import Group, Snapshot, State
 
 LAYOUT = "NHTD"

@@ -20,7 +20,8 @@ from torch.nn import Module
 from .company import LONGEST_S, kept_apart
 
 if TYPE_CHECKING:
-    from .engine import Boundary, Engine
+    from .engine import Engine
+    from .forwards import Boundary
     from .state.base import State
 
 SIZES = (2, 4, 8)

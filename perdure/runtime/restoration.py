@@ -14,7 +14,8 @@ from ..memory.tokenlog import WINDOWS, Run, Span, crop, derived, lineages, overl
 from ..memory.working import WHOLE, Placement
 from ..stores.base import Digest
 from .encoding import block_meta, load_block, opened, raw, unpack_boundary
-from .engine import Boundary, Engine, Script
+from .engine import Engine, Script
+from .forwards import Boundary
 from .pasting import Pastes
 from .state.base import FULL, Group, Snapshot, State
 from .warm import Warm

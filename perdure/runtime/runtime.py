@@ -76,7 +76,8 @@ class Runtime:
         self.threads_are_free = threads is None
         self.engine, self.notes = make_engine(loaded, batching=batching)
         paging = paging or PagingOptions()
-        self.residence = Residence(bound(paging, self.engine.device), patience=paging.wait_seconds)
+        spares = self.engine.adapter.spares
+        self.residence = Residence(bound(paging, self.engine.device), patience=paging.wait_seconds, spares=spares)
         if paging.hot_bytes is not None:
             self.keep_within(paging.hot_bytes)
         self.recipe = self._recipe(loaded)
@@ -101,7 +102,7 @@ class Runtime:
     def keep_within(self, hot_bytes: int) -> None:
         """Bound the working states in memory from now on, as PagingOptions.hot_bytes does. Before the first session."""
         # Buffers are counted from now on, so they must be no larger than they have to be.
-        self.engine.adapter.snug()
+        self.engine.adapter.spares.snug = True
         self.residence.budget = hot_bytes
 
     def count(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> int:
@@ -125,6 +126,12 @@ class Runtime:
             return self.engine.adapter.summaries.infini(maker).calibration
         except (RecipeMismatch, InvalidInput):
             return None
+
+    def spelled(self, tokens: Sequence[int], recipe: Recipe) -> str | None:
+        """The text of some tokens, control tokens included; None where another tokenizer made them."""
+        if recipe["tokenizer"] != self.recipe["tokenizer"]:
+            return None
+        return str(self.loaded.tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def budget(self, system: int) -> Budget | None:
         """How large a working set may become, with a system prompt of so many tokens.

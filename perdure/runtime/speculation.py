@@ -13,7 +13,8 @@ from .drafting import LONGEST, NOTHING, Draft, Lookup
 from .lookahead import SIZES, Ahead
 
 if TYPE_CHECKING:
-    from .engine import Boundary, Engine
+    from .engine import Engine
+    from .forwards import Boundary
     from .lookahead import Lookahead
     from .warm import Warm
 

@@ -15,7 +15,7 @@ from ..memory.records import Message
 from ..memory.tokenlog import DECODE, Span
 from .answer import Answer
 from .attending import Attention
-from .engine import Boundary
+from .forwards import Boundary
 from .planning import Plan
 from .records import Chunk, Receipt
 from .reuse import Taking

@@ -30,7 +30,8 @@ from ..memory.tokenlog import (
 )
 from ..stores.base import Digest
 from .encoding import block_meta, pack_snapshot, pack_summary, raw
-from .engine import Boundary, Brought, Engine
+from .engine import Brought, Engine
+from .forwards import Boundary
 from .state.base import FULL, Group, Snapshot, State
 from .state.paging import hosted
 

@@ -17,7 +17,7 @@ from perdure.errors import InvalidName, PromptTooLong, RevisionNotFound, Session
 from perdure.memory.episodes import Episode
 from perdure.memory.events import Event
 from perdure.memory.fastweights import Held, Record, Refusal
-from perdure.memory.inspecting import EMPTY, Episodic, Memory, Working
+from perdure.memory.inspecting import EMPTY, Bounded, Episodic, Memory, Working
 from perdure.memory.native import Native
 from perdure.memory.records import Commit, Message, SessionInfo
 from perdure.memory.remembering import Entry
@@ -78,6 +78,10 @@ class FakeRepository:
 
     def sessions(self) -> list[SessionInfo]:
         return [self.info(name) for name in list(self.branches)]
+
+    def bounded(self, commit: Commit) -> Bounded:
+        found = self.inspect(commit)
+        return Bounded(found.working, found.summary)
 
     def inspect(self, commit: Commit) -> Memory:
         working = Working(commit.tokens, 0, commit.tokens, 0, 0, commit.tokens, 0, 0, 0)

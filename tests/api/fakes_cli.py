@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -15,8 +15,10 @@ import pytest
 from perdure.api import wiring
 from perdure.config import MemoryOptions
 from perdure.errors import AmbiguousRevision, RevisionNotFound, SessionExists, SessionNotFound
-from perdure.memory.fastweights import Held, Refusal
-from perdure.memory.records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
+from perdure.memory.fastweights import Held, Record, Refusal
+from perdure.memory.inspecting import EMPTY, Episodic, Memory, working
+from perdure.memory.recipe import PARTS, Recipe
+from perdure.memory.records import Checkpoint, Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
 from perdure.runtime.records import Chunk, ModelInfo, Receipt
 from perdure.stores.base import RefLogEntry
 
@@ -92,6 +94,33 @@ class FakeHistory:
 
     def trace(self, commit: Commit) -> None:
         return None
+
+    def messages_of(self, commit: Commit) -> list[Message]:
+        return list(self._state(commit.hex).messages)
+
+    def walk(self, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
+        ends = {start.digest for start in starts}
+        lines = [(line, at) for line in self.branches.values() for at in range(len(line)) if line[at].commit.digest in ends]
+        found = {state.commit.digest: state.commit for line, at in lines for state in line[: at + 1]}
+        return sorted(found.values(), key=lambda commit: -commit.turn)[:limit]
+
+    def recipe(self, commit: Commit) -> Recipe:
+        return Recipe.of(**dict.fromkeys(PARTS, "x"))
+
+    def present(self, commit: Commit) -> list[Checkpoint]:
+        return []
+
+    def inspect(self, commit: Commit) -> Memory:
+        return Memory(working(commit, [], []), Episodic(0, 0, 0, 0, {}, 0, 0), EMPTY)
+
+    def records(self, digests: Iterable[bytes]) -> list[Record]:
+        return []
+
+    def uids(self) -> dict[str, str]:
+        return {}
+
+    def stored(self, digests: Iterable[bytes]) -> set[bytes]:
+        return set()
 
     def ledger(self, commit: Commit) -> list[Held]:
         return []

@@ -87,9 +87,13 @@ def test_ls_makes_no_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 def test_show_prints_facts_and_messages(run: Run) -> None:
     result = run("show", "bob")
     assert "turn 2, 4 messages, 15 tokens" in result.stdout
-    assert result.stdout.endswith("assistant\nNo.\nReally not.\n")
+    assert "2 earlier messages; --full shows all\n\nuser\nTell me a joke.\n\nassistant\nNo.\nReally not.\n" in result.stdout
+    assert "A fine name." not in result.stdout
+    assert "A fine name." in run("show", "bob", "--full").stdout
     found = shape(run("show", "bob", "--json"))
-    assert set(found) == COMMIT | {"conversation"}
+    added = {"refs", "earlier_messages", "added_bytes", "recipe_parts", "memory", "snapshots"}
+    assert set(found) == COMMIT | {"conversation"} | added
+    assert (found["refs"], found["earlier_messages"]) == ({"sessions": ["bob"], "tags": []}, 2)
     assert [message["role"] for message in found["conversation"]] == ["user", "assistant"] * 2
     assert set(found["conversation"][0]) == {"role", "content", "start", "end", "time_ms"}
 

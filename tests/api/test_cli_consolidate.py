@@ -201,14 +201,18 @@ def test_a_dry_run_knows_what_is_known(told: Command) -> None:
 
 def test_a_session_that_teaches_nothing_says_so(do: Command) -> None:
     say(do, "alice", "Good morning")
-    refused = do("consolidate", "alice")
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "says nothing that can be taught" in refused.stderr
+    nothing = do("consolidate", "alice", "--into", "p")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert "says nothing that can be taught" in nothing.stderr
+    found = shape(do("consolidate", "alice", "--into", "p", "--json"))
+    assert (found["ledger"], found["commit"], found["written"], found["whole"]) == ("p", None, 0, True)
+    assert "says nothing that can be taught" in found["why"]
+    assert do("show", "p").exit_code == 3
     dry = do("consolidate", "alice", "--dry-run")
     assert (dry.exit_code, dry.stdout) == (0, "")
     assert "says nothing that can be taught" in dry.stderr
     output(do("fork", "alice", "empty", "--at", "HEAD~1"))
-    assert do("consolidate", "empty").exit_code == 2
+    assert do("consolidate", "empty").exit_code == 0
     assert shape(do("consolidate", "empty", "--dry-run", "--json"))["facts"] == []
 
 

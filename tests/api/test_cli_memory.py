@@ -69,7 +69,7 @@ def test_inspect_tells_of_every_tier(read: Command) -> None:
 
 
 def test_inspect_shows_one_tier_as_it_was(read: Command) -> None:
-    assert "█" in output(read("inspect", "alice", "--tier", "summary"))
+    assert "####" in output(read("inspect", "alice", "--tier", "summary"))
     assert FACT in output(read("inspect", "alice", "--tier", "episodic"))
     assert "sinks" in output(read("inspect", "alice", "--tier", "working"))
     first = json.loads(output(read("inspect", "alice", "--at", "@turn:1", "--tier", "episodic", "--json")))
@@ -99,7 +99,7 @@ def test_search_finds_in_all_sessions_or_in_one(read: Command) -> None:
 def test_trace_tells_what_was_recalled_and_why(read: Command) -> None:
     text = output(read("trace", "alice"))
     assert f"turn 6: {ASK}" in text
-    assert len(text.partition("by token ")[2].partition("\n")[0]) == 6
+    assert "6 tokens, " in text
     assert "left out" in text
     shape = json.loads(output(read("trace", "alice", "--json")))
     trace = shape["trace"]
@@ -261,7 +261,7 @@ def test_memory_is_at_hand_in_a_conversation(opens: Opens, write: Command, tmp_p
     assert "alice took in 1 memory, " in result.stderr
     assert "The mayor of Oslo owns a tram." in result.stdout
     assert "near enough" in result.stderr
-    assert "considered, in this order" in result.stdout
+    assert "\nconsidered ---" in result.stdout
     assert write("chat", "-s", "alice", "--lines", input="/remember nothing.txt").exit_code == 2
     assert write("chat", "-s", "alice", "--lines", input="/search").exit_code == 2
 

@@ -227,7 +227,9 @@ def test_verify_names_what_is_damaged(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["import", "alice/verify", "alice/load", "alice/unload", "../gc"], ids=lambda path: path.rpartition("/")[2]
+    "path",
+    ["import", "alice/verify", "alice/load", "alice/unload", "../gc", "../fsck"],
+    ids=lambda path: path.rpartition("/")[2],
 )
 def test_pages_of_other_sites_start_nothing(api: Api, path: str) -> None:
     response = api.post(f"/v1/sessions/{path}", headers={"Origin": "https://example.org"})

@@ -191,6 +191,7 @@ def test_every_read_and_change_has_a_line_without_its_text(home: House, clients:
         ("memory.edit", "200", write),
         ("memory.erase", "403", read),
         ("memory.erase", "200", write),
+        ("job.export", "completed", None),
         ("session.export", "200", read),
         ("messages.read", "404", read),
         ("session.erase", "200", write),
@@ -301,3 +302,22 @@ def test_a_runtime_without_a_store_has_one_tenant() -> None:
     with serving(FakeRuntime()) as api:
         assert api.get("/v1/sessions").status_code == 200
         refused(api.get("/v1/keys"), 503, "unavailable")
+
+
+def test_quotas_are_seen_by_admins_and_set_by_the_servers_own(clients: dict[str, httpx.Client], home: House) -> None:
+    bounds = {"bytes": 10_000_000, "sessions": None, "tokens": 600_000}
+    told = clients["chief"].put("/v1/quotas/acme", json=bounds)
+    assert told.status_code == 200
+    assert told.json() == {"id": "acme", "object": "quota", **bounds}
+    assert home.keyring.quota("acme").tokens == 600_000
+    assert {"acme", "default"} <= {each["id"] for each in clients["chief"].get("/v1/quotas").json()["data"]}
+    assert [each["id"] for each in clients["owner"].get("/v1/quotas").json()["data"]] == ["acme"]
+    refused(clients["owner"].put("/v1/quotas/acme", json={}), 403, "insufficient_scope")
+    refused(clients["writer"].get("/v1/quotas"), 403, "insufficient_scope")
+    refused(clients["chief"].put("/v1/quotas/NO", json={}), 422, "invalid_input")
+    refused(clients["chief"].put("/v1/quotas/acme", json={"tokens": -1}), 422, "invalid_parameter")
+    refused(clients["chief"].get("/v1/quotas?after=nobody"), 404, "after_not_found")
+    assert [
+        each["ids"] for each in clients["chief"].get("/v1/audit?limit=200").json()["data"] if each["action"] == "quota.set"
+    ]
+    assert clients["chief"].put("/v1/quotas/acme", json={}).json()["tokens"] is None

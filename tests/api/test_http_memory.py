@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from perdure.api.http import HttpSettings
 from perdure.api.http.ingest import files
 from perdure.errors import InvalidInput
+from perdure.memory import Repository
 from perdure.runtime import Runtime
 from perdure.runtime import open as open_model
 from perdure.runtime.session import Session
@@ -95,6 +96,38 @@ def test_episodes_come_in_pages(api: Api) -> None:
     refused(api.get(url, params={"after": "nothing"}), 404, "after_not_found", "go on from")
 
 
+def most_one(digests: Iterable[bytes]) -> list[bytes]:
+    """These, which must be few: what was sorted before is not read as a whole again."""
+    found = list(digests)
+    assert len(found) <= 1
+    return found
+
+
+def test_episodes_are_searched_and_sorted_by_the_server(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "/v1/sessions/alice/memory/episodic"
+    every = ok(api.get(url, params={"limit": 1000}))
+    assert every["total"] == len(every["data"]) > 3
+    assert {item["source_session"] for item in every["data"]} == {"alice"}
+    assert all(ok(api.get(f"/v1/commits/{item['origin']}"))["turn"] >= item["turn"] > 0 for item in every["data"][:2])
+    some = ok(api.get(url, params={"q": "PANGOLIN"}))
+    assert [item["text"] for item in some["data"]] == [item["text"] for item in every["data"] if "pangolin" in item["text"]]
+    assert some["total"] == len(some["data"]) >= 1
+    assert ok(api.get(url, params={"q": "zeppelin"}))["data"] == []
+    sizes = [item["tokens"] for item in every["data"]]
+    assert [item["tokens"] for item in ok(api.get(url, params={"sort": "tokens"}))["data"]] == sorted(sizes)
+    down = ok(api.get(url, params={"sort": "tokens", "order": "desc", "limit": 2}))
+    assert [item["tokens"] for item in down["data"]] == sorted(sizes, reverse=True)[:2]
+    after = ok(api.get(url, params={"sort": "tokens", "order": "desc", "limit": 1, "after": down["first_id"]}))
+    assert [item["id"] for item in after["data"]] == [down["last_id"]]
+    whole = Repository.episodes
+    with monkeypatch.context() as patch:
+        patch.setattr(Repository, "episodes", lambda store, digests: whole(store, most_one(digests)))
+        assert ok(api.get(url, params={"sort": "tokens", "limit": 1}))["total"] == every["total"]
+    assert ok(api.get(url, params={"pinned": True}))["total"] == 0
+    assert ok(api.get(url, params={"pinned": False, "sort": "text"}))["total"] == every["total"]
+    assert api.get(url, params={"sort": "colour"}).status_code == 422
+
+
 @pytest.mark.parametrize("path", ["", "/working", "/episodic", "/summary"])
 def test_unknown_sessions_and_revisions_are_not_found(api: Api, path: str) -> None:
     refused(api.get(f"/v1/sessions/nobody/memory{path}"), 404, "session_not_found")
@@ -108,7 +141,10 @@ def test_search_finds_in_every_session_or_in_some(api: Api) -> None:
     assert (best["text"], best["sessions"], best["dropped"]) == (FACT, ["alice", "bob"], None)
     one = ok(api.post("/v1/memory/search", json={"query": "pangolin", "sessions": ["bob"], "top_k": 1, "threshold": 0.0}))
     assert [item["sessions"] for item in one["data"]] == [["bob"]]
-    explained = ok(api.post("/v1/memory/search", json={"query": "pangolin of Tamsin", "explain": True}))["data"]
+    whole = ok(api.post("/v1/memory/search", json={"query": "pangolin of Tamsin", "explain": True}))
+    explained = whole["data"]
+    assert explained[-1]["score"] < whole["threshold"] == found["threshold"] <= best["score"]
+    assert (best["vector_rank"], best["source_session"]) == (1, "alice")
     assert "is below" in explained[-1]["dropped"]
     assert ok(api.post("/v1/memory/search", json={"query": "zeppelin"}))["data"] == []
 
@@ -357,7 +393,14 @@ def test_an_answer_tells_what_it_recalled(own: Api) -> None:
     story = ok(own.get(f"/v1/responses/{body['id']}/trace"))
     assert (story["object"], story["commit"], story["recalled"]) == ("response.trace", memory["commit"], True)
     assert story["chosen"][0]["text"] == FACT
-    assert len(story["chosen"][0]["by_token"]) == 4
+    assert len(story["chosen"][0]["by_token"]) == len(story["tokens"]) == 4
+    said = ok(own.get("/v1/sessions/alice/messages?order=desc"))["data"]
+    assert "".join(story["tokens"]).startswith(said[0]["content"].rstrip())
+    place = story["place"]
+    assert place["position"] == story["position"]
+    assert 0 < said[1]["tokens"]["start"] <= place["position"] <= said[1]["tokens"]["end"]
+    assert place["before"]
+    assert place["after"].strip()
     assert ok(own.get(f"/v1/responses/{memory['commit'][:10]}/trace")) == story
     nothing = ok(own.get(f"/v1/responses/{memory['parent']}/trace"))
     assert "chosen" not in nothing or nothing["recalled"]

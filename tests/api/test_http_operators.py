@@ -66,6 +66,19 @@ def test_sessions_come_and_go_from_memory(api: Api) -> None:
         assert (missing.status_code, missing.json()["code"]) == (404, "session_not_found")
 
 
+def test_a_loaded_session_stays_for_as_long_as_is_said(api: Api) -> None:
+    api.remember("Hello.", session="alice", max_tokens=2)
+    load = "/v1/sessions/alice/load"
+    short, long = (ok(api.post(load, json={"keep_alive": said}))["expires_at"] for said in ("5m", 3600))
+    assert 3290 < long - short < 3310
+    for said in ({"keep_alive": -1}, {}, None):
+        assert ok(api.post(load, json=said))["expires_at"] is None
+    assert ok(api.post(load, json={"keep_alive": 0}))["status"] == "cold"
+    assert "alice" not in running(api)
+    refused = api.post(load, json={"keep_alive": "soon"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "/keep_alive")
+
+
 def test_a_session_in_use_is_busy(api: Api) -> None:
     api.remember("Hello.", session="alice", max_tokens=2)
     warm = api.server._tenants.default.turns.warm
@@ -92,6 +105,36 @@ def test_stats_count_what_forks_share_once(api: Api) -> None:
     assert four["bytes"]["unique"] == one["bytes"]["unique"]
     assert four["bytes"]["objects"] == one["bytes"]["objects"] >= four["bytes"]["unique"]
     assert min(four["bytes"]["disk"], four["bytes"]["journals"]) > 0
+
+
+def test_stats_tell_what_became_of_tokens_and_what_is_under_way(api: Api) -> None:
+    fresh = ok(api.get("/v1/stats"))
+    assert set(fresh["tokens"].values()) == {0}
+    api.remember("Hello.", session="alice", max_tokens=3)
+    api.remember("More.", session="alice", max_tokens=3, memory={"input": "delta"})
+    eventually(lambda: ok(api.get("/v1/stats"))["turns_running"] == 0)
+    found = ok(api.get("/v1/stats"))
+    assert found["tokens"]["generated"] == 6
+    assert min(found["tokens"][kind] for kind in ("prefilled", "restored")) > 0
+    assert (found["jobs_running"], found["since"]) == (0, fresh["since"])
+    (only,) = found["tenants"]
+    assert only["at_work"] is True
+    assert {name: only[name] for name in ("tenant", "tokens", "tiers", "bytes")} == {
+        name: found[name] for name in ("tenant", "tokens", "tiers", "bytes")
+    }
+
+
+def test_jobs_come_in_pages(api: Api) -> None:
+    assert ok(api.get("/v1/jobs")) == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+    made = [ok(api.post("/v1/gc", json={"dry_run": True}), 202)["id"] for _ in range(3)]
+    eventually(lambda: ok(api.get("/v1/jobs?running=true"))["data"] == [])
+    listed = ok(api.get("/v1/jobs"))
+    assert [each["id"] for each in listed["data"]] == made[::-1]
+    assert listed["data"][0] == ok(api.get(f"/v1/jobs/{made[2]}"))
+    page = ok(api.get("/v1/jobs", params={"limit": 1, "after": made[1], "order": "asc"}))
+    assert ([each["id"] for each in page["data"]], page["has_more"]) == ([made[2]], False)
+    missing = api.get("/v1/jobs?after=job_none")
+    assert (missing.status_code, missing.json()["code"]) == (404, "after_not_found")
 
 
 def test_metrics_count_what_was_done(api: Api) -> None:

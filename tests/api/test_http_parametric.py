@@ -387,10 +387,14 @@ def test_a_job_that_finds_nothing_says_so(api: Api, monkeypatch: pytest.MonkeyPa
     scripted(monkeypatch)
     api.remember("Good morning", session="new", max_tokens=2)
     done = ended(api, api.post("/v1/sessions/new/consolidate", json={"into": "p"}))
-    assert (done["status"], done["error"]["code"], done["result"]) == ("failed", "invalid_input", None)
-    assert "nothing that can be taught" in done["error"]["message"]
-    done = ended(api, api.post("/v1/sessions/bob/consolidate", json={}))
-    assert done["error"]["code"] == "invalid_input"
+    assert (done["status"], done["error"]) == ("completed", None)
+    result = done["result"]
+    assert (result["ledger"], result["commit"], result["written"], result["outcomes"]) == ("p", None, 0, [])
+    assert "nothing that can be taught" in result["why"]
+    assert api.get("/v1/sessions/p").status_code == 404
+    head = ok(api.get("/v1/sessions/bob"))["head"]
+    result = ended(api, api.post("/v1/sessions/bob/consolidate", json={}))["result"]
+    assert (result["ledger"], result["commit"], result["written"]) == ("bob", head, 0)
 
 
 def test_a_session_of_another_model(api: Api, opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:

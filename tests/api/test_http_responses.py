@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,8 @@ def test_a_response_and_its_text(client: openai.OpenAI, runtime: Runtime) -> Non
     assert found.status in ("completed", "incomplete")
     assert found.usage.output_tokens == runtime.repository.info(session).head.metrics["generated"]
     assert found.usage.input_tokens_details.cached_tokens == 0
+    assert found.usage.output_tokens_details.model_dump() == {"reasoning_tokens": 0}
+    assert 0 <= memory(found)["tokens"]["accepted"] <= memory(found)["tokens"]["drafted"]
     assert [m.role for m in runtime.repository.messages(session)] == ["system", "user", "assistant"]
     cut = say(client, "Hello", max_output_tokens=1)
     assert (cut.status, cut.incomplete_details.reason) == ("incomplete", "max_output_tokens")
@@ -213,6 +216,43 @@ def test_a_response_that_a_killed_process_left_is_finished_when_it_is_asked_for(
     with opens() as runtime, serving(runtime) as api:
         found = api.get(f"/v1/responses/{name}").json()
         assert (found["status"], found["incomplete_details"]) == ("incomplete", {"reason": "interrupted"})
+
+
+def test_the_client_without_threads(runtime: Runtime) -> None:
+    """The same from one event loop: whole and streamed at once, gone on from, in the background, in a conversation."""
+    options: dict[str, Any] = {"model": "model", "max_output_tokens": 8}
+
+    async def streamed(client: openai.AsyncOpenAI, after: str) -> Any:
+        stream = await client.responses.create(input="Why?", previous_response_id=after, stream=True, **options)
+        return [event async for event in stream][-1].response
+
+    async def talk(url: str) -> None:
+        async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+            first = await client.responses.create(input="Hello", **options)
+            begun = client.responses.create(input="And?", previous_response_id=first.id, **options)
+            one, other = await asyncio.gather(begun, streamed(client, first.id))
+            assert {memory(each)["parent"] for each in (one, other)} == {memory(first)["commit"]}
+            assert (await client.responses.retrieve(other.id)).output == other.output
+            async with client.responses.stream(input="So?", previous_response_id=other.id, **options) as helper:
+                told: list[Any] = [event async for event in helper]
+            assert told[-1].response.previous_response_id == other.id
+            ids = [item.id async for item in client.responses.input_items.list(one.id)]
+            assert len(ids) == 1
+            waiting = await client.responses.create(input="Later", background=True, **options)
+            while (waiting := await client.responses.retrieve(waiting.id)).status in ("queued", "in_progress"):
+                await asyncio.sleep(0.005)
+            again = [event async for event in await client.responses.retrieve(waiting.id, stream=True, starting_after=1)]
+            assert [event.sequence_number for event in again] == list(range(2, 2 + len(again)))
+            made = await client.conversations.create()
+            said = await client.responses.create(input="Hello", conversation=made.id, **options)
+            assert len([item async for item in client.conversations.items.list(made.id)]) == 2
+            await client.responses.delete(said.id)
+            with pytest.raises(openai.NotFoundError) as missing:
+                await client.responses.retrieve(said.id)
+            assert missing.value.code == "response_not_found"
+
+    with serving(runtime) as api:
+        asyncio.run(talk(f"{api.base_url}/v1"))
 
 
 def test_json_by_a_schema(client: openai.OpenAI) -> None:

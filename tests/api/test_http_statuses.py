@@ -24,7 +24,7 @@ from .remembering import small
 GENERAL = {401, 403, 405, 413, 429, 500, 503}
 """What any endpoint may answer without saying so: refusals before it is reached, and failures."""
 
-ELSEWHERE = ("/v1/keys", "/v1/audit")
+ELSEWHERE = ("/v1/keys", "/v1/quotas", "/v1/audit")
 """Asked in test_http_keys, where there are keys."""
 
 BUNDLES = {"Content-Type": "application/vnd.perdure.bundle"}
@@ -43,6 +43,8 @@ BODIES: dict[str, Any] = {
     "POST /v1/sessions/{name}/reset": {"to": "HEAD"},
     "POST /v1/sessions/{name}/merge": {"from": "bob"},
     "POST /v1/sessions/{name}/consolidate": {},
+    "POST /v1/sessions/{name}/memory/summary/probe": {"text": "bees"},
+    "POST /v1/sessions/{name}/memory/parametric/probe": {"text": "bees"},
     "POST /v1/sessions/{name}/ingest": {"text": "Ada keeps bees."},
     "PUT /v1/sessions/{name}/mounts": {"names": []},
     "POST /v1/sessions": {"name": "NAME"},
@@ -238,6 +240,8 @@ def kept(ask: Asked) -> None:
     ask(200, "DELETE /v1/sessions/{name}", "again")
     job = ask(202, "POST /v1/sessions/{name}/verify", "bob", json={"hashes_only": True}).json()["id"]
     ask(202, "POST /v1/gc", json={"dry_run": True})
+    ask(202, "POST /v1/fsck", json={"repair": False})
+    ask(200, "GET /v1/sessions/{name}/blocks/{index}", "alice", "0")
     ask(200, "GET /v1/jobs/{name}", job)
     ask(202, "DELETE /v1/jobs/{name}", job)
 
@@ -262,6 +266,8 @@ def remembered(ask: Asked) -> None:
     ask(200, "PATCH /v1/memory/{name}", shared, query="?session=ben", json={"text": "Ada keeps wasps."})
     ask(409, "GET /v1/memory/{name}", shared)
     ask(200, "DELETE /v1/memory/{name}", name)
+    for tier in ("summary", "parametric"):
+        ask(200, f"POST /v1/sessions/{{name}}/memory/{tier}/probe", "alice", json={"text": "bees"})
     records = ask(200, "GET /v1/sessions/{name}/memory/parametric", "alice").json()["data"]
     own, lent = (next(each["id"] for each in records if each["own"] is own) for own in (True, False))
     place = "/v1/sessions/{name}/memory/parametric/{record}"

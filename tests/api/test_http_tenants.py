@@ -38,6 +38,8 @@ BODIES: dict[str, Any] = {
     "/v1/sessions/{name}/tags/{tag}": {"at": "HEAD"},
     "/v1/sessions/{name}/mounts": {"names": []},
     "/v1/sessions/{name}/consolidate": {},
+    "/v1/sessions/{name}/memory/summary/probe": {"text": "What does my cousin Tamsin keep?"},
+    "/v1/sessions/{name}/memory/parametric/probe": {"text": "What does my cousin Tamsin keep?"},
     "/v1/sessions/{name}/ingest": {"text": "Something else."},
     "/v1/memory/search": {"query": "What does my cousin Tamsin keep?"},
     "/v1/memory/{name}": {"pinned": True},
@@ -109,7 +111,13 @@ def filled(path: str, ids: dict[str, str]) -> str:
     }
     name = next((ids[kind] for start, kind in kinds.items() if path.startswith(f"{start}/{{name}}")), ids["session"])
     return path.format(
-        name=name, digits=ids["commit"], item=ids["item"], branch=ids["branch"], tag=ids["tag"], record=ids["record"]
+        name=name,
+        digits=ids["commit"],
+        item=ids["item"],
+        branch=ids["branch"],
+        tag=ids["tag"],
+        record=ids["record"],
+        index="0",
     )
 
 
@@ -132,6 +140,8 @@ def test_every_endpoint_has_a_rule(home: House) -> None:
 def test_no_endpoint_finds_or_changes_what_is_anothers(home: House, globex: httpx.Client, ids: dict[str, str]) -> None:
     eventually(lambda: not home.api.server._tenants.opened("acme").jobs.running)
     before = state(home)
+    acme_jobs = {job.id for job in home.api.server._tenants.opened("acme").jobs.all()}
+    assert acme_jobs
     for method, path in walked(home):
         body = BODIES.get(path)
         if path in ("/v1/responses", "/v1/responses/compact"):
@@ -147,6 +157,8 @@ def test_no_endpoint_finds_or_changes_what_is_anothers(home: House, globex: http
             assert all(each["id"].startswith(("conv_", "session-")) for each in response.json()["data"]), where
         elif f"{method} {path}" == "GET /v1/chat/completions":
             assert response.json()["data"] == [], where
+        elif f"{method} {path}" == "GET /v1/jobs":
+            assert acme_jobs.isdisjoint(each["id"] for each in response.json()["data"]), where
         elif path == "/v1/keys" and method == "GET":
             assert {each["tenant"] for each in response.json()["data"]} == {"globex"}, where
         elif path == "/v1/audit":
@@ -203,7 +215,7 @@ def test_ids_of_answers_and_events_lead_nowhere_for_others(
         assert (next(lines), next(others)) == (": listening", ": listening")
         assert acme.post("/v1/sessions/alice/fork", json={"name": "heard"}).status_code == 201
         assert globex.post("/v1/conversations", json={}).status_code == 200
-        assert "heard" in next(line for line in lines if line.startswith("data:"))
+        assert any("heard" in line for line in lines if line.startswith("data:"))
         first = next(line for line in others if line.startswith("data:"))
         assert "heard" not in first
         assert "session" in first
@@ -298,6 +310,20 @@ def test_sessions_bytes_and_tokens_have_bounds(home: House, globex: httpx.Client
 def test_what_is_open_needs_no_key(home: House) -> None:
     assert {path: home.api.get(path).status_code for path in OPEN} == dict.fromkeys(OPEN, 200)
     assert home.api.get("/v1/models").status_code == 401
+
+
+def test_stats_tell_of_all_tenants_to_the_operator_alone(home: House, acme: httpx.Client, globex: httpx.Client) -> None:
+    mine = {client.get("/v1/stats").json()["tenant"]: client.get("/v1/stats").json() for client in (acme, globex)}
+    assert all("tenants" not in each for each in mine.values())
+    with home.client("operator") as operator:
+        whole = operator.get("/v1/stats").json()
+    assert whole["tenant"] == "default"
+    every = {each["tenant"]: each for each in whole["tenants"]}
+    assert every.keys() >= {"default", "acme", "globex"}
+    for name, own in mine.items():
+        assert every[name]["at_work"]
+        for part in ("sessions", "tiers", "tokens", "quota"):
+            assert every[name][part] == own[part]
 
 
 def test_metrics_tell_of_all_tenants_to_the_operator(home: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -54,6 +55,32 @@ def test_calls_are_told_apart_from_text(api: Api, client: openai.OpenAI) -> None
     assert [call.function.name for call in message.tool_calls] == ["weather"] * 2
     assert [json.loads(call.function.arguments)["city"] for call in message.tool_calls] == ["Bern", "Rome"]
     assert len({call.id for call in message.tool_calls}) == 2
+
+
+def test_the_client_without_threads(api: Api) -> None:
+    """Calls from one event loop, whole and streamed, and their outputs answered."""
+    script(api, "Let me look.\n", CALLS[:20], CALLS[20:] % "Bern")
+    options: dict[str, Any] = {"messages": HELLO, "tools": [WEATHER]}
+
+    async def talk() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{api.base_url}/v1", api_key="none", max_retries=0) as client:
+            chats = client.chat.completions
+            whole = (await chats.create(model="tiny@alice", **options)).choices[0].message
+            async with chats.stream(model="tiny@bob", **options) as stream:
+                told = (await stream.get_final_completion()).choices[0].message
+            for message in (told, whole):
+                assert message.content is not None
+                assert message.content.strip() == "Let me look."
+                calls: list[Any] = list(message.tool_calls or [])
+                assert [json.loads(call.function.arguments) for call in calls] == [{"city": "Bern"}]
+            script(api, "Sunny there.")
+            output = {"role": "tool", "tool_call_id": calls[0].id, "content": "20"}
+            said = [*HELLO, whole.model_dump(exclude_none=True), output]
+            last = await chats.create(model="tiny@alice", **options | {"messages": said})
+            assert last.choices[0].message.content == "Sunny there."
+
+    asyncio.run(talk())
+    assert [role for role, _ in api.runtime.talk("alice")] == ["user", "assistant", "tool", "assistant"]
 
 
 def test_a_call_alone_has_no_content(api: Api, client: openai.OpenAI) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from perdure.api.http import HttpSettings
-from perdure.memory.records import Message
+from perdure.api.http.boundary import Boundary
+from perdure.memory import records
 
 from .fakes import FakeRuntime, parrot
 from .http_server import WAIT, Api, eventually, serving
@@ -24,7 +28,7 @@ class Held:
     def __init__(self) -> None:
         self.go = threading.Event()
 
-    def __call__(self, messages: list[Message]) -> Iterator[str]:
+    def __call__(self, messages: list[records.Message]) -> Iterator[str]:
         yield "first "
         if messages[-1].content == "hold":
             self.go.wait(WAIT)
@@ -87,6 +91,31 @@ def test_a_client_that_leaves_a_stream_has_what_it_saw_committed(api: Api, held:
     eventually(lambda: api.runtime.repository.branch("alice").writer is None)
     assert api.runtime.talk("alice") == [("user", "hold"), ("assistant", "first ")]
     assert api.runtime.repository.info("alice").head.reason == "cancelled"
+
+
+def test_nothing_is_written_to_a_client_that_is_gone() -> None:
+    """The loop finds out that a connection is lost when it next has its turn, though all of the stream is there already."""
+    written, gone = [], asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def parts() -> AsyncIterator[bytes]:
+            for number in range(1000):
+                yield b"%d" % number
+
+        await StreamingResponse(parts())(scope, receive, send)
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        written.append(message)
+        if message.get("body") == b"2":
+            asyncio.get_running_loop().call_soon(gone.set)
+
+    scope = {"type": "http", "asgi": {"spec_version": "2.3"}, "method": "GET", "path": "/", "headers": []}
+    asyncio.run(Boundary(app, HttpSettings(), lambda: False)(scope, receive, send))
+    assert 4 <= len(written) < 10
 
 
 def test_a_client_that_leaves_before_an_answer_stops_it(api: Api, held: Held) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import soak
+from benchmarks._soak_client import WEIGHTS
 
 pytestmark = pytest.mark.crash
 
@@ -16,9 +17,11 @@ VISITED = 0.6
 
 def test_use_leaves_nothing_wrong_behind(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     seconds = float(request.config.getoption("--soak"))
-    minutes, between = VISITED * seconds / 60, max(6.0, seconds / 20)
+    minutes, between = VISITED * seconds / 60, max(4.0, seconds / 20)
     asked = ["--minutes", str(minutes), "--between", str(between), "--clients", "3", "--verified", "3"]
-    found = soak.soaked(soak.parse(asked), tmp_path).findings
+    run = soak.soaked(soak.parse(asked), tmp_path)
+    found = run.findings
     assert found.wrong == []
-    assert found.counts["talk"] > 0
+    assert run.ends[:2] == ["SIGKILL", "SIGTERM"]
     assert found.counts["looked again"] > 0
+    assert found.fresh(WEIGHTS) == []

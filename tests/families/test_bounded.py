@@ -67,6 +67,9 @@ def test_beyond_the_window_and_back(family: str, over: Opened, tmp_path: Path) -
         assert state.place.oldest >= 128
         assert state.place.entries(state.seen) <= runtime.budget(0).most  # type: ignore[union-attr]
         there = session.logits()
+        probed = session.probe("What is the pangolin of my cousin Tamsin called?")
+        assert (probed.why == "") == runtime.engine.adapter.hears == bool(probed.entries)
+        assert [item.layer for item in probed.layers] == sorted(getattr(runtime.engine.adapter, "heard", ()))
     with over(tmp_path / "store") as runtime:
         session = runtime.session("s")
         assert torch.equal(session.logits(), there)

@@ -69,6 +69,19 @@ def test_an_import_survives_the_loss_of_the_database(repository: Repository, bun
         assert any("alice" in note for note in third.notes)
 
 
+def test_what_a_killed_process_had_on_its_way_is_swept(other: Repository) -> None:
+    left = [other.path / name for name in (".export-abcd", ".import-abcd")]
+    for folder in left:
+        folder.mkdir()
+        (folder / ".bundle.1").write_bytes(b"half of it")
+    # Somebody has the store open, who may be at it just now.
+    Repository.open(other.path).close()
+    assert all(folder.exists() for folder in left)
+    other.close()
+    Repository.open(other.path).close()
+    assert not any(folder.exists() for folder in left)
+
+
 def test_a_name_that_is_taken_or_wrong(repository: Repository, bundle: Path) -> None:
     with pytest.raises(SessionExists):
         repository.import_bundle(bundle)

@@ -58,11 +58,13 @@ def repaired(repository: Repository) -> FsckReport:
 
 def test_a_sound_store(filled: Repository) -> None:
     steps: list[tuple[int, int]] = []
-    report = filled.fsck(progress=lambda objects, size: steps.append((objects, size)))
+    report = filled.fsck(progress=lambda done, total: steps.append((done, total)))
     assert report.ok
     assert report.problems == ()
     assert report.journals == 3
-    assert report.objects == filled.stats()["objects"] == steps[-1][0]
+    assert report.objects == filled.stats()["objects"]
+    assert steps[-1] == (filled.store.bytes_on_disk(),) * 2
+    assert all(0 <= done <= total for done, total in steps)
 
 
 class Counting:

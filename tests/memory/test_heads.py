@@ -13,7 +13,11 @@ from perdure.memory.repository import Repository
 
 from .conftest import Turn
 
-LAYERS = [LayerKind(0, "sliding attention", 10, 64, 0), LayerKind(1, "attention", 10, None, 0), LayerKind(2, "nothing", 0, None, 0)]
+LAYERS = [
+    LayerKind(0, "sliding attention", 10, 64, 0),
+    LayerKind(1, "attention", 10, None, 0),
+    LayerKind(2, "nothing", 0, None, 0),
+]
 EVICTION = Event(256, EVICT, {"upto": 160, "sinks": 1, "entries": 3, "shift": 0, "backend": "heavy-hitters", "fade": 0.5})
 GONE = EVICTION._replace(detail={**EVICTION.detail, "backend": "infini"})
 INF = np.inf

@@ -109,10 +109,13 @@ def test_a_record_says_where_it_is_from(opens: Opens) -> None:
         assert record.weights == runtime.recipe["weights"]
 
 
-def test_what_teaches_nothing_is_refused(opens: Opens) -> None:
+def test_what_teaches_nothing_changes_nothing(opens: Opens) -> None:
     with opens(encoder=HashedWords()) as runtime:
-        with pytest.raises(InvalidInput, match="says nothing that can be taught"):
-            consolidate(runtime.session("empty"), "user:alice")
+        empty = runtime.session("empty")
+        for into, ledger, commit in (("user:alice", "user:alice", None), (None, "empty", empty.head)):
+            done = consolidate(empty, into)
+            assert (done.ledger, done.commit, done.written, done.whole) == (ledger, commit, [], True)
+            assert "says nothing that can be taught" in done.why
         with pytest.raises(InvalidInput, match="ephemeral"):
             consolidate(runtime.ephemeral())
         assert not runtime.repository.exists("user:alice")
@@ -146,7 +149,8 @@ def test_a_change_ends_what_held_before_and_an_addition_does_not(opens: Opens) -
         consolidate(told(runtime, "b", "Mara Lindqvist also plays the flute."), "p", teacher=teacher)
         done = consolidate(told(runtime, "c", "Mara Lindqvist plays the zither now."), "p", teacher=teacher)
         assert done.outcomes[0].replaces == "violin, flute"
-        held = runtime.repository.records(each.digest for each in runtime.repository.ledger(done.commit))
+        ledger = runtime.repository.ledger(runtime.repository.info("p").head)
+        held = runtime.repository.records(each.digest for each in ledger)
         assert [record.value for record in held] == ["violin", "flute", "zither"]
         assert [record.value for record in standing(held)] == ["zither"]
 

@@ -201,7 +201,7 @@ def test_a_parked_state_comes_back_for_a_forward(opens: Opens) -> None:
 
 
 class Room:
-    """A tenant with one state that says how large it is."""
+    """An occupant with one state that says how large it is."""
 
     stored = True
 
@@ -273,11 +273,11 @@ def test_without_a_bound_nobody_is_kept_alive() -> None:
 
         def drop(self) -> None: ...
 
-    residence, tenant = Residence(None), Gone()
-    seen = weakref.ref(tenant)
-    residence.enter(tenant)
-    residence.leave(tenant)
-    del tenant
+    residence, occupant = Residence(None), Gone()
+    seen = weakref.ref(occupant)
+    residence.enter(occupant)
+    residence.leave(occupant)
+    del occupant
     gc.collect()
     assert seen() is None
 

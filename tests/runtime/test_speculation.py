@@ -20,7 +20,8 @@ from perdure.memory.fastweights import KV, LOW_RANK
 from perdure.memory.records import Commit
 from perdure.runtime import Runtime, lookahead
 from perdure.runtime.drafting import Draft
-from perdure.runtime.engine import Boundary, Engine
+from perdure.runtime.engine import Engine
+from perdure.runtime.forwards import Boundary
 from perdure.runtime.grammar import json_grammar
 from perdure.runtime.lookahead import SIZES, Lookahead
 from perdure.runtime.session import Session

@@ -12,7 +12,8 @@ from torch.nn import Linear, Module
 
 from perdure.memory.events import Event
 from perdure.runtime import products
-from perdure.runtime.engine import Boundary, Engine
+from perdure.runtime.engine import Engine
+from perdure.runtime.forwards import Boundary
 from perdure.runtime.products import Products
 from perdure.runtime.state.base import State
 from perdure.runtime.step import Step, proven

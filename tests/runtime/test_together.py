@@ -17,7 +17,8 @@ from perdure.config import MemoryOptions
 from perdure.memory.events import Event
 from perdure.memory.fastweights import KV, LOW_RANK
 from perdure.runtime import Runtime, company
-from perdure.runtime.engine import Boundary, Engine
+from perdure.runtime.engine import Engine
+from perdure.runtime.forwards import Boundary
 from perdure.runtime.runtime import load_model, make_engine
 from perdure.runtime.session import Session
 from perdure.runtime.state.base import State

@@ -117,6 +117,14 @@ class Keyring:
             ref = txn.ref(QUOTAS + tenant)
             return Quota() if ref is None else Quota(**ref.meta)
 
+    def tenants(self) -> list[str]:
+        """Those that have a key or a quota, by name."""
+        bounded = set()
+        if self._there():
+            with self._open().read() as txn:
+                bounded = {name.removeprefix(QUOTAS) for name, _ in txn.refs(QUOTAS)}
+        return sorted(bounded | {key.tenant for key in self.keys()})
+
     def set_quota(self, tenant: str, quota: Quota) -> None:
         with self._open().write() as txn:
             target = txn.put("quota", meta={"tenant": tenant})

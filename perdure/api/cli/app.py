@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -77,4 +79,7 @@ def _root(
 
 def main() -> None:
     """The console script: run one command and leave with its status."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal of another encoding shows letters that it lacks by their numbers.
+        sys.stdout.reconfigure(errors="backslashreplace")
     app(prog_name="perdure")

@@ -98,6 +98,9 @@ def _consolidated(
 
 
 def _tell(session: str, done: Consolidated) -> None:
+    if done.commit is None or done.why:
+        say(done.why)
+        return
     if done.outcomes or done.refused:
         print_table(outcome_table(done.outcomes, done.refused))
     if done.known:

@@ -7,11 +7,14 @@ from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import InvalidInput
-from .. import recalling, taught
+from .. import heeding, inspection, recalling
+from .inspect_render import inspected_lines
 from .memory import added_sentence, document
-from .memory_render import facts, found_text, tier_facts, told_text
+from .memory_render import found_text
 from .output import Step, stderr, stdout, styled
 from .render import commit_line, decorations, diff_text
+from .screen import screen
+from .trace_render import trace_lines
 from .turn import Turn, cancelled_by_ctrl_c
 
 if TYPE_CHECKING:
@@ -132,8 +135,8 @@ class Conversation:
 
     def _memory(self) -> None:
         head = self._session.head
-        known = taught.tier(self._repository, taught.ledgers(self._repository, self.name, head))
-        self._out().print(facts(head, tier_facts(self._repository.inspect(head), known)))
+        out = screen(self._out())
+        out.lines(inspected_lines(inspection.inspected(self._repository, self.name, head.hex, None), out))
 
     def _search(self, *words: str) -> None:
         memories = self._session.runtime.memories
@@ -154,7 +157,8 @@ class Conversation:
         if story is None:
             _remark("the last answer recalled nothing and opened no fast weights")
         else:
-            self._out().print(told_text(story))
+            out = screen(self._out())
+            out.lines(trace_lines(story, heeding.heeded(self._repository, story), out))
 
     def _named(self, rev: str) -> str:
         """A revision that stands for itself: HEAD, ~N and @turn:N are this session's."""

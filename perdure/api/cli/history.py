@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InvalidInput
-from .. import wiring
+from .. import showing, wiring
+from ..graph import graph as commit_graph
+from ..graph import shape as graph_shape
+from ..lanes import WIDEST
 from . import shapes
 from .boundary import say
+from .graph_render import LANES, graph_lines
 from .options import DEFAULT_SESSION, REVISION_HELP, Debug, InSession, Json, Store, Yes
 from .output import confirm, print_json, print_table, stdout
-from .render import commit_line, decorations, diff_text, reflog_table, session_table, show_text
+from .render import commit_line, decorations, diff_text, reflog_table, session_table
+from .screen import screen
+from .show_render import shown_lines
 from .state import layer_table, state_shape, stored_text
 
 if TYPE_CHECKING:
@@ -52,26 +58,31 @@ def show(
     rev: Revision = DEFAULT_SESSION,
     session: InSession = None,
     state: Annotated[bool, typer.Option("--state", help="Show what each layer of the model keeps instead.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show the whole conversation, not its last turn alone.")] = False,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show a revision: its facts and its messages, or the state that the model has there."""
+    """Show a revision: its facts, what was said in its turn, what that cost, and the size of each tier of memory.
+
+    With --state: what each layer of the model keeps there.
+    """
     with repository(store) as history:
         within = base_session(rev, session)
         commit = history.resolve(rev, within)
         if state:
             _show_state(history, commit, json=json)
             return
-        messages = history.messages(rev, within)
-        marks = decorations(history)
+        seen = showing.shown(history, commit, within or rev)
         waiting = _waiting(history, commit, within if rev == "HEAD" else rev)
-    if waiting is not None:
-        say(waiting)
+    for sentence in (waiting, seen.unread):
+        if sentence:
+            say(sentence)
     if json:
-        print_json({**shapes.commit(commit), "conversation": shapes.messages(messages)})
-    else:
-        stdout().print(show_text(commit, messages, marks))
+        print_json({**shapes.commit(commit), "conversation": shapes.messages(seen.messages), **showing.shape(seen)})
+        return
+    out = screen()
+    out.lines(shown_lines(seen, out, full=full))
 
 
 def _waiting(history: Repository, commit: Commit, name: str | None) -> str | None:
@@ -104,11 +115,24 @@ def log(
     limit: Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=1, help="Show at most N.")] = None,
     reflog: Annotated[bool, typer.Option("--reflog", help="Show where the session has pointed instead.")] = False,
     merged: Annotated[bool, typer.Option("--merged", help="List the commits too that were merged in.")] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Draw how branches part and merge; takes in what was merged.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="List the commits of all sessions and tags.")] = False,
     store: Store = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List a session's commits, newest first."""
+    """List a session's commits, newest first.
+
+    With --graph: turns are ● (*), merges ◆ (M), changes of memory ◇ (@), beginnings ○ (o); then come the hash, the turn, all
+    tokens, the bytes of state that the commit added, its age, the sessions and tags that stand there, and its title.
+    """
+    if reflog and (graph or every or merged):
+        raise InvalidInput("--reflog lists where one session has stood; it goes with none of --graph, --all and --merged.")
+    if graph or every:
+        _print_graph(store, None if every else session, session, limit, graph=graph, json=json)
+        return
     with repository(store) as history:
         if reflog:
             entries = history.reflog(session)[::-1][:limit]
@@ -122,6 +146,22 @@ def log(
         return
     for commit in commits:
         stdout().print(commit_line(commit, marks))
+
+
+def _print_graph(store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool) -> None:
+    """Commits of a revision (None: of all) with what merges brought, drawn or listed."""
+    with repository(store) as history:
+        nodes = commit_graph(history, rev, limit, WIDEST if json else LANES)
+    if json:
+        drawn = [{**shapes.commit(node.commit), **graph_shape(node)} for node in nodes]
+        print_json({"revision": name if rev is not None else None, "commits": drawn})
+    elif graph:
+        out = screen()
+        out.lines(graph_lines(nodes, out))
+    else:
+        marks = {node.commit.digest: [*node.refs.sessions, *(f"tag: {tag}" for tag in node.refs.tags)] for node in nodes}
+        for node in nodes:
+            stdout().print(commit_line(node.commit, marks))
 
 
 def fork(

@@ -6,31 +6,28 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ...config import MemoryOptions
 from ...errors import InvalidInput
-from .. import recalling, reports, taught, wiring
-from ..origins import origins
+from .. import heeding, inspection, recalling, reports, wiring
+from ..inspection import Tier
 from . import shapes
 from .boundary import INTERRUPTED, say
 from .history import Revision, repository
+from .inspect_render import inspected_lines
 from .machine import running
 from .memory_options import takes_memory_options
-from .memory_render import episode_table, facts, found_text, histogram, memories, tier_facts, told_text
+from .memory_render import found_text, memories
 from .options import DEFAULT_SESSION, EMBEDDED_MODEL, STORED, Debug, Json, Model, Store, Weights
-from .output import Step, print_json, print_table, stdout
-from .record_render import native_table, record_table
+from .output import Step, print_json, stdout
+from .screen import screen
+from .trace_render import trace_lines
 from .turn import cancelled_by_ctrl_c
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.table import Table
-
-    from ...memory import Commit, Repository
     from ...memory.episodes import Episode
     from ...runtime.session_memory import Added
 
@@ -43,15 +40,7 @@ Threshold = Annotated[
 ]
 Best = Annotated[int, typer.Option("-k", metavar="N", min=1, max=1000, help="Show at most N.")]
 
-Tier = Literal["working", "episodic", "summary", "fast-weights"]
 Action = Literal["edit", "pin", "unpin", "forget"]
-
-
-class Listing(NamedTuple):
-    """Memories or records, as JSON and as tables."""
-
-    shapes: list[shapes.Shape]
-    tables: list[Table]
 
 
 def inspect(
@@ -62,43 +51,19 @@ def inspect(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what a session's memory holds: its window, what left it and can be recalled, the summary, and fast weights.
+    """Show what the model sees of a session, as one bar, and what each tier of its memory holds.
 
-    With --tier fast-weights: each record and where it was said, even if that was deleted since, and each layer of the model
-    that is fast weights by nature.
+    With --tier working: each KV block, and which sessions share it. With --tier summary: how much it holds in each layer and
+    head. With --tier fast-weights: each record and where it was said, even if that was deleted since, and each layer of the
+    model that is fast weights by nature.
     """
     with repository(store) as history:
-        commit = history.resolve(session) if at is None else history.resolve(at, session)
-        ledgers = taught.ledgers(history, session, commit)
-        report, known = history.inspect(commit), taught.tier(history, ledgers)
-        listing = _listing(history, commit, ledgers, tier)
+        seen = inspection.inspected(history, session, at, tier)
     if json:
-        chosen = {name: shape for name, shape in reports.memory(report, known).items() if tier in (None, name)}
-        listed = {} if listing is None else {"listed": listing.shapes}
-        print_json({**shapes.commit(commit), **chosen, **listed})
+        print_json({**shapes.commit(seen.commit), **inspection.shape(seen)})
         return
-    stdout().print(facts(commit, tier_facts(report, known, tier)))
-    for table in () if listing is None else listing.tables:
-        print_table(table)
-    if tier == "summary" and report.summary.histogram:
-        stdout().print(histogram(report.summary))
-
-
-def _listing(history: Repository, commit: Commit, ledgers: Sequence[taught.Ledger], tier: Tier | None) -> Listing | None:
-    """What a tier holds, one by one; None for tiers that are no lists."""
-    if tier == "episodic":
-        episodes = history.episodes([entry.digest for entry in history.remembered(commit)])
-        return Listing([reports.episode(each) for each in episodes], [episode_table(episodes)] if episodes else [])
-    return _fast_weights(history, commit, ledgers) if tier == "fast-weights" else None
-
-
-def _fast_weights(history: Repository, commit: Commit, ledgers: Sequence[taught.Ledger]) -> Listing:
-    """The records that count, then the layers that are fast weights by nature."""
-    known, natives = taught.opened(history, taught.rows(ledgers)), history.natives(commit)
-    left = origins(history, [each.record for each in known])
-    tables = [record_table(known, left, len(ledgers) > 1)] if known else []
-    tables += [native_table(natives)] if natives else []
-    return Listing([*(reports.known(each, left) for each in known), *map(reports.native, natives)], tables)
+    out = screen()
+    out.lines(inspected_lines(seen, out))
 
 
 def search(
@@ -197,12 +162,15 @@ def trace(
     with repository(store) as history:
         commit = recalling.last_turn(history, rev, session)
         story = recalling.told(history, commit)
+        answer = [] if story is None else heeding.heeded(history, story)
     if json:
-        print_json({**shapes.commit(commit), "trace": None if story is None else reports.trace(story)})
+        told = None if story is None else {**reports.trace(story), "answer": [heeding.shape(item) for item in answer]}
+        print_json({**shapes.commit(commit), "trace": told})
     elif story is None:
         say(f"Commit {commit.short} (turn {commit.turn}) recalled nothing and opened no fast weights.")
     else:
-        stdout().print(told_text(story))
+        out = screen()
+        out.lines(trace_lines(story, answer, out))
 
 
 def memory(

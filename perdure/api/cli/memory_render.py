@@ -1,28 +1,25 @@
-"""Memory as text for a terminal: tiers, memories, what a search found and what an answer recalled."""
+"""Memory as text for a terminal: tiers, memories, and what a search found."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from .output import age, size, styled, visible
-from .record_render import judged_lines, weights_facts
-from .render import plain_table
+from .record_render import weights_facts
+from .screen import Column, Screen, columns, one_line
 
 if TYPE_CHECKING:
     from ...memory import Commit
     from ...memory.episodes import Episode
     from ...memory.inspecting import Episodic, Memory, Summary, Working
-    from ..recalling import Chosen, Considered, Found, Told
+    from ..recalling import Found, Told
     from ..taught import Tier
 
-LEVELS = "▁▂▃▄▅▆▇█"
 WIDE = 72
 MOST = 16
-BAR = 40
 
 Fact = tuple[str, str]
 
@@ -77,28 +74,32 @@ def _summary(tier: Summary) -> Iterator[Fact]:
     yield "", f"object {tier.digest.hex()[:10]}, as of token {tier.position}"
 
 
-def histogram(tier: Summary) -> Text:
-    """Which tokens a summary keeps, as bars."""
-    most = max(part.entries for part in tier.histogram) or 1
-    width = len(str(tier.histogram[-1].end))
-    places = [(f"{part.start:>{width}}-{part.end:<{width}} ", part.entries) for part in tier.histogram]
-    lines = [Text.assemble((place, "dim"), f"{count:>6} ", _bar(count / most)) for place, count in places]
-    return Text("\n").join([Text("tokens that it keeps, counted over layers and heads", "dim"), *lines])
+EPISODES = (
+    Column("ID", least=9),
+    Column("ROLE", rank=3),
+    Column("PINNED", rank=2),
+    Column("TOKENS", right=True, rank=1),
+    Column("WHEN", rank=5),
+    Column("SOURCE", least=8, rank=4),
+    Column("TEXT", least=30),
+)
 
 
-def episode_table(episodes: Sequence[Episode]) -> Table:
-    table = plain_table("ID", "ROLE", "PINNED", "TOKENS", "WHEN", "SOURCE", "TEXT", right={3})
-    for episode in episodes:
-        table.add_row(
-            Text(episode.id, "yellow"),
-            styled(episode.role),
-            "pinned" if episode.pinned else "",
-            str(len(episode.tokens)),
-            age(episode.time_ms),
-            styled(_origin(episode)),
-            styled(short(episode.text)),
-        )
-    return table
+def episode_lines(episodes: Sequence[Episode], out: Screen) -> Iterator[Text]:
+    """A table of memories."""
+    return columns(EPISODES, [_episode_cells(episode) for episode in episodes], out) if episodes else iter(())
+
+
+def _episode_cells(episode: Episode) -> list[Text]:
+    return [
+        Text(episode.id, "yellow"),
+        Text(one_line(episode.role)),
+        Text("pinned" if episode.pinned else "", "magenta"),
+        Text(str(len(episode.tokens))),
+        Text(age(episode.time_ms), "dim"),
+        Text(one_line(_origin(episode)), "dim"),
+        Text(one_line(short(episode.text))),
+    ]
 
 
 def found_text(found: Sequence[Found], *, explain: bool) -> Text:
@@ -120,28 +121,6 @@ def _found(item: Found, *, explain: bool) -> Iterator[Text]:
     yield styled(f"  {short(episode.text, 4 * WIDE)}")
 
 
-def told_text(story: Told) -> Text:
-    """What was asked, what was looked at, what was given to the answer, and how much it was heeded."""
-    commit = story.commit
-    asked = visible(short(story.query or commit.title))
-    head = Text.assemble((commit.short, "yellow"), f"  turn {commit.turn}: {asked}")
-    return Text("\n").join([head, *_recall_lines(story), *judged_lines(story)])
-
-
-def _recall_lines(story: Told) -> Iterator[Text]:
-    if not story.recalled:
-        return
-    where = "as text" if story.position is None else f"before token {story.position}"
-    yield styled(f"recalled {_recalled(story)}, put {where} ({story.mode})")
-    for item in reversed(story.chosen):
-        yield from _chosen(item)
-    yield styled("considered, in this order", "dim")
-    for looked_at in story.considered[:MOST]:
-        yield _considered(looked_at)
-    if len(story.considered) > MOST:
-        yield styled(f"and {len(story.considered) - MOST} more, which --json lists", "dim")
-
-
 def recall_line(story: Told) -> str:
     """What an answer recalled, on one line below its receipt."""
     best = story.best
@@ -154,48 +133,14 @@ def _recalled(story: Told) -> str:
     return f"{sum(item.tokens for item in story.chosen)} tokens of {memories(len(story.chosen))}"
 
 
-def _chosen(item: Chosen) -> Iterator[Text]:
-    place = f"  {item.tokens} tokens from slot {item.at} of what was recalled, score {item.bias:+.2f}"
-    yield Text.assemble((_name(item), "yellow"), place, f"  {visible(short(_text(item)))}")
-    if item.mass is not None:
-        layers = " ".join(f"{share:.2f}" for share in item.by_layer)
-        yield Text.assemble(("  attention ", "dim"), f"{item.mass:.1%}  ", ("by token ", "dim"), spark(item.by_token))
-        yield Text.assemble(("  by layer ", "dim"), layers)
-
-
-def _considered(item: Considered) -> Text:
-    scores = f"  similarity {item.similarity:.3f}  words {item.words:.3f}  score {item.score:.3f}  "
-    line = Text.assemble((_name(item), "yellow"), scores, visible(short(_text(item), 40)))
-    verdict = (f"  left out: {item.dropped}", "magenta") if item.dropped else ("  recalled", "green")
-    return line.append(*verdict)
-
-
-def spark(shares: Sequence[float]) -> str:
-    """A small bar for each number; the tallest is the largest of them."""
-    most = max(shares, default=0.0) or 1.0
-    return "".join(LEVELS[min(len(LEVELS) - 1, int(share / most * len(LEVELS)))] for share in shares)
-
-
 def short(text: str, width: int = WIDE) -> str:
     """The beginning of a text on one line."""
     line = " ".join(text.split())
-    return line if len(line) <= width else f"{line[: width - 1]}…"
-
-
-def _name(item: Chosen | Considered) -> str:
-    return item.episode.id if item.episode else item.digest.hex()[:16]
-
-
-def _text(item: Chosen | Considered) -> str:
-    return item.episode.text if item.episode else "(no longer stored)"
+    return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
 def _origin(episode: Episode) -> str:
     return episode.source if episode.role == "document" else f"{episode.role}, turn {episode.turn}"
-
-
-def _bar(share: float) -> str:
-    return "█" * round(share * BAR)
 
 
 def _many(count: int, noun: str) -> str:

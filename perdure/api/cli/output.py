@@ -19,7 +19,10 @@ from ..figures import age as age
 from ..figures import size as size
 from .boundary import INTERRUPTED, say
 
-_CONTROL = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"}
+_ORDER = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""What turns the order of the letters that follow."""
+
+_CONTROL = {code: None for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *_ORDER) if chr(code) not in "\n\t"}
 
 _WIDE = 10_000
 

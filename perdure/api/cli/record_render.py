@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...runtime.teaching import Outcome
     from ..lessons import Lesson
     from ..origins import Origins
-    from ..recalling import Judged, Told
+    from ..recalling import Told
     from ..taught import Known, Mounted, Profile, Tier
 
 
@@ -142,21 +142,6 @@ def conflict_lines(conflicts: Iterable[Conflict], ours: str, theirs: str) -> Ite
 
 def _marked(found: Iterable[Record], mark: str, style: str) -> Iterator[Text]:
     return (styled(f"{mark}{record.id}  {record.statement}", style) for record in found)
-
-
-def judged_lines(story: Told) -> Iterator[Text]:
-    """The records that a turn looked at: those it opened, then those it left closed, and why."""
-    if story.records:
-        yield styled(f"fast weights: {records(len(story.opened))} open", "dim")
-    for item in sorted(story.records, key=lambda item: bool(item.closed)):
-        yield _judged(item)
-
-
-def _judged(item: Judged) -> Text:
-    gain = "" if item.gain is None else f"gain {item.gain:.1f}  "
-    scores = f"  score {item.score:.3f}  against {item.against:.3f}  {gain}"
-    line = Text.assemble((item.id, "yellow"), scores, visible(item.statement))
-    return line.append(*(f"  closed: {item.closed}", "magenta") if item.closed else ("  open", "green"))
 
 
 def opened_line(story: Told) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -47,27 +46,6 @@ def commit_line(commit: Commit, marks: Marks, *, name: str = "") -> Text:
         line.append(f"  [{visible(commit.reason)}]", "dim")
     line.append(f"  {_one_line(commit.title)}")
     return line
-
-
-def show_text(commit: Commit, messages: Sequence[Message], marks: Marks) -> Text:
-    """A commit's facts, then its conversation."""
-    facts = [
-        ("commit", commit.hex + (f"  ({', '.join(found)})" if (found := marks.get(commit.digest)) else "")),
-        ("parents", " ".join(parent.hex()[:10] for parent in commit.parents) or "none"),
-        ("made by", ", ".join(part for part in (commit.kind, commit.reason, commit.author) if part)),
-        ("time", time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(commit.time_ms / 1000))),
-        ("holds", f"turn {commit.turn}, {commit.messages} messages, {commit.tokens} tokens"),
-        ("recipe", commit.recipe.hex()),
-    ]
-    facts += [(f"{name}", _number(value)) for name, value in commit.metrics.items() if isinstance(value, int | float)]
-    width = max(len(name) for name, _ in facts)
-    head = Text("\n").join(Text.assemble((f"{visible(name):<{width}}  ", "dim"), visible(value)) for name, value in facts)
-    return Text("\n\n").join([head, *(message_text(message) for message in messages)])
-
-
-def message_text(message: Message) -> Text:
-    role = visible(message.role)
-    return Text.assemble((role, ROLE_STYLES.get(role, "bold")), "\n", visible(message.content))
 
 
 def diff_text(diff: Diff, base: str, head: str) -> Text:
@@ -145,7 +123,3 @@ def _marked(message: Message, mark: str, style: str) -> Text:
 
 def _one_line(text: str) -> str:
     return visible(" ".join(text.split()))
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ...memory.records import Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
+    from ...memory.records import Commit, Diff, GcReport, Message, SessionInfo, Tag
     from ...runtime.session_memory import Added
     from ...stores.base import RefLogEntry
     from ..wiring import PulledModel
@@ -74,21 +74,6 @@ def diff(record: Diff) -> Shape:
         "shared_blocks": record.shared_blocks,
         "base_blocks": record.base_blocks,
         "head_blocks": record.head_blocks,
-    }
-
-
-def problems(records: Iterable[Problem]) -> list[Shape]:
-    return [{"subject": found.subject, "sentence": found.sentence, "mended": found.mended} for found in records]
-
-
-def fsck(report: FsckReport) -> Shape:
-    return {
-        "ok": report.ok,
-        "objects": report.objects,
-        "bytes": report.bytes,
-        "journals": report.journals,
-        "problems": problems(report.problems),
-        "lost": list(report.lost),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import reports
 from . import shapes
 from .boundary import DEFECT
 from .history import SessionName, repository
@@ -76,7 +77,7 @@ def verify(
             problems = runtime.session(session, create=False).verify(progress)
     ok = all(problem.mended for problem in problems)
     if json:
-        print_json({"session": session, "ok": ok, "problems": shapes.problems(problems)})
+        print_json({"session": session, "ok": ok, "problems": reports.problems(problems)})
     else:
         _print_problems(problems)
         typer.echo(f"{session}: {'sound.' if ok else 'damaged; `perdure fsck --repair` mends what it can.'}")
@@ -93,7 +94,7 @@ def fsck(
     """Examine the whole store. Exit code 1 when something is broken and not mended."""
     with repository(store) as history, Step("examining the store") as progress:
         report = history.fsck(repair=repair, progress=progress)
-    print_json(shapes.fsck(report)) if json else _print_fsck(report)
+    print_json(reports.fsck(report)) if json else _print_fsck(report)
     if not report.ok:
         raise typer.Exit(DEFECT)
 

@@ -22,6 +22,7 @@ from . import (
     conversations,
     describing,
     embeddings,
+    episodes,
     events,
     ingest,
     keys,
@@ -31,6 +32,7 @@ from . import (
     metrics,
     parametric,
     probing,
+    quotas,
     refs,
     response_input,
     responses,
@@ -38,6 +40,7 @@ from . import (
     sessions,
     stored_chats,
     upkeep,
+    viewing,
 )
 from .boundary import Boundary
 from .counting import Counted
@@ -96,14 +99,17 @@ def create_app(runtime: RuntimePort, *, settings: HttpSettings | None = None) ->
         merging,
         bundles,
         memory,
+        episodes,
         parametric,
         probing,
+        viewing,
         ingest,
         running,
         upkeep,
         events,
         metrics,
         keys,
+        quotas,
         meta,
     ):
         app.include_router(part.router)

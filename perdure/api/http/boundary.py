@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable
@@ -92,7 +93,11 @@ async def answered_before_the_body(refusal: Response, scope: Scope, receive: Rec
 
 
 class _Answer:
-    """Sends on, marks the response with the request's id and remembers that it began."""
+    """Sends on, marks the response with the request's id and remembers that it began.
+
+    After each part of a body the event loop has its turn, which alone can find that the client is gone: a stream whose parts
+    are all there already would be written to the end into a closed connection.
+    """
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
@@ -104,6 +109,8 @@ class _Answer:
             self.started = True
             MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
         await self._send(message)
+        if message.get("more_body", False):
+            await asyncio.sleep(0)
 
 
 def request_id(headers: Headers) -> str:

@@ -6,18 +6,20 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from ...errors import MalformedBundle
+from ...memory.opening import EXPORT, IMPORT
 from ...memory.recipe import Recipe
 from ...memory.records import Commit, SessionInfo
 from ...memory.repository import Repository
 from .fields import NAME
 from .hub import Hub
+from .jobs import Cancelled, Chore, Done, Progress
 from .memory import At
 from .preconditions import tagged
 from .problems import refusals
@@ -27,6 +29,8 @@ from .store import SharedHub, Store
 
 if TYPE_CHECKING:
     from ...runtime import Runtime
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/v1/sessions", tags=["bundles"])
 
@@ -40,7 +44,7 @@ def export_session(name: str, hub: SharedHub, store: Store, at: At = None) -> Re
     """The session with its history and its memory as one file, which POST /v1/sessions/import takes in."""
     must_exist(hub, name)
     commit = store.resolve(name) if at is None else store.resolve(at, name)
-    file, size = _written(store, name if at is None else commit.hex)
+    file, size = _as_job(hub, "export", name, lambda progress: _written(store, name if at is None else commit.hex, progress))
     headers = {
         "Content-Length": str(size),
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.bundle",
@@ -68,7 +72,7 @@ async def import_session(
     One that another model computed is refused (409 `recipe_mismatch`); `perdure import` takes it in all the same, for
     `perdure chat --as-text` to go on from its text.
     """
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=store.path) as folder:
+    with tempfile.TemporaryDirectory(prefix=IMPORT, dir=store.path) as folder:
         file = Path(folder) / "bundle"
         with file.open("wb") as out:
             async for piece in request.stream():
@@ -79,11 +83,25 @@ async def import_session(
     return response
 
 
-def _written(store: Repository, rev: str) -> tuple[BinaryIO, int]:
+def _as_job(hub: Hub, kind: str, name: str | None, work: Callable[[Progress], T]) -> T:
+    """Work that a request waits for, as a job that others can follow. Raises what it raises."""
+    found: list[T] = []
+
+    def chore(progress: Progress, cancelled: Cancelled) -> Done:
+        found.append(work(progress))
+        return Done({}, True)
+
+    job = hub.jobs.run(Chore(kind, chore, about=name))
+    if job.error is not None:
+        raise job.error
+    return found[0]
+
+
+def _written(store: Repository, rev: str, progress: Progress) -> tuple[BinaryIO, int]:
     """An open bundle that has no name any more, so that nothing of it stays however the response ends; its bytes."""
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=store.path) as folder:
+    with tempfile.TemporaryDirectory(prefix=EXPORT, dir=store.path) as folder:
         file = Path(folder) / "bundle"
-        size = store.export(rev, file)
+        size = store.export(rev, file, progress)
         return file.open("rb"), size
 
 
@@ -95,7 +113,7 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 def _taken_in(hub: Hub, store: Repository, file: Path, name: str | None) -> SessionInfo:
     try:
-        return store.import_bundle(file, name, accept=accepting(hub))
+        return _as_job(hub, "import", name, lambda progress: store.import_bundle(file, name, progress, accepting(hub)))
     except MalformedBundle as error:
         raise MalformedBundle(str(error).replace(str(file), "The body")) from error
 

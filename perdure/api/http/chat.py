@@ -167,7 +167,7 @@ def memory(attached: Attached, receipt: Receipt | None = None) -> dict[str, Any]
         return known
     remembered = attached.session is not None
     cut = ["The server stopped, so the answer ends early."] if receipt.finish_reason == "cancelled" else []
-    counts = ("restored", "reused", "recalled", "prefilled", "generated", "replayed")
+    counts = ("restored", "reused", "recalled", "prefilled", "generated", "drafted", "accepted", "replayed")
     return {
         **known,
         "parent": receipt.parent or None if remembered else None,

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from ...errors import RevisionNotFound
+from ...memory.graph import Node
 from ...memory.records import Commit, Diff
 from ...memory.repository import Repository
+from .. import views
 from .fields import REVISION
 from .problems import refusals
-from .sessions import commit_body, message_body
+from .sessions import LongLimit, Order, commit_body, message_body, page
 from .store import Store
 
 router = APIRouter(prefix="/v1", tags=["history"])
@@ -42,6 +44,20 @@ def get_commit(digits: str, store: Store, response: Response, if_none_match: Ann
     return {**commit_body(commit), "recipe": commit.recipe.hex()}
 
 
+@router.get("/sessions/{name}/graph", responses=refusals(404))
+def get_graph(
+    name: str, store: Store, limit: LongLimit = 100, after: str | None = None, order: Order = "desc"
+) -> dict[str, Any]:
+    """The commits of a session and of all that was forked from it, the newest first and each before its parents.
+
+    Each has the `branches` and `tags` that stand at it, and the bytes that it `added`, by tier.
+    """
+    found = {commit.hex: commit for commit in reversed(store.family(name))}
+    listed = page([{"id": digits} for digits in found], limit, after, order)
+    nodes = store.nodes(name, [found[each["id"]] for each in listed["data"]])
+    return {**listed, "session": name, "data": [node_body(node) for node in nodes]}
+
+
 @router.get("/diff", response_class=JSONResponse, responses={200: {"content": {"text/plain": {}}}, **refusals(404, 422)})
 def get_diff(base: Revision, head: Revision, store: Store, request: Request) -> Response:
     """What two revisions share, and what each says alone; `Accept: text/plain` gives it as `perdure diff` prints it."""
@@ -50,7 +66,7 @@ def get_diff(base: Revision, head: Revision, store: Store, request: Request) -> 
         from ..cli.render import diff_text
 
         return PlainTextResponse(f"{diff_text(found, base, head).plain}\n")
-    return JSONResponse(diff_body(found))
+    return JSONResponse({**diff_body(found), "tiers": views.tiers(store, store.tiers(found.base, found.head))})
 
 
 def by_hash(store: Repository, digits: str) -> Commit:
@@ -62,6 +78,11 @@ def by_hash(store: Repository, digits: str) -> Commit:
     if not commit.hex.startswith(digits):
         raise missing
     return commit
+
+
+def node_body(node: Node) -> dict[str, Any]:
+    stands = {"branches": list(node.branches), "tags": list(node.tags)}
+    return {**commit_body(node.commit), **stands, "bytes_added": sum(node.added.values()), "added": dict(node.added)}
 
 
 def diff_body(found: Diff) -> dict[str, Any]:

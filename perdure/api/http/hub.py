@@ -17,6 +17,7 @@ from .counting import Counts
 from .feed import Feed
 from .jobs import Job, Jobs
 from .meter import Meter
+from .orders import Orders
 from .ports import RuntimePort, SessionPort
 from .settings import HttpSettings
 from .turns import Turn, Turns
@@ -70,6 +71,7 @@ class Hub:
         self.jobs.ended = self._job_ended
         self.jobs.moved = self._job_moved
         self.answers = Answers()
+        self.orders = Orders()
         self.live: dict[str, Live] = {}
         self.started = int(time.time())
 
@@ -97,10 +99,12 @@ class Hub:
         if self.jobs.yielding(name) is not None:
             await asyncio.to_thread(self.jobs.make_way, name)
 
-    def writing(self, name: str) -> AbstractContextManager[SessionPort]:
-        """A session that exists, under its lease. Raises SessionBusy at once if another request uses it."""
+    def writing(self, name: str, keep_alive: float | None = None) -> AbstractContextManager[SessionPort]:
+        """A session that exists, under its lease; `keep_alive` as `WarmSessions.give_back` has it. Raises SessionBusy at
+        once if another request uses it.
+        """
         self.jobs.make_way(name)
-        return self.turns.writing(name)
+        return self.turns.writing(name, keep_alive)
 
     def refuse(self) -> None:
         """Take nothing more; what is under way goes on, and what has not begun is refused."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from ...config import MemoryOptions
 from ...errors import Conflict, RevisionNotFound
 from ...memory.amending import named
 from .. import probes, recalling, reports, taught
@@ -18,27 +19,16 @@ from .preconditions import IfMatch, matches
 from .problems import ContentChanged, PreconditionFailed, refusals
 from .response_log import RESPONSE, find, located
 from .schemas import MemoryPatch, MemorySearch
-from .sessions import LongLimit, Order, must_exist, page
+from .sessions import must_exist
+from .store import Store
 
 if TYPE_CHECKING:
     from ...memory.episodes import Episode
     from ...memory.records import Commit
-    from ...stores.base import Digest
     from ..recalling import Told
     from .ports import SessionPort
 
 At = Annotated[str | None, Query(description="A revision of the session, else where it is now.", json_schema_extra=REVISION)]
-
-Containing = Annotated[str | None, Query(max_length=400, description="Only those whose text or source contains this.")]
-Sort = Literal["made", "created", "tokens", "text", "source"]
-SORTS: Mapping[str, Callable[[Episode], Any]] = {
-    "made": lambda each: 0,
-    "created": lambda each: each.time_ms,
-    "tokens": lambda each: len(each.tokens),
-    "text": lambda each: each.text.casefold(),
-    "source": lambda each: (each.source, each.turn, each.start, each.part),
-}
-"""By what a list of memories may be ordered; those that are alike stay in the order in which they were made."""
 
 router = APIRouter(prefix="/v1", tags=["memory"])
 
@@ -57,84 +47,18 @@ def get_memory(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
 
 
 @router.get("/sessions/{name}/memory/working", responses=refusals(404))
-def get_working(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
+def get_working(name: str, hub: SharedHub, store: Store, at: At = None) -> dict[str, Any]:
     """The working tier: what is still exact, and what stands before it."""
     commit = commit_at(hub, name, at)
-    tier = hub.runtime.repository.inspect(commit).working
-    return {**head("session.memory.working", name, commit), **reports.working(tier)}
+    return {**head("session.memory.working", name, commit), **reports.working(store.working(commit))}
 
 
 @router.get("/sessions/{name}/memory/summary", responses=refusals(404))
 def get_summary(name: str, hub: SharedHub, at: At = None) -> dict[str, Any]:
     """The summary tier: what is kept of the tokens that left the window."""
     commit = commit_at(hub, name, at)
-    tier = hub.runtime.repository.inspect(commit).summary
+    tier = hub.runtime.repository.bounded(commit).summary
     return {**head("session.memory.summary", name, commit), **reports.summary(tier)}
-
-
-@router.get("/sessions/{name}/memory/episodic", responses=refusals(404))
-def list_episodes(
-    name: str,
-    hub: SharedHub,
-    at: At = None,
-    limit: LongLimit = 100,
-    after: str | None = None,
-    order: Order = "asc",
-    q: Containing = None,
-    pinned: Annotated[bool | None, Query(description="Only those that are pinned, or only the others.")] = None,
-    sort: Sort = "made",
-) -> dict[str, Any]:
-    """The memories of a session in the order in which they were made, or another; `total` counts those that fit.
-
-    Where texts are searched or sorted by, all of the session's memories are read for a page.
-    """
-    repository = hub.runtime.repository
-    entries = [each for each in repository.remembered(commit_at(hub, name, at)) if pinned in (None, each.pinned)]
-    digests = [each.digest for each in entries]
-    if q or sort != "made":
-        digests = _sorted(repository.episodes(digests), (q or "").casefold(), sort)
-    ids = {each.digest: each.id for each in entries}
-    listed = page([{"id": ids[digest], "digest": digest} for digest in digests], limit, after, order)
-    found, names = repository.episodes([item["digest"] for item in listed["data"]]), repository.uids()
-    shown = [_named(reports.episode(each, [name]), names) for each in found]
-    return {**listed, "data": shown, "total": len(digests)}
-
-
-@router.get("/memory", responses=refusals(404))
-def list_everything(
-    hub: SharedHub,
-    limit: LongLimit = 100,
-    after: str | None = None,
-    order: Order = "asc",
-    q: Containing = None,
-    pinned: Annotated[bool | None, Query(description="Only those that are pinned, or only the others.")] = None,
-    sort: Sort = "made",
-) -> dict[str, Any]:
-    """What all sessions remember, each memory once with the sessions that do, session by session or in another order.
-
-    `last_id` is a digest, since sessions may remember different texts under the same id.
-    """
-    repository = hub.runtime.repository
-    holders = recalling.holding(repository, hub.runtime.sessions())
-    digests = list(holders)
-    if q or sort != "made" or pinned is not None:
-        fitting = [each for each in repository.episodes(digests) if pinned in (None, each.pinned)]
-        digests = _sorted(fitting, (q or "").casefold(), sort)
-    listed = page([{"id": digest.hex(), "digest": digest} for digest in digests], limit, after, order)
-    found, names = repository.episodes([item["digest"] for item in listed["data"]]), repository.uids()
-    mention(each.id for each in found)
-    shown = [_named(reports.episode(each, holders[each.digest]), names) for each in found]
-    return {**listed, "data": shown, "total": len(digests)}
-
-
-def _named(shape: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """A memory with the name of the session that it is from; null where it is a document's, or that session is gone."""
-    return {**shape, "source_session": names.get(shape["source"])}
-
-
-def _sorted(episodes: Sequence[Episode], part: str, sort: Sort) -> list[Digest]:
-    fitting = [each for each in episodes if part in each.text.casefold() or part in each.source.casefold()]
-    return [each.digest for each in sorted(fitting, key=SORTS[sort])]
 
 
 @router.post("/memory/search", responses=refusals(404))
@@ -151,7 +75,9 @@ def search(body: MemorySearch, hub: SharedHub) -> dict[str, Any]:
     )
     mention(item.episode.id for item in found)
     names = hub.runtime.repository.uids()
-    return {"object": "list", "query": body.query, "data": [_named(reports.found(item), names) for item in found]}
+    shown = [sourced(reports.found(item), names) for item in found]
+    threshold = MemoryOptions().threshold if body.threshold is None else body.threshold
+    return {"object": "list", "query": body.query, "threshold": threshold, "data": shown}
 
 
 @router.get("/memory/{name}", responses=refusals(404, 409))
@@ -237,6 +163,11 @@ def _answered(hub: Hub, name: str) -> Commit:
     return commit
 
 
+def sourced(shape: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """With the present name of the session whose conversation a memory is from; null for documents, and where it is gone."""
+    return {**shape, "source_session": names.get(shape["source"])}
+
+
 def commit_at(hub: Hub, name: str, at: str | None) -> Commit:
     """A session's head, or where it was at a revision."""
     must_exist(hub, name)
@@ -253,7 +184,7 @@ def _at(session: SessionPort) -> dict[str, Any]:
 
 
 def _answer(hub: Hub, episode: Episode, sessions: Sequence[str], response: Response) -> dict[str, Any]:
-    shape = _named(reports.episode(episode, sessions), hub.runtime.repository.uids())
+    shape = sourced(reports.episode(episode, sessions), hub.runtime.repository.uids())
     response.headers["ETag"] = f'"{shape["content_sha256"]}"'
     return shape
 

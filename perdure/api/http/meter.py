@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ...config import Quota
 from ...errors import QuotaExceeded
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 
+FRESH = 10.0
+"""Seconds for which the objects of a store are not counted again while no session moves."""
+
+
+class Stored(NamedTuple):
+    """What a store held at a time: `counts` of all objects, and the bytes of the sessions at `heads` by tier."""
+
+    heads: tuple[Digest, ...]
+    at: float
+    counts: Mapping[str, int]
+    tiers: Mapping[str, Held]
+
 
 class Meter:
     """The tokens that were computed in the last minute, and the bytes that the sessions hold. Thread safe."""
@@ -33,7 +45,7 @@ class Meter:
         self._lock = threading.Lock()
         self._spent: deque[tuple[float, int]] = deque()
         self._weights: dict[Digest, int] = {}
-        self._tiers: tuple[tuple[Digest, ...], Mapping[str, Held]] | None = None
+        self._stored: Stored | None = None
         self.quota = quota
 
     def spend(self, tokens: int) -> None:
@@ -74,13 +86,17 @@ class Meter:
             self._weights = {head: weight for head, weight in {**self._weights, **weights}.items() if head in heads}
             return sum(self._weights.get(head, 0) for head in store.heads().values())
 
-    def tiers(self) -> Mapping[str, Held]:
-        """The same by tier, and as it is stored; looked at again when a session has moved."""
+    def stored(self) -> Stored:
+        """What the store holds; all of it is looked at again when a session has moved, or after some seconds."""
         store = cast("Repository", self._runtime.repository)
-        heads = tuple(sorted(store.heads().values()))
-        if self._tiers is None or self._tiers[0] != heads:
-            self._tiers = heads, store.usage()
-        return self._tiers[1]
+        heads, now = tuple(sorted(store.heads().values())), self._now()
+        last = self._stored
+        if last is None or last.heads != heads:
+            last = Stored(heads, now, store.stats(), store.usage())
+        elif now - last.at > FRESH:
+            last = last._replace(at=now, counts=store.stats())
+        self._stored = last
+        return last
 
     def _wait(self, most: int) -> int:
         """Whole seconds until fewer tokens than `most` count."""

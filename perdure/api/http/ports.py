@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 from ...config import SamplingChanges
-from ...memory.inspecting import Memory
+from ...memory.inspecting import Bounded, Memory
 from ...memory.records import Commit, Message, SessionInfo
 from ...runtime.calls import CallFormat
 from ...runtime.records import Chunk, ModelInfo, Receipt
@@ -122,6 +122,8 @@ class SessionPort(Protocol):
 
 class RepositoryPort(History, Ledgers, Protocol):
     def inspect(self, commit: Commit) -> Memory: ...
+
+    def bounded(self, commit: Commit) -> Bounded: ...
 
     def log(self, rev: str, *, session: str | None = None, limit: int | None = None) -> list[Commit]: ...
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from ...memory.inspecting import working
 from ...memory.records import Commit
 from ...memory.repository import Repository
+from .fields import Exact, KeepAlive
 from .hub import Hub
 from .problems import refusals
 from .sessions import must_exist
@@ -17,6 +18,12 @@ from .store import SharedHub, Store, alone
 from .warm import Kept
 
 router = APIRouter(prefix="/v1", tags=["operators"])
+
+
+class LoadRequest(Exact):
+    """The body of POST /v1/sessions/{id}/load; without `keep_alive` the server's own holds."""
+
+    keep_alive: KeepAlive = None
 
 
 @router.get("/ps")
@@ -32,10 +39,12 @@ def list_running(hub: SharedHub, store: Store) -> dict[str, Any]:
 
 
 @router.post("/sessions/{name}/load", responses=refusals(403, 404, 409), dependencies=OWN_SITE)
-def load_session(name: str, hub: SharedHub, store: Store) -> dict[str, Any]:
-    """Restore a session into memory, so that its next answer need not; it stays until others push it out."""
+def load_session(name: str, hub: SharedHub, store: Store, body: LoadRequest | None = None) -> dict[str, Any]:
+    """Restore a session into memory, so that its next answer need not; it stays until others push it out, or for as long as
+    `keep_alive` says.
+    """
     must_exist(hub, name)
-    with hub.writing(name) as session:
+    with hub.writing(name, None if body is None else body.keep_alive) as session:
         head = session.head
     kept = next((kept for kept in hub.turns.warm.kept() if kept.name == name), Kept(name, None, False, head))
     return running_body(hub, store, kept)

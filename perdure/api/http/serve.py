@@ -117,6 +117,9 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 ws="websockets-sansio" if app.state.tenants.default.settings.inspector else "none",
+                # The same everywhere, whatever faster ones are installed: what rubbish gets is tested with these.
+                loop="asyncio",
+                http="h11",
                 lifespan="on",
                 timeout_graceful_shutdown=grace_seconds + GRACE_AFTER_CANCEL,
             )

@@ -229,16 +229,18 @@ class Turns:
         self.warm.close()
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[SessionPort]:
-        """A session that exists, under its lease. Raises SessionBusy at once if another request uses it."""
+    def writing(self, name: str, keep_alive: float | None = None) -> Iterator[SessionPort]:
+        """A session that exists, under its lease; it stays warm as `WarmSessions.give_back` says. Raises SessionBusy at once
+        if another request uses it.
+        """
         if self.closing:
             raise Unavailable("The server is stopping; try again when it is back.")
         self.warm.reserve(name)
-        with self.reserved(name, create=False) as session:
+        with self.reserved(name, create=False, keep_alive=keep_alive) as session:
             yield session
 
     @contextmanager
-    def reserved(self, name: str, *, create: bool) -> Iterator[SessionPort]:
+    def reserved(self, name: str, *, create: bool, keep_alive: float | None = None) -> Iterator[SessionPort]:
         """The same for a name that is reserved already; afterwards the session is warm, or closed if anything failed."""
         session = None
         try:
@@ -248,7 +250,7 @@ class Turns:
         except BaseException:
             self.warm.discard(name, session)
             raise
-        self.warm.give_back(name, session)
+        self.warm.give_back(name, session, keep_alive)
 
     def remove(self, name: str) -> None:
         """Delete a session unless it is answering a request."""

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from ...memory.records import Problem
+from .. import reports
 from .caller import Sender
 from .fields import Exact
 from .hub import Hub
@@ -41,6 +42,12 @@ class GcRequest(Exact):
 
     dry_run: bool = False
     expire_days: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+
+
+class FsckRequest(Exact):
+    """The body of POST /v1/fsck; what is broken is mended only with `repair`."""
+
+    repair: bool = False
 
 
 @router.post(
@@ -75,6 +82,20 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
     return started(hub.jobs.start(Chore("gc", work)))
 
 
+@router.post("/fsck", status_code=202, response_class=JSONResponse, responses=refusals(403, 422), dependencies=OWN_SITE)
+def examine(hub: SharedHub, store: Store, body: FsckRequest | None = None) -> Response:
+    """Examine the whole store in a process of its own, as a job; with `repair` mend what another copy can bring back.
+
+    At its end `result` has `ok`, `objects`, `bytes`, `journals`, `problems`, and `lost`: what no copy could bring back.
+    """
+    repair = body is not None and body.repair
+
+    def work(progress: Progress, cancelled: Cancelled) -> Done:
+        return Done(reports.fsck(store.fsck(repair=repair, progress=progress)), True)
+
+    return started(hub.jobs.start(Chore("fsck", work)))
+
+
 @router.get("/stats")
 def get_stats(request: Request, hub: SharedHub, caller: Sender) -> dict[str, Any]:
     """What the tenant's store holds: by tier, for each session that holds it (`logical`) and as it is stored (`unique`).
@@ -93,8 +114,7 @@ def get_stats(request: Request, hub: SharedHub, caller: Sender) -> dict[str, Any
 
 def stats_body(hub: Hub) -> dict[str, Any]:
     """What one tenant has and did."""
-    store = cast("Repository", hub.runtime.repository)
-    counts, tiers = store.stats(), hub.meter.tiers()
+    _, _, counts, tiers = hub.meter.stored()
     logical, unique = (sum(getattr(held, kind) for held in tiers.values()) for kind in ("logical", "unique"))
     return {
         "tenant": hub.tenant,
@@ -135,7 +155,7 @@ def replaying(name: str) -> Job:
 def verdict(problems: Sequence[Problem]) -> Done:
     """What became of a verification."""
     ok = all(problem.mended for problem in problems)
-    return Done({"ok": ok, "problems": [dict(problem._asdict()) for problem in problems]}, True)
+    return Done({"ok": ok, "problems": reports.problems(problems)}, True)
 
 
 def started(job: Job) -> JSONResponse:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..composing import Opened
     from .banks import Bank
     from .paging import Staging
+    from .spares import Spares
     from .together import Together
 
 FULL = "full"
@@ -281,6 +282,8 @@ class StateAdapter(ABC):
     dtype: torch.dtype
     staging: Staging
     """Between the device that its states lie on and the host."""
+    spares: Spares
+    """What its states have left to the next ones."""
     banks: Sequence[Bank] = ()
     """The layers that attend to everything, and so may have a memory."""
     summaries: Summaries = Summaries()
@@ -300,10 +303,6 @@ class StateAdapter(ABC):
 
     def warm(self, tokens: int) -> None:
         """Have memory ready for one session of up to `tokens` tokens, where that helps."""
-        return
-
-    def snug(self) -> None:
-        """From now on states take hardly more memory than they were asked to make room for."""
         return
 
     def together(self, states: Sequence[Any]) -> Together:

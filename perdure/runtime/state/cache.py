@@ -21,6 +21,7 @@ from .fixed import require_fit
 from .paging import Staging
 from .plan import Row, name_of, plan_layers
 from .slabs import ROOM, BufferPool
+from .spares import Spares
 from .together import Along, Together
 
 TRIAL_TOKENS = (1, 2, 3)
@@ -39,7 +40,8 @@ class CacheAdapter(StateAdapter):
         self.keyword = keyword_of(model)
         trial = self._trial(model)
         self.plans, shapes = plan_layers(trial.layers)
-        self.pools = [BufferPool(shape, self.staging) for shape in shapes]
+        self.spares = Spares()
+        self.pools = [BufferPool(shape, self.staging, self.spares) for shape in shapes]
         self.groups = tuple(sorted({shape.group for shape in shapes}))
         self.device = model.device
         self.banks = banks_of(self.plans, shapes)
@@ -88,10 +90,6 @@ class CacheAdapter(StateAdapter):
         for pool in self.pools:
             window = pool.shape.group.window
             pool.warm(tokens if window is None else min(tokens, 2 * window + ROOM))
-
-    def snug(self) -> None:
-        for pool in self.pools:
-            pool.snug = True
 
     def require_fit(self, snapshot: Snapshot) -> None:
         """Raises RecipeMismatch where a snapshot's tensors are not those of this model."""

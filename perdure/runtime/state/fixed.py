@@ -15,6 +15,7 @@ from ...memory.working import WHOLE, Placement
 from .base import Group, Snapshot, State, StateAdapter
 from .codec import put_together, take_apart, tensors_in
 from .paging import Staging, parked, placed
+from .spares import Spares
 
 
 class FixedState(State):
@@ -111,6 +112,7 @@ class FixedAdapter(StateAdapter):
         self.config = model.config
         self.device = str(model.device)
         self.staging = Staging(model.device)
+        self.spares = Spares()
         self.dtype = model.dtype
         self._layers = layers
         self._fit: dict[str, tuple[torch.Size, torch.dtype]] = {}

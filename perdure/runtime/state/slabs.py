@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +11,13 @@ from torch import Tensor
 
 from .base import FULL, WINDOW, Group
 from .paging import Staging
+from .spares import Spares
 
 ROOM = 256
 """Tokens that a newly made buffer has room for beyond what was asked, so that a short turn needs no larger one."""
 
+SNUG_ROOM = 64
+"""The same where bytes are counted."""
 
 STRIDE = 4096
 """Tokens by which a buffer grows at most beyond what is asked for."""
@@ -37,41 +39,37 @@ class SlabShape(NamedTuple):
 
 
 class BufferPool:
-    """Buffers [rows, H, capacity, D] whose pages are in memory already.
-
-    A first write to fresh memory costs more than the copy it is for (17 ms against 2.5 ms for 47 MB, page faults), so a
-    released buffer is kept for the next session, up to `bound` bytes of them; `warm` makes one ahead of time.
+    """Buffers [rows, H, capacity, D] whose pages are in memory already, where there are spare ones; `warm` makes one ahead
+    of time.
     """
 
-    def __init__(self, shape: SlabShape, staging: Staging, bound: int = 256 << 20) -> None:
+    def __init__(self, shape: SlabShape, staging: Staging, spares: Spares) -> None:
         self.shape = shape
         self.staging = staging
-        self.snug = False
-        """Whether a buffer must not be much larger than what it is taken for, because its bytes are counted."""
-        self._bound = bound
-        self._free: list[Tensor] = []
-        self._lock = threading.Lock()
+        self.spares = spares
 
     def take(self, capacity: int) -> Tensor:
         """A buffer with room for at least `capacity` tokens; what is in it is of no meaning."""
-        with self._lock:
-            most = snug_capacity(capacity) if self.snug else math.inf
-            fits = [buffer for buffer in self._free if most >= buffer.shape[2] >= capacity > 0]
-            if fits:
-                found = min(fits, key=lambda buffer: buffer.shape[2])
-                self._free = [buffer for buffer in self._free if buffer is not found]
-                return found
-        return self._new(capacity + ROOM if capacity else 0)
+        if not capacity:
+            return self._new(0)
+        snug = self.spares.snug
+        found = self.spares.take(self.shape, capacity, snug_capacity(capacity) if snug else math.inf)
+        if found is not None:
+            return found
+        if not snug:
+            return self._new(capacity + ROOM)
+        # Few sizes, so that what one session leaves fits another.
+        room = _rounded(capacity + SNUG_ROOM)
+        self.spares.make_way(room * self.shape.per_token)
+        return self._new(room)
 
     def give(self, buffer: Tensor) -> None:
         """Keep a buffer for the next one who asks, if the bound allows."""
-        with self._lock:
-            if buffer.numel() and sum(kept.nbytes for kept in self._free) + buffer.nbytes <= self._bound:
-                self._free.append(buffer)
+        self.spares.give(self.shape, buffer)
 
     def warm(self, tokens: int) -> None:
         """Have a buffer of up to `tokens` tokens ready, as large as the bound allows, its pages touched."""
-        self.give(self._new(min(tokens, self._bound // self.shape.per_token)).zero_())
+        self.give(self._new(min(tokens, self.spares.bound // self.shape.per_token)).zero_())
 
     def _new(self, capacity: int) -> Tensor:
         _, rows, heads, dim, dtype = self.shape
@@ -116,7 +114,8 @@ class Slab:
         """The present buffer for a window that fits with a quarter to spare, so that it moves up seldom; or a larger one."""
         room = self.buffer.shape[2]
         if not self._slides:
-            return self._pool.take(max(needed, min(2 * room, room + STRIDE)))
+            more = room // 4 if self._pool.spares.snug else room
+            return self._pool.take(max(needed, room + min(more, STRIDE)))
         return self.buffer if needed <= room * 3 // 4 else self._pool.take(needed + needed // 2)
 
     def settle(self, tokens: int) -> None:
@@ -186,13 +185,19 @@ class Slab:
 
 
 def snug_capacity(tokens: int) -> int:
-    """The most tokens that a buffer of a snug pool has room for, taken for so many."""
-    return (tokens + ROOM) * 5 // 4
+    """The most tokens that a buffer has room for that was taken for so many, where bytes are counted."""
+    return (tokens + SNUG_ROOM) * 9 // 8
 
 
 def grown_capacity(tokens: int) -> int:
     """The same of a buffer that has grown to hold so many."""
-    return snug_capacity(min(2 * tokens, tokens + STRIDE))
+    return snug_capacity(tokens + min(tokens // 4, STRIDE))
+
+
+def _rounded(tokens: int) -> int:
+    """Up to the next of eight steps between two powers of two."""
+    step = max(1, 1 << (tokens.bit_length() - 4)) if tokens >= 16 else 1
+    return -(-tokens // step) * step
 
 
 def group_of(window: int | None) -> Group:

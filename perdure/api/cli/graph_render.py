@@ -1,0 +1,86 @@
+"""`perdure log --graph` as text: lanes, then a line about each commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from ..graph import Node, Refs
+from .lane_render import cells
+from .output import age, size
+from .screen import Column, Screen, columns, one_line
+
+STRANDS = ("cyan", "magenta", "green", "blue", "yellow", "red", "bright_cyan", "bright_magenta", "bright_green")
+"""Colours of branches, in the order in which they are met."""
+
+NODES = {"turn": ("●", "*"), "recover": ("●", "*"), "root": ("○", "o"), "merge": ("◆", "M")}
+CHANGE = "◇", "@"
+"""A commit that changed what is remembered or known, and was no turn."""
+
+LANES = 24
+NAMES = 4
+
+SHAPE = (
+    Column(""),
+    Column(""),
+    Column("", right=True, rank=1),
+    Column("", right=True, rank=2),
+    Column("", right=True, rank=3),
+    Column("", right=True, rank=0),
+    Column("", least=28),
+)
+
+
+def graph_lines(nodes: Sequence[Node], out: Screen) -> Iterator[Text]:
+    """One line for each commit, the lanes first."""
+    most = max(4, min(LANES, out.width // 6))
+    return columns(SHAPE, [_cells(node, most, out) for node in nodes], out)
+
+
+def strand_style(strand: int) -> str:
+    return STRANDS[strand % len(STRANDS)]
+
+
+def _cells(node: Node, most: int, out: Screen) -> list[Text]:
+    commit = node.commit
+    return [
+        _lanes(node, most, out),
+        Text(commit.short, "yellow"),
+        Text(f"t{commit.turn}"),
+        Text(f"{commit.tokens} tok", "dim"),
+        Text(f"+{size(node.added)}" if node.added else "", "dim"),
+        Text(age(commit.time_ms), "dim"),
+        _about(node),
+    ]
+
+
+def _lanes(node: Node, most: int, out: Screen) -> Text:
+    sign = NODES.get(node.commit.kind, CHANGE)[0 if out.unicode else 1]
+    line = Text()
+    for cell in cells(node.row, sign, unicode=out.unicode, most=most):
+        own = cell.strand == node.row.strand and cell.sign == sign
+        line.append(cell.sign, "" if cell.strand is None else f"{'bold ' if own else ''}{strand_style(cell.strand)}")
+    return line
+
+
+def _about(node: Node) -> Text:
+    commit, line = node.commit, Text()
+    if any(node.refs):
+        line.append_text(labels(node.refs, strand_style(node.row.strand))).append(" ")
+    if commit.kind != "turn":
+        line.append(f"[{commit.kind}] ", "magenta")
+    if commit.reason not in ("", "stop", commit.kind):
+        line.append(f"[{one_line(commit.reason)}] ", "dim")
+    title = one_line(commit.title)
+    return line.append("" if title == commit.kind else title)
+
+
+def labels(refs: Refs, style: str = "cyan") -> Text:
+    """What stands at a commit, in parentheses."""
+    names = [(one_line(name), f"bold {style}") for name in refs.sessions]
+    names += [(f"tag: {one_line(name)}", "bold yellow") for name in refs.tags]
+    line = Text("(")
+    for number, (name, shown) in enumerate(names[:NAMES]):
+        line.append(", " if number else "").append(name, shown)
+    return line.append(f", +{len(names) - NAMES}" if len(names) > NAMES else "").append(")")
