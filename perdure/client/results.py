@@ -54,9 +54,7 @@ class Page(Generic[T]):
 
 
 def pages(kind: type[T]) -> Callable[[Body], Page[T]]:
-    return lambda body: Page(
-        several(kind)(body["data"]), bool(body.get("has_more")), body.get("last_id"), body.get("total")
-    )
+    return lambda body: Page(several(kind)(body["data"]), bool(body.get("has_more")), body.get("last_id"), body.get("total"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from nicegui import ui
@@ -13,6 +12,7 @@ from ....errors import Conflict
 from .. import links
 from ..view import View
 from . import memories
+from .asking import asking
 from .figures import count, moment, short
 
 CHANGED = ("content_changed", "precondition_failed")
@@ -49,7 +49,7 @@ class Changing:
         """Or unpin; asks only where it must, for which session."""
         async with self._view.told():
             found = await self._present(memory)
-            if len(found.sessions) == 1 or self._session is not None:
+            if self._session is not None or len(found.sessions) == 1:
                 await self._pinned(found, self._session or found.sessions[0])
             else:
                 self._where(found)
@@ -60,9 +60,8 @@ class Changing:
 
     async def _present(self, memory: Memory) -> Memory:
         """As it is now, with all that remember it; a row may be old."""
-        mine = self._session or memory.sessions[0]
-        found = await self._found(memory.id, mine)
-        return found if self._session is not None or len(found.sessions) > 1 else replace(found, sessions=memory.sessions)
+        found = await self._found(memory.id, self._session or memory.sessions[0])
+        return found if len(found.sessions) > 1 or self._session is not None else replace(found, sessions=memory.sessions)
 
     async def _found(self, name: str, session: str | None) -> Memory:
         try:
@@ -74,7 +73,8 @@ class Changing:
 
     def _shown(self, memory: Memory) -> None:
         self._view.keep(id=memory.id, of=None if self._session else memory.sessions[0])
-        with self._asking(f"Memory {memory.id}") as dialog:
+        with self._view.page, ui.dialog() as dialog, ui.card().classes("asking large"):
+            ui.label(f"Memory {memory.id}").classes("head")
             ui.label(memory.text).classes("said whole")
             with ui.element("dl").classes("facts"):
                 _facts(memory)
@@ -84,77 +84,61 @@ class Changing:
                 ui.space()
                 ui.button("Close", on_click=dialog.close).props("flat no-caps")
         dialog.on("hide", lambda: self._view.keep(id=None, of=None))
+        dialog.open()
 
     def _edited(self, memory: Memory) -> None:
-        with self._asking("Edit a memory") as dialog:
-            self._of(memory)
+        seen = {"sha": memory.content_sha256}
+
+        async def save() -> bool:
+            try:
+                text, sha = field.value or "", seen["sha"]
+                await self._view.client.memory.edit(memory.id, text, session=session(), if_content=sha)
+            except Conflict as error:
+                if error.code not in CHANGED:
+                    raise
+                seen["sha"] = await self._meanwhile(meanwhile, memory, session(), field)
+                return False
+            await self._done("The memory has its new text.")
+            return True
+
+        with asking(self._view, "Edit a memory", "Save", save):
             field = ui.textarea("Its text", value=memory.text).props("outlined autogrow autofocus").classes("text")
             session = self._choice(memory, "Change it in")
             meanwhile = ui.element("div").classes("meanwhile").props("role=alert")
-            seen = {"sha": memory.content_sha256}
 
-            async def save() -> None:
-                async with self._view.told():
-                    try:
-                        where, sha = session(), seen["sha"]
-                        await self._view.client.memory.edit(memory.id, field.value or "", session=where, if_content=sha)
-                    except Conflict as error:
-                        if error.code not in CHANGED:
-                            raise
-                        await self._meanwhile(meanwhile, memory, session(), seen, field)
-                        return
-                    dialog.close()
-                    await self._done("The memory has its new text.")
-
-            _answers(dialog, "Save", save)
-
-    async def _meanwhile(
-        self, place: ui.element, memory: Memory, session: str, seen: dict[str, str], field: ui.textarea
-    ) -> None:
-        """Somebody was faster: show what it says now, and let the next save be over that."""
+    async def _meanwhile(self, place: ui.element, memory: Memory, session: str, field: ui.textarea) -> str:
+        """Somebody was faster: show what it says now, whose digest this gives, so that the next save is over that."""
         now: Memory = await self._view.client.memory.get(memory.id, session=session)
-        seen["sha"] = now.content_sha256
         place.clear()
         with place:
             ui.label("It was changed meanwhile. It now reads:").classes("head")
             ui.label(now.text).classes("said")
             ui.label("Save again to put your text in its place, or go on from the present one.").classes("dim")
             ui.button("Take the present text", on_click=lambda: field.set_value(now.text)).props("flat no-caps dense")
+        return now.content_sha256
 
     def _where(self, memory: Memory) -> None:
         """Of several sessions that remember it one is to pin or unpin it."""
-        with self._asking("Unpin a memory" if memory.pinned else "Pin a memory") as dialog:
-            self._of(memory)
-            session = self._choice(memory, "Unpin it in" if memory.pinned else "Pin it in")
-
-            async def act() -> None:
-                async with self._view.told():
-                    await self._pinned(memory, session())
-                    dialog.close()
-
-            _answers(dialog, "Unpin" if memory.pinned else "Pin", act)
+        verb = "Unpin" if memory.pinned else "Pin"
+        with asking(self._view, f"{verb} a memory", verb, lambda: self._pinned(memory, session())):
+            _cited(memory)
+            session = self._choice(memory, f"{verb} it in")
 
     async def _pinned(self, memory: Memory, session: str) -> None:
         await self._view.client.memory.pin(memory.id, pinned=not memory.pinned, session=session)
         await self._done("It is recalled only where it fits." if memory.pinned else "It is recalled in every turn now.")
 
     def _forgotten(self, memory: Memory) -> None:
-        with self._asking("Forget a memory?") as dialog:
-            self._of(memory)
+        async def act() -> None:
+            where, sha = session(), memory.content_sha256
+            gone = await self._view.client.memory.forget(memory.id, session=where, if_content=sha)
+            self._offer(where, gone)
+            await self._done(f"{where} has forgotten it.")
+
+        with asking(self._view, "Forget a memory?", "Forget it", act, grave=True):
+            _cited(memory)
             session = self._choice(memory, "Forget it in")
             ui.label("The session's commits before still have it; it can be brought back.").classes("dim")
-
-            async def act() -> None:
-                async with self._view.told():
-                    where = session()
-                    gone = await self._view.client.memory.forget(
-                        memory.id, session=where, if_content=memory.content_sha256
-                    )
-                    dialog.close()
-                    self._offer(where, gone)
-                    await self._done(f"{where} has forgotten it.")
-
-            _answers(dialog, "Forget it", act, "unelevated no-caps color=negative")
 
     def _offer(self, session: str, gone: Deleted) -> None:
         """The way back, as long as nothing else happens to the session."""
@@ -176,24 +160,11 @@ class Changing:
             ui.notify(said, type="positive")
         await self._changed()
 
-    @contextmanager
-    def _asking(self, title: str) -> Iterator[ui.dialog]:
-        """A dialog that is open as soon as it is drawn."""
-        with self._view.page, ui.dialog() as dialog, ui.card().classes("asking"):
-            ui.label(title).classes("head").props("role=heading aria-level=2")
-            yield dialog
-        dialog.open()
-
-    def _of(self, memory: Memory) -> None:
-        with ui.element("div").classes("said cited"):
-            ui.label(memory.text)
-
     def _choice(self, memory: Memory, label: str) -> Callable[[], str]:
         """The session that is meant, or a choice where several remember it; tells which."""
         mine = self._session if self._session in memory.sessions else memory.sessions[0]
         if len(memory.sessions) == 1:
-            with ui.element("div"):
-                ui.label(f"{label} {mine}.")
+            ui.label(f"{label} {mine}.")
             return lambda: str(mine)
         ui.label(f"{len(memory.sessions)} sessions remember it. {label}:")
         chosen = ui.select(list(memory.sessions), value=mine, label="Session").props("outlined dense options-dense")
@@ -222,10 +193,9 @@ class _Closing:
         await self._acts.forget(memory)
 
 
-def _answers(dialog: ui.dialog, name: str, act: Callable[[], Awaitable[None]], look: str = "unelevated no-caps") -> None:
-    with ui.element("div").classes("actions"):
-        ui.button("Cancel", on_click=dialog.close).props("flat no-caps")
-        ui.button(name, on_click=act).props(look)
+def _cited(memory: Memory) -> None:
+    with ui.element("div").classes("said cited"):
+        ui.label(memory.text)
 
 
 def _facts(memory: Memory) -> None:

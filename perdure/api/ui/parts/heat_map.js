@@ -60,7 +60,7 @@ export default {
   methods: {
     number(value) {
       if (Number.isInteger(value)) return value.toLocaleString("en");
-      return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 1 ? value.toFixed(2) : value.toPrecision(2);
+      return Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : Math.abs(value) >= 1 ? value.toFixed(2) : value.toPrecision(2);
     },
     colour(name) {
       return getComputedStyle(document.body).getPropertyValue(name).trim();

@@ -104,7 +104,7 @@ class Playground:
             with ui.element("div").classes("weighed"):
                 with ui.element("div").classes("scored"):
                     score(each.score, threshold=threshold, dropped=bool(each.dropped))
-                    ui.label(f"{each.score:.3f}").classes("value")
+                    ui.label(f"{each.score:.3f}").classes("figure")
                 with ui.element("div").classes("why"):
                     badge(f"similarity {each.similarity:.3f}", "working", hint="The cosine of both texts' vectors")
                     badge(f"words {each.words:.3f}", "summary", hint="The share of the question's telling words in it")

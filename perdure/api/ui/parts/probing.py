@@ -15,7 +15,11 @@ from .shaded import Shaded
 
 SHARES = {
     "read": ("What the memory gives", "The norm of what the memory gives to each query head", "snapshots"),
-    "summary": ("Attention on entries", "The share of each query head's attention that falls on entries of the summary", "summary"),
+    "summary": (
+        "Attention on entries",
+        "The share of each query head's attention that falls on entries of the summary",
+        "summary",
+    ),
     "gate": ("Gates", "The share that the memory has in what attention gives", "episodic"),
     "sinks": ("Attention on sinks", "The share of each query head's attention that falls on the first tokens", "sinks"),
 }
@@ -65,7 +69,8 @@ def drawn(found: SummaryProbe) -> None:
         nothing(f"There is nothing to read: {found.why}.", icon="compress")
         return
     with tiles():
-        tile("of attention on the summary", f"{100 * found.mass:.1f} %", hint="The mean of the text's tokens and of all heads")
+        hint = "The mean of the text's tokens and of all heads"
+        tile("of what attention gives is the summary's", f"{100 * found.mass:.1f} %", hint=hint)
         layer, head, share = _strongest(found.layers)
         if share:
             tile(f"in layer {layer}, head {head}, which reads most of its entries", f"{100 * share:.1f} %")
@@ -133,7 +138,7 @@ def _entry(each: Mapping[str, Any], most: float) -> None:
         with ui.element("td"), ui.element("div").classes("scored"):
             with ui.element("div").classes("score"):
                 ui.element("i").style(f"width:{100 * each['mass'] / most:.1f}%")
-            ui.label(f"{100 * each['mass']:.2f} %").classes("value")
+            ui.label(f"{100 * each['mass']:.2f} %").classes("figure")
         with ui.element("td").classes("n"):
             ui.label(f"{each['kept']} heads")
         with ui.element("td").classes("n"):

@@ -17,7 +17,9 @@ from .scores import score
 from .shaded import Shaded
 
 ALL = "all"
-UNHEARD = "How much attention it received was not measured: it was read as text, or this family of models is not listened to."
+UNHEARD = (
+    "How much attention it received was not measured: it was read as text, or this family of models is not listened to."
+)
 
 
 class Recalled:
@@ -78,7 +80,7 @@ class Recalled:
             if found is not None:
                 with ui.element("div").classes("scored"):
                     score(found)
-                    ui.label(f"{found:.3f}").classes("value")
+                    ui.label(f"{found:.3f}").classes("figure")
             with ui.element("div").classes("why"):
                 self._numbers(each)
             if each["by_layer"]:
@@ -92,7 +94,9 @@ class Recalled:
         end = each["at"] + each["tokens"]
         ui.label(f"{count(each['tokens'])} tokens, from {count(each['at'])} to {count(end)} of what was put back")
         if each["bias"]:
-            ui.label(f"bias {each['bias']:+.2f}").tooltip("What is added to the scores of its keys, so that it is not overlooked")
+            ui.label(f"bias {each['bias']:+.2f}").tooltip(
+                "What is added to the scores of its keys, so that it is not overlooked"
+            )
 
 
 def _span(shares: Sequence[float]) -> str:

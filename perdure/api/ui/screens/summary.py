@@ -28,7 +28,9 @@ class Way(NamedTuple):
 
 WAYS = {
     "norms": Way("Norms", "The Frobenius norm of each KV head's matrix: how much has been written into it", "snapshots"),
-    "scores": Way("Attention", "The attention that the entries of each KV head had received when they left the window", "summary"),
+    "scores": Way(
+        "Attention", "The attention that the entries of each KV head had received when they left the window", "summary"
+    ),
     "entries": Way("Entries", "How many tokens each KV head keeps, without the sinks", "working"),
 }
 
@@ -70,9 +72,14 @@ def _numbers(tier: Report, heads: SummaryHeads) -> None:
     with tiles():
         tile("backend", heads.backend)
         if heads.rule:
-            tile("tokens absorbed", count(heads.absorbed), hint=f"Written into matrices of fixed size by the {heads.rule} rule")
-        tile("entries per head", count(tier["entries"]), hint="Tokens whose keys and values are kept")
-        tile("tokens of which something is kept", count(tier["distinct"]))
+            tile(
+                "tokens absorbed",
+                count(heads.absorbed),
+                hint=f"Written into matrices of fixed size by the {heads.rule} rule",
+            )
+        if tier["entries"]:
+            tile("entries per head", count(tier["entries"]), hint="Tokens whose keys and values are kept")
+            tile("tokens of which something is kept", count(tier["distinct"]))
         tile("after tokens", count(heads.position), hint="Where the newest snapshot that has a summary stands")
         tile("bytes", size(tier["bytes"] or 0))
 
@@ -86,12 +93,12 @@ def _heads(view: View, heads: SummaryHeads) -> None:
         shown = view.query.get("show", "")
         now = shown if shown in ways else next(iter(ways))
         choice = ui.toggle({key: way.title for key, way in ways.items()}, value=now).props("no-caps unelevated")
+        choice.set_visibility(len(ways) > 1)
         place = ui.element("div")
         picked = ui.label().classes("picked").props("role=status")
 
         def draw() -> None:
             way = ways[choice.value]
-            view.keep(show=choice.value)
             place.clear()
             with place:
                 ui.label(way.said).classes("dim")
@@ -101,7 +108,11 @@ def _heads(view: View, heads: SummaryHeads) -> None:
             view.keep(layer=layer, head=head)
             picked.set_text(told(heads.layers, layer, head))
 
-        choice.on_value_change(draw)
+        def choose() -> None:
+            view.keep(show=choice.value)
+            draw()
+
+        choice.on_value_change(choose)
         draw()
         chosen = view.query.get("layer", ""), view.query.get("head", "")
         if all(each.isdigit() for each in chosen):
@@ -130,8 +141,10 @@ def _spread(heads: SummaryHeads) -> None:
     """Which parts of the conversation the layers keep."""
     cells = [[sum(head[part] for head in layer["histogram"]) for part in range(len(heads.bins))] for layer in heads.layers]
     rows = [f"layer {_number(heads.layers, at)}" for at in range(len(heads.layers))]
-    columns = [f"tokens {part['start']}–{part['end']}" for part in heads.bins]
-    with panel("Where the entries are from", note="entries of all heads of a layer, by parts of the conversation", wide=True):
+    columns = [f"tokens {part['start']}-{part['end']}" for part in heads.bins]
+    with panel(
+        "Where the entries are from", note="entries of all heads of a layer, by parts of the conversation", wide=True
+    ):
         label = "By layer and part of the conversation: how many entries are kept."
         HeatMap(cells, rows, columns, label=label, across="tokens of the conversation", kind="working", unit=" entries")
 
@@ -143,7 +156,7 @@ def told(layers: Sequence[Layer], layer: int, head: int) -> str:
     found = layers[layer]
     said = f"Layer {_number(layers, layer)}, head {head}"
     if found["norms"]:
-        said += f": a matrix of norm {found['norms'][head]:.3g}"
+        said += f": a matrix of norm {found['norms'][head]:,.2f}"
     if not found["entries"][head]:
         return said + ("" if found["norms"] else ": no entries")
     kept = f"{found['entries'][head]:,} entries of tokens {found['oldest'][head]:,} to {found['newest'][head]:,}"

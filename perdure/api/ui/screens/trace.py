@@ -84,7 +84,7 @@ def _dropped(dropped: list[Mapping[str, Any]]) -> None:
                 memory_text(each)
                 with ui.element("div").classes("scored"):
                     score(each["score"], dropped=True)
-                    ui.label(f"{each['score']:.3f}").classes("value")
+                    ui.label(f"{each['score']:.3f}").classes("figure")
                 with ui.element("div").classes("why"):
                     badge(f"similarity {each['similarity']:.3f}", "working")
                     badge(f"words {each['words']:.3f}", "summary")
@@ -103,7 +103,11 @@ def _records(records: list[Mapping[str, Any]]) -> None:
     """The fast weights whose subject the question named, and whether they acted."""
     if not records:
         return
-    with panel("Fast weights looked at", wide=True), ui.element("div").classes("scroll"), ui.element("table").classes("list"):
+    with (
+        panel("Fast weights looked at", wide=True),
+        ui.element("div").classes("scroll"),
+        ui.element("table").classes("list"),
+    ):
         with ui.element("thead"), ui.element("tr"):
             heads = ("Record", ""), ("Was", ""), ("Score", "n"), ("Against", "n"), ("Gain", "n"), ("Why", "")
             for name, kind in heads:
