@@ -37,7 +37,7 @@ def test_what_was_recalled_is_told_with_its_numbers(page: Page, api: Served, ans
     for said in (
         first["text"],
         f"{100 * first['mass']:.1f} % of attention",
-        f"{first['tokens']} tokens, from {first['at']} to",
+        f"{first['tokens']} tokens, number {first['at']} to",
     ):
         expect(recalled.first).to_contain_text(said)
     expect(recalled.first.locator(".columns-of span")).to_have_count(len(first["by_layer"]))

@@ -36,10 +36,10 @@ class Recalled:
                 self._answer(heard)
             else:
                 self._unheard()
-        with panel("Recalled", note=f"{len(self._chosen)} of {len(story['considered'])} considered", wide=True):
-            with ui.element("ol").classes("found"):
-                for number, each in enumerate(self._chosen, 1):
-                    self._one(number, each)
+        note = f"{len(self._chosen)} of {len(story['considered'])} considered"
+        with panel("Recalled", note=note, wide=True), ui.element("ol").classes("found"):
+            for number, each in enumerate(self._chosen, 1):
+                self._one(number, each)
 
     def _unheard(self) -> None:
         if self._tokens:
@@ -59,7 +59,7 @@ class Recalled:
         if len(keys) > 1:
             choice = ui.toggle(names, value=now).props("no-caps unelevated").classes("choice")
             choice.on_value_change(lambda event: choose(event.value))
-        hint = "The darker a token, the more of its attention went to the memory. Point at one, or use the arrow keys."
+        hint = "The stronger a token's colour, the more of its attention went there. Point at one, or use the arrow keys."
         titles = [names[key] for key in keys]
         drawn = Shaded(tokens, rows, titles, label="The answer, by attention on memories.", hint=hint)
         drawn.show(keys.index(now))
@@ -92,7 +92,7 @@ class Recalled:
         if each["mass"] is not None:
             badge(f"{100 * each['mass']:.1f} % of attention", "episodic", hint="The mean of the answer's tokens and layers")
         end = each["at"] + each["tokens"]
-        ui.label(f"{count(each['tokens'])} tokens, from {count(each['at'])} to {count(end)} of what was put back")
+        ui.label(f"{count(each['tokens'])} tokens, number {count(each['at'])} to {count(end - 1)} of those put back")
         if each["bias"]:
             ui.label(f"bias {each['bias']:+.2f}").tooltip(
                 "What is added to the scores of its keys, so that it is not overlooked"

@@ -159,9 +159,10 @@ def told(layers: Sequence[Layer], layer: int, head: int) -> str:
         said += f": a matrix of norm {found['norms'][head]:,.2f}"
     if not found["entries"][head]:
         return said + ("" if found["norms"] else ": no entries")
-    kept = f"{found['entries'][head]:,} entries of tokens {found['oldest'][head]:,} to {found['newest'][head]:,}"
-    fade = f"their age takes {abs(found['bias'][head]):.3f} off their scores on the mean"
-    return f"{said}{'; ' if found['norms'] else ': '}{kept}, which had received {found['scores'][head]:.2f} of attention; {fade}."
+    entries, oldest, newest = (found[each][head] for each in ("entries", "oldest", "newest"))
+    kept = f"{entries:,} entries of tokens {oldest:,} to {newest:,}, which had received {found['scores'][head]:.2f}"
+    fade = f"of attention; their age takes {abs(found['bias'][head]):.3f} off their scores on the mean"
+    return f"{said}{'; ' if found['norms'] else ': '}{kept} {fade}."
 
 
 def _number(layers: Sequence[Layer], at: int) -> int:
