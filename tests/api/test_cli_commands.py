@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from perdure import places
 from perdure.api import wiring
 from perdure.api.cli import app
-from perdure.api.cli.output import age, size, visible
+from perdure.api.cli.output import visible
+from perdure.api.figures import age, size
 from perdure.errors import ModelNotFound
 from perdure.memory.records import Problem
 

@@ -188,8 +188,11 @@ def test_probes_are_in_the_audit_log_and_count_as_computing(opens: Opens) -> Non
     with opens(memory=SMALL, encoder=HashedWords()) as runtime:
         with taught(runtime.session("alice")) as alice:
             alice.teach([record_of(runtime, PANGOLIN, (ASK_PANGOLIN,), 1)], (), "teach")
-        keys = {"writer": ("default", "write"), "reader": ("default", "read")}
-        with house(runtime, **keys) as home, home.client("writer") as writer, home.client("reader") as reader:
+        with (
+            house(runtime, writer=("default", "write"), reader=("default", "read")) as home,
+            home.client("writer") as writer,
+            home.client("reader") as reader,
+        ):
             assert ok(reader.get(HEADS))["why"] is None
             refused(reader.post(PROBE, json={"text": FACT}), 403, "insufficient_scope")
             tokens = len(ok(writer.post(PROBE, json={"text": FACT}))["tokens"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from perdure.memory.events import EVICT, Event
-from perdure.memory.heads import NOTHING_KEPT, NOTHING_LEFT, NOTHING_STORED, heads
-from perdure.memory.records import Checkpoint, LayerKind
+from perdure.memory.heads import NOTHING_KEPT, NOTHING_LEFT, NOTHING_STORED, Heads, heads
+from perdure.memory.records import Checkpoint, Commit, LayerKind
 from perdure.memory.repository import Repository
 
 from .conftest import Turn
@@ -23,7 +24,7 @@ GONE = EVICTION._replace(detail={**EVICTION.detail, "backend": "infini"})
 INF = np.inf
 
 
-def stored(repository: Repository, turn: Turn, tensors: dict[str, np.ndarray], **meta: object):
+def stored(repository: Repository, turn: Turn, tensors: dict[str, np.ndarray], **meta: object) -> Commit:
     """A commit whose newest snapshot has a summary of these tensors."""
     commit = turn("s", tokens=256).head
     listed = [[name, str(each.dtype), list(each.shape)] for name, each in tensors.items()]
@@ -36,7 +37,7 @@ def stored(repository: Repository, turn: Turn, tensors: dict[str, np.ndarray], *
     return replace(commit, state=marked)
 
 
-def read(repository: Repository, commit, *events: Event, kinds=tuple(LAYERS)):
+def read(repository: Repository, commit: Commit, *events: Event, kinds: Sequence[LayerKind] = tuple(LAYERS)) -> Heads:
     with repository.store.read() as txn:
         return heads(txn, commit, events, kinds)
 

@@ -73,7 +73,8 @@ class Exact(Ear):
 def exactly(session: Session, feed: tuple[int, ...]) -> dict[int, Tensor]:
     state = session.warm.state
     assert isinstance(state, CacheState)
-    twin, found = state.fork(), {}
+    twin = state.fork()
+    found: dict[int, Tensor] = {}
 
     def listener(*args: Any) -> Exact:
         ear = Exact(*args)

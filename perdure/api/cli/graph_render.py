@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from ..figures import age, size
 from ..graph import Node, Refs
 from .lane_render import cells
-from .output import age, size
 from .screen import Column, Screen, columns, one_line
 
 STRANDS = ("cyan", "magenta", "green", "blue", "yellow", "red", "bright_cyan", "bright_magenta", "bright_green")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.text import Text
 
 from ..context import Context
+from ..figures import size
 from .map_render import block_lines, heat_lines, histogram
 from .memory_render import Fact, episode_lines, tier_facts
-from .output import size, visible
+from .output import visible
 from .record_render import native_table, record_table
 from .screen import Part, Screen, bar, fitted, one_line, rule, stacked
 from .show_render import legend

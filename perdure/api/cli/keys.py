@@ -14,9 +14,10 @@ import typer
 
 from ...errors import InvalidInput, PerdureError
 from .. import wiring
+from ..figures import age, size
 from .boundary import say
 from .options import Debug, Json, Store, Yes
-from .output import age, confirm, print_json, print_table, size, styled
+from .output import confirm, print_json, print_table, styled
 from .render import plain_table
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ import typer
 from ...config import MemoryOptions
 from ...errors import PerdureError
 from .. import wiring
+from ..figures import size
 from . import shapes
 from .boundary import say
 from .memory_options import takes_memory_options
 from .mounting import require_profiles, tell_foreign
 from .options import EMBEDDED_MODEL, STORED, CheckpointBytes, Debug, Json, Model, Speculate, Store, Weights
-from .output import Step, print_json, print_table, size, styled
+from .output import Step, print_json, print_table, styled
 from .render import plain_table
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from .output import age, size, styled, visible
+from ..figures import age, size
+from .output import styled, visible
 from .record_render import weights_facts
 from .screen import Column, Screen, columns, one_line
 

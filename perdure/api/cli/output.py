@@ -15,8 +15,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 from rich.text import Text
 
-from ..figures import age as age
-from ..figures import size as size
 from .boundary import INTERRUPTED, say
 
 _ORDER = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from ..figures import age, size
 from ..reports import later
-from .output import age, size, styled, visible
+from .output import styled, visible
 from .render import plain_table
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .output import age, size, styled, visible
+from ..figures import age, size
+from .output import styled, visible
 
 if TYPE_CHECKING:
     from ...memory import Repository

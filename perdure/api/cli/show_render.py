@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from ..figures import age, size
 from ..graph import Refs
 from .graph_render import labels
-from .output import age, size, visible
+from .output import visible
 from .render import ROLE_STYLES
 from .screen import Column, Part, Screen, bar, columns, one_line, rule, stacked, swatch
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from .output import size
+from ..figures import size
 
 if TYPE_CHECKING:
     from ...memory.records import Checkpoint, Commit, LayerKind

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import reports
+from ..figures import size
 from . import shapes
 from .boundary import DEFECT
 from .history import SessionName, repository
 from .machine import running
 from .options import EMBEDDED_MODEL, STORED, Debug, Json, Model, Store, Weights, Yes
-from .output import Step, confirm, print_json, size, stdout, styled
+from .output import Step, confirm, print_json, stdout, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
