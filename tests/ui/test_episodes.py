@@ -131,6 +131,7 @@ def test_a_memory_is_edited_pinned_and_forgotten_and_that_is_undone(page: Page, 
     assert listed(api, "ep-notes")[0]["pinned"] is True
     page.get_by_role("button", name="Unpin this memory").click()
     done(page, "It is recalled only where it fits.")
+    expect(page.get_by_role("button", name="Pin this memory", exact=True)).to_be_visible()
     assert listed(api, "ep-notes")[0]["pinned"] is False
     page.get_by_role("button", name="Delete this memory").click()
     expect(page.get_by_role("dialog")).to_contain_text("Forget it in ep-notes")

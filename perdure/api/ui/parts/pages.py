@@ -39,12 +39,13 @@ class Pager(Generic[T]):
             self._older = ui.button(names[1], icon="chevron_right", on_click=self._on).props("flat no-caps")
 
     async def show(self) -> None:
-        """Ask for the present page again and draw it."""
+        """Ask for the present page again and draw it; one that is as before stays, so that no button goes while it is clicked."""
         page = await self._ask(self._limit, self._after)
-        self._page = page
-        self._place.clear()
-        with self._place:
-            self._draw(page)
+        if page != self._page:
+            self._page = page
+            self._place.clear()
+            with self._place:
+                self._draw(page)
         self._newer.set_enabled(self._after is not None)
         self._older.set_enabled(page.has_more)
         self._nav.set_visibility(page.has_more or self._after is not None)
