@@ -7,9 +7,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from perdure.memory import Repository, amending
+from perdure.memory.facts import Fact
+from perdure.testing.encoder import HashedWords
+from perdure.testing.records import record_of
+
+from ..api import records
+from ..api.records import PANGOLIN
+from ..conftest import Opens
 from .conftest import NARROW
 from .served import ASK, FACT, Served, taught
 
+LEASH = Fact(PANGOLIN.subject, "", "red", f"{PANGOLIN.subject}'s leash is red.")
 NAME = "tr-aunt"
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> My cousin Wilma keeps a goat"
 
@@ -42,6 +51,8 @@ def test_what_was_recalled_is_told_with_its_numbers(page: Page, api: Served, ans
         expect(recalled.first).to_contain_text(said)
     expect(recalled.first.locator(".columns-of span")).to_have_count(len(first["by_layer"]))
     dropped = [each for each in story["considered"] if each["dropped"]]
+    if len(dropped) > 5:
+        page.get_by_role("button", name=f"Show {len(dropped) - 5} more").click()
     expect(page.locator("li.dropped")).to_have_count(len(dropped))
     expect(page.locator("li.dropped").first).to_contain_text(f"left out: {dropped[0]['dropped']}")
     expect(page.get_by_text(f"Before token {story['position']:,}, as stored KV")).to_be_visible()
@@ -73,6 +84,23 @@ def test_an_answer_that_recalled_nothing_says_so(page: Page, api: Served) -> Non
     page.goto(f"/ui/traces/{said['memory']['commit']}?session=tr-new")
     expect(page.get_by_text("This answer recalled nothing")).to_be_visible()
     expect(page.get_by_role("link", name="tr-new, turn 1")).to_be_visible()
+
+
+def test_fast_weights_that_were_looked_at_are_told(page: Page, api: Served, opens: Opens) -> None:
+    api.say("tr-ledger", "Hello")
+    with opens(encoder=HashedWords()) as runtime:
+        made = [record_of(runtime, PANGOLIN, (records.ASK,), 3), record_of(runtime, LEASH, ("Whose leash is it?",), 4)]
+    with Repository.open(api.store) as repository:
+        amending.teach(repository, "tr-ledger", made, title="teach")
+    story = story_of(api, api.say("tr-ledger", records.ASK)["id"])
+    assert {bool(each["closed"]) for each in story["records"]} == {True, False}
+    page.goto(f"/ui/traces/{story['commit']}")
+    expect(page.locator(".tile", has_text="records open").locator(".value")).to_have_text(f"{story['opened']}")
+    for judged in story["records"]:
+        line = page.get_by_role("row", name=judged["statement"])
+        for told in (f"{judged['score']:.3f}", f"{judged['against']:.3f}", judged["closed"] or "the question asks for it"):
+            expect(line).to_contain_text(told)
+        expect(line.locator(".mark")).to_have_text("closed" if judged["closed"] else "open")
 
 
 def test_an_unknown_answer_is_refused_in_words(page: Page) -> None:

@@ -39,7 +39,7 @@ class Pager(Generic[T]):
             self._older = ui.button(names[1], icon="chevron_right", on_click=self._on).props("flat no-caps")
 
     async def show(self) -> None:
-        """Ask for the present page again and draw it; one that is as before stays, so that no button goes while it is clicked."""
+        """Ask for the present page again and draw it; one that is as before stays, so that no button goes under a click."""
         page = await self._ask(self._limit, self._after)
         if page != self._page:
             self._page = page

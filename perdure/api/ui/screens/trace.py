@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -19,6 +19,8 @@ from .base import screen
 FLOWS = ("restored", "reused", "recalled", "prefilled", "generated")
 NOTHING = "This answer recalled nothing: it was given from what stood in the window, and from the summary if there is one."
 NONE_LOOKED_AT = "It looked at no memory either: there was none, or recall was off."
+SHOWN = 5
+"""How many of those that were left out are shown at first."""
 MODES = {"kv": "as stored KV", "text": "as text, computed again"}
 
 
@@ -34,10 +36,10 @@ async def trace(view: View, response: str) -> None:
     else:
         with panel("Recalled", wide=True):
             nothing(NOTHING if story.body.get("considered") else f"{NOTHING} {NONE_LOOKED_AT}", icon="history_toggle_off")
+    _records(story.body.get("records", ()))
     dropped = [each for each in story.body.get("considered", ()) if each["dropped"]]
     if dropped:
         _dropped(dropped)
-    _records(story.body.get("records", ()))
 
 
 def _asked(view: View, story: Report, commit: Commit) -> None:
@@ -74,24 +76,38 @@ def _place(story: Report) -> None:
             ui.label(place["after"] or "").classes("part dim")
 
 
-def _dropped(dropped: list[Mapping[str, Any]]) -> None:
-    with (
-        panel("Considered and left out", note=several(len(dropped), "memory", "memories"), wide=True),
-        ui.element("ol").classes("found"),
-    ):
-        for each in dropped:
-            with ui.element("li").classes("dropped"):
-                memory_text(each)
-                with ui.element("div").classes("scored"):
-                    score(each["score"], dropped=True)
-                    ui.label(f"{each['score']:.3f}").classes("figure")
-                with ui.element("div").classes("why"):
-                    badge(f"similarity {each['similarity']:.3f}", "working")
-                    badge(f"words {each['words']:.3f}", "summary")
-                    ui.label(f"left out: {each['dropped']}")
+def _dropped(dropped: Sequence[Mapping[str, Any]]) -> None:
+    """The best of them at first."""
+    with panel("Considered and left out", note=several(len(dropped), "memory", "memories"), wide=True):
+        with ui.element("ol").classes("found") as drawn:
+            for each in dropped[:SHOWN]:
+                _left_out(each)
+        if len(dropped) > SHOWN:
+
+            def more() -> None:
+                button.delete()
+                with drawn:
+                    for each in dropped[SHOWN:]:
+                        _left_out(each)
+
+            button = ui.button(f"Show {len(dropped) - SHOWN} more", on_click=more).props("flat no-caps")
 
 
-def memory_text(each: Mapping[str, Any]) -> None:
+def _left_out(each: Mapping[str, Any]) -> None:
+    with ui.element("li").classes("dropped"):
+        with ui.element("div").classes("what"):
+            _text(each)
+            ui.label(f"left out: {each['dropped']}").classes("dim")
+        with ui.element("div").classes("weighed"):
+            with ui.element("div").classes("scored"):
+                score(each["score"], dropped=True)
+                ui.label(f"{each['score']:.3f}").classes("figure")
+            with ui.element("div").classes("why"):
+                badge(f"similarity {each['similarity']:.3f}", "working")
+                badge(f"words {each['words']:.3f}", "summary")
+
+
+def _text(each: Mapping[str, Any]) -> None:
     """Its text, with a way to the memory as it is now."""
     if each["text"] is None:
         ui.label("It is not stored any more.").classes("dim")
@@ -99,7 +115,7 @@ def memory_text(each: Mapping[str, Any]) -> None:
     ui.link(each["text"], links.memories(id=each["id"])).classes("opener")
 
 
-def _records(records: list[Mapping[str, Any]]) -> None:
+def _records(records: Sequence[Mapping[str, Any]]) -> None:
     """The fast weights whose subject the question named, and whether they acted."""
     if not records:
         return
