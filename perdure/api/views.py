@@ -11,7 +11,7 @@ from . import reports
 
 if TYPE_CHECKING:
     from ..memory.blockmap import Block, Group
-    from ..memory.context import Part
+    from ..memory.context import Part, Passage
     from ..memory.norms import Norm, Strip
     from ..memory.reading import Reader
     from ..memory.records import Commit, LayerKind
@@ -32,6 +32,10 @@ CHANGES = 100
 def part(each: Part) -> Shape:
     span = {"start": each.start, "end": each.end}
     return {"name": each.name, "tokens": each.tokens, "bytes": each.nbytes, "span": span, "exact": each.exact}
+
+
+def passage(each: Passage) -> Shape:
+    return {"roles": list(each.roles), "span": {"start": each.start, "end": each.end}}
 
 
 def recalled(item: Chosen) -> Shape:

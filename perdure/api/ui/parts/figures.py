@@ -6,7 +6,7 @@ import time
 
 from ...figures import age, size
 
-__all__ = ["ago", "count", "moment", "several", "share", "short", "size"]
+__all__ = ["ago", "count", "moment", "reach", "several", "share", "short", "size"]
 
 DIGITS = 8
 
@@ -19,6 +19,11 @@ def count(number: float) -> str:
 def several(number: int, one: str, more: str) -> str:
     """A number with what it counts."""
     return f"{count(number)} {one if number == 1 else more}"
+
+
+def reach(first: int, behind: int) -> str:
+    """Numbers from the first one to the one before `behind`."""
+    return count(first) if behind - first == 1 else f"{count(first)} \u2013 {count(behind - 1)}"
 
 
 def share(part: float, whole: float) -> str:

@@ -1,6 +1,19 @@
 """The screens, each a module; importing them registers their pages."""
 
-from . import episodes, keys, overview, sessions, store, summary, trace, weights
+from . import blocks, context, episodes, keys, overview, sessions, states, store, summary, trace, weights
 from .base import NAME
 
-__all__ = ["NAME", "episodes", "keys", "overview", "sessions", "store", "summary", "trace", "weights"]
+__all__ = [
+    "NAME",
+    "blocks",
+    "context",
+    "episodes",
+    "keys",
+    "overview",
+    "sessions",
+    "states",
+    "store",
+    "summary",
+    "trace",
+    "weights",
+]
