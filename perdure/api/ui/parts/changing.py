@@ -76,7 +76,7 @@ class Changing:
         with self._view.page, ui.dialog() as dialog, ui.card().classes("asking large"):
             ui.label(f"Memory {memory.id}").classes("head")
             ui.label(memory.text).classes("said whole")
-            with ui.element("dl").classes("about"):
+            with ui.element("dl").classes("facts"):
                 _facts(memory)
             with ui.element("div").classes("actions"):
                 if self._view.may("write"):
