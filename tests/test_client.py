@@ -83,7 +83,7 @@ def test_the_names() -> None:
             *("load", "unload", "create", "update", "graph", "blocks", "block", "states"),
         }
         assert {name for name in dir(client.memory) if not name.startswith("_")} == {
-            *("search", "add", "add_files", "list", "get", "edit", "pin", "forget", "trace"),
+            *("search", "add", "add_files", "list", "everything", "get", "edit", "pin", "forget", "trace"),
             *("tiers", "context", "working", "summary", "summary_heads", "probe", "fast_weights"),
         }
         assert {name for name in dir(client.profiles) if not name.startswith("_")} == {
@@ -170,6 +170,7 @@ def test_every_verb_works(url: str, tmp_path: Path) -> None:
         assert (found.source, found.sessions, found.dropped) == ("notes", ("alice",), None)
         assert [each.id for each in memory.list("alice", q="flower", pinned=False, sort="tokens")] == [found.id]
         assert (memory.list("alice", q="flour").data, found.source_session, found.vector_rank) == ((), None, 1)
+        assert [(each.id, each.sessions) for each in memory.everything(q="flower")] == [(found.id, ("alice",))]
         assert memory.get(found.id).content_sha256 == found.content_sha256
         assert memory.edit(found.id, "It is under the mat.", if_content=found.content_sha256).text == "It is under the mat."
         assert memory.pin(found.id).pinned

@@ -68,6 +68,7 @@ class MemoryVerbs:
     add = Verb(f"POST {SESSION}/ingest", verbs.add)
     add_files = Verb(f"POST {SESSION}/ingest", verbs.add_files)
     list = Verb(f"GET {SESSION}/memory/episodic", verbs.list_memories)
+    everything = Verb("GET /v1/memory", verbs.list_everything)
     get = Verb("GET /v1/memory/{name}", verbs.get_memory)
     edit = Verb("PATCH /v1/memory/{name}", verbs.edit)
     pin = Verb("PATCH /v1/memory/{name}", verbs.pin)

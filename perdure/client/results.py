@@ -39,11 +39,12 @@ def several(kind: type[T]) -> Callable[[Sequence[Body]], tuple[T, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A part of a list. `last_id` as `after` gives the next one, where `has_more`."""
+    """A part of a list. `last_id` as `after` gives the next one, where `has_more`; `total` counts all (None: not told)."""
 
     data: tuple[T, ...]
     has_more: bool
     last_id: str | None
+    total: int | None = None
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.data)
@@ -53,7 +54,7 @@ class Page(Generic[T]):
 
 
 def pages(kind: type[T]) -> Callable[[Body], Page[T]]:
-    return lambda body: Page(several(kind)(body["data"]), bool(body.get("has_more")), body.get("last_id"))
+    return lambda body: Page(several(kind)(body["data"]), bool(body.get("has_more")), body.get("last_id"), body.get("total"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -390,6 +390,19 @@ def list_memories(
     return Wish(pages(Memory), {"name": session}, {"at": at, **listing(limit, after, order), **chosen})
 
 
+def list_everything(
+    *,
+    limit: int | None = None,
+    after: str | None = None,
+    order: Order | None = None,
+    q: str | None = None,
+    pinned: bool | None = None,
+    sort: Sort | None = None,
+) -> Wish[Page[Memory]]:
+    """What all sessions remember, each memory once; otherwise as `list`."""
+    return Wish(pages(Memory), query={**listing(limit, after, order), "q": q, "pinned": pinned, "sort": sort})
+
+
 def list_records(
     session: str, *, at: str | None = None, limit: int | None = None, after: str | None = None, order: Order | None = None
 ) -> Wish[Page[Record]]:

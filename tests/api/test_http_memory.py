@@ -128,6 +128,34 @@ def test_episodes_are_searched_and_sorted_by_the_server(api: Api, monkeypatch: p
     assert api.get(url, params={"sort": "colour"}).status_code == 422
 
 
+def test_memories_of_all_sessions_are_listed_once_with_who_has_them(own: Api) -> None:
+    for name, text in (("alice", "Ada keeps bees."), ("bob", "Bob sells boats.")):
+        ok(own.post(f"/v1/sessions/{name}/ingest", params={"create": True}, json={"text": text}))
+    ok(own.post("/v1/sessions/alice/fork", json={"name": "amy"}), 201)
+    ok(own.post("/v1/sessions/amy/ingest", json={"text": "Amy grows figs."}))
+    every = ok(own.get("/v1/memory", params={"sort": "text"}))
+    told = [(item["text"], sorted(item["sessions"])) for item in every["data"]]
+    assert told == [("Ada keeps bees.", ["alice", "amy"]), ("Amy grows figs.", ["amy"]), ("Bob sells boats.", ["bob"])]
+    assert every["total"] == 3
+    paged: list[str] = []
+    after: dict[str, str] = {}
+    for _ in range(3):
+        one = ok(own.get("/v1/memory", params={"sort": "text", "limit": 1, **after}))
+        paged += [item["text"] for item in one["data"]]
+        after = {"after": one["last_id"]}
+    assert (paged, one["has_more"]) == ([text for text, _ in told], False)
+    assert [item["text"] for item in ok(own.get("/v1/memory", params={"q": "BOATS"}))["data"]] == ["Bob sells boats."]
+    ada = every["data"][0]["id"]
+    ok(own.patch(f"/v1/memory/{ada}", params={"session": "amy"}, json={"text": "Ada keeps wasps.", "pinned": True}))
+    split = ok(own.get("/v1/memory", params={"sort": "text", "q": "ada keeps"}))["data"]
+    assert [(item["id"], item["text"], item["sessions"]) for item in split] == [
+        (ada, "Ada keeps bees.", ["alice"]),
+        (ada, "Ada keeps wasps.", ["amy"]),
+    ]
+    assert [item["text"] for item in ok(own.get("/v1/memory", params={"pinned": True}))["data"]] == ["Ada keeps wasps."]
+    refused(own.get("/v1/memory", params={"after": ada}), 404, "after_not_found")
+
+
 @pytest.mark.parametrize("path", ["", "/working", "/episodic", "/summary"])
 def test_unknown_sessions_and_revisions_are_not_found(api: Api, path: str) -> None:
     refused(api.get(f"/v1/sessions/nobody/memory{path}"), 404, "session_not_found")

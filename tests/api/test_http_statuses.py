@@ -254,6 +254,7 @@ def remembered(ask: Asked) -> None:
     found = ask(200, "POST /v1/memory/search", json={"query": "Wasps sting.", "sessions": ["yves"], "threshold": 0}).json()
     name = found["data"][0]["id"]
     ask(200, "GET /v1/memory/{name}", name)
+    ask(200, "GET /v1/memory")
     ask_patiently(ask, "PATCH /v1/memory/{name}", name, json={"pinned": True})
     with busy(ask.api, "yves"):
         ask(409, "PATCH /v1/memory/{name}", name, json={"pinned": False})

@@ -14,7 +14,7 @@ KEPT = 16
 
 
 class Wanted(NamedTuple):
-    """Which memories of a list, by its root, and in which order."""
+    """Which memories of a list, by what no other list has (its root, or the heads of all sessions), and in which order."""
 
     root: Digest | None
     part: str

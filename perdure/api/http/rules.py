@@ -104,6 +104,7 @@ RULES: Mapping[str, Rule] = {
     f"GET {SESSION}/mounts": Rule(READ, "memory.read"),
     f"PUT {SESSION}/mounts": Rule(WRITE, "memory.mount"),
     f"POST {SESSION}/ingest": Rule(WRITE, "memory.ingest", grows=True, computes=True),
+    "GET /v1/memory": Rule(READ, "memory.read"),
     "POST /v1/memory/search": Rule(READ, "memory.search"),
     "GET /v1/memory/{name}": Rule(READ, "memory.read"),
     "PATCH /v1/memory/{name}": Rule(WRITE, "memory.edit", grows=True),

@@ -40,6 +40,16 @@ def session(name: str, tab: str = "chat", **query: str | int | None) -> str:
     return with_query(f"/sessions/{quote(name, safe='')}/{tab}", query)
 
 
+def said(name: str, turn: int) -> str:
+    """Where a turn of a session's conversation stands."""
+    return session(name, "chat", turn=turn)
+
+
+def commit(name: str, digest: str) -> str:
+    """A commit among those of a session."""
+    return session(name, "graph", commit=digest)
+
+
 def sessions(**query: str | int | None) -> str:
     return with_query("/sessions", query)
 
@@ -48,9 +58,9 @@ def memories(**query: str | int | None) -> str:
     return with_query("/memories", query)
 
 
-def trace(response: str) -> str:
-    """Of an answer: the id of a response, or the hash of its commit."""
-    return f"/traces/{quote(response, safe='')}"
+def trace(response: str, **query: str | int | None) -> str:
+    """Of an answer: the id of a response, or the hash of its commit; with `session` there is a way back to that."""
+    return with_query(f"/traces/{quote(response, safe='')}", query)
 
 
 def transfer() -> str:
@@ -68,6 +78,11 @@ def keys() -> str:
 def export(name: str, at: str | None = None) -> str:
     """A bundle, straight from the interface."""
     return with_query(f"{THROUGH.removeprefix(PATH)}/v1/sessions/{quote(name, safe='')}/export", {"at": at})
+
+
+def ingest(name: str) -> str:
+    """Where documents for a session's memory are sent to."""
+    return f"{THROUGH.removeprefix(PATH)}/v1/sessions/{quote(name, safe='')}/ingest"
 
 
 def taking_in(name: str | None = None) -> str:

@@ -6,7 +6,7 @@ import time
 
 from ...figures import age, size
 
-__all__ = ["ago", "count", "moment", "reach", "share", "short", "size"]
+__all__ = ["ago", "count", "moment", "reach", "several", "share", "short", "size"]
 
 DIGITS = 8
 
@@ -14,6 +14,11 @@ DIGITS = 8
 def count(number: float) -> str:
     """With its thousands apart."""
     return f"{number:,.0f}"
+
+
+def several(number: int, one: str, more: str) -> str:
+    """A number with what it counts."""
+    return f"{count(number)} {one if number == 1 else more}"
 
 
 def reach(first: int, behind: int) -> str:

@@ -17,7 +17,7 @@ LIMIT = 50
 class Pager(Generic[T]):
     """Buttons to older and newer entries around a place that `draw` fills; the page's address knows where it is.
 
-    `ask` is called with `limit` and `after`, and gives the page that begins there.
+    `ask` is called with `limit` and `after`, and gives the page that begins there. `names` are those of the buttons.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class Pager(Generic[T]):
         draw: Callable[[Page[T]], None],
         *,
         limit: int = LIMIT,
+        names: tuple[str, str] = ("Newer", "Older"),
     ) -> None:
         self._view, self._ask, self._draw, self._limit = view, ask, draw, limit
         self._before: list[str | None] = []
@@ -34,16 +35,17 @@ class Pager(Generic[T]):
         self._page: Page[T] | None = None
         self._place = ui.element("div").classes("paged")
         with ui.element("nav").classes("turning").props("aria-label='Pages'") as self._nav:
-            self._newer = ui.button("Newer", icon="chevron_left", on_click=self._back).props("flat no-caps")
-            self._older = ui.button("Older", icon="chevron_right", on_click=self._on).props("flat no-caps")
+            self._newer = ui.button(names[0], icon="chevron_left", on_click=self._back).props("flat no-caps")
+            self._older = ui.button(names[1], icon="chevron_right", on_click=self._on).props("flat no-caps")
 
     async def show(self) -> None:
-        """Ask for the present page again and draw it."""
+        """Ask for the present page again and draw it; one that is as before stays, so that no button goes under a click."""
         page = await self._ask(self._limit, self._after)
-        self._page = page
-        self._place.clear()
-        with self._place:
-            self._draw(page)
+        if page != self._page:
+            self._page = page
+            self._place.clear()
+            with self._place:
+                self._draw(page)
         self._newer.set_enabled(self._after is not None)
         self._older.set_enabled(page.has_more)
         self._nav.set_visibility(page.has_more or self._after is not None)

@@ -1,6 +1,6 @@
 """The screens, each a module; importing them registers their pages."""
 
-from . import blocks, chat, context, diff, graph, keys, overview, sessions, states, store, weights
+from . import blocks, chat, context, diff, episodes, graph, keys, overview, sessions, states, store, summary, trace, weights
 from .base import NAME
 
 __all__ = [
@@ -9,11 +9,14 @@ __all__ = [
     "chat",
     "context",
     "diff",
+    "episodes",
     "graph",
     "keys",
     "overview",
     "sessions",
     "states",
     "store",
+    "summary",
+    "trace",
     "weights",
 ]
