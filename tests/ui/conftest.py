@@ -1,4 +1,4 @@
-"""One browser and one server for all tests of the pages; those that break something start a server of their own."""
+"""A browser for each file, one server for all tests of the pages; those that break something start one of their own."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed after each file, since its event loop would be in the way of tests that run one of their own."""
     if CHROMIUM is None:
         pytest.skip(
             "no Chromium is installed, and the pages are only tested in a real browser (Debian: apt install chromium)"

@@ -54,7 +54,9 @@ def test_an_answer_shows_its_commit_and_what_it_cost(page: Page, api: Served) ->
     expect(foot.get_by_role("link", name=f"Commit {digits[:8]} in the graph")).to_have_attribute(
         "href", f"/ui/sessions/chat-costs/graph?at={digits}"
     )
-    expect(foot.get_by_role("link", name="What it remembered")).to_have_attribute("href", f"/ui/traces/{digits}")
+    expect(foot.get_by_role("link", name="What it remembered")).to_have_attribute(
+        "href", f"/ui/traces/{digits}?session=chat-costs"
+    )
 
 
 def test_a_long_conversation_comes_in_pages(page: Page, api: Served) -> None:
@@ -70,6 +72,9 @@ def test_a_long_conversation_comes_in_pages(page: Page, api: Served) -> None:
     asked = page.locator(".by-user .said").all_inner_texts()
     assert asked == [f"question {number}" for number in range(20)]
     expect(page.get_by_role("button", name="Earlier messages")).to_be_hidden()
+    page.goto("/ui/sessions/chat-long/chat?turn=2")
+    expect(page.locator(".message.meant")).to_be_in_viewport()
+    expect(page.locator(".message.meant")).to_have_attribute("id", "m3")
 
 
 def test_what_another_client_says_appears(page: Page, api: Served) -> None:

@@ -47,7 +47,7 @@ def said(name: str, turn: int) -> str:
 
 def commit(name: str, digest: str) -> str:
     """A commit among those of a session."""
-    return session(name, "graph", commit=digest)
+    return session(name, "graph", at=digest)
 
 
 def sessions(**query: str | int | None) -> str:
@@ -65,10 +65,6 @@ def trace(response: str, **query: str | int | None) -> str:
 
 def transfer() -> str:
     return "/transfer"
-
-
-def jobs() -> str:
-    return "/jobs"
 
 
 def keys() -> str:

@@ -72,6 +72,11 @@ class Talk:
         self.head, self.count = session.head, session.messages
         return self._said(found)
 
+    def answered(self, turn: int) -> int | None:
+        """The place of a turn's answer, where it has been read."""
+        ends = (commit.messages - 1 for commit in self._commits.values() if commit.turn == turn)
+        return next((end for end in ends if end >= self.first), None)
+
     async def _read_commits(self, first: int) -> None:
         """Read commits back to the one that holds no message from `first` on."""
         while not self._read_all and (self._oldest is None or self._oldest.messages > first):

@@ -30,7 +30,7 @@ def detail(found: Block, compared: Callable[[str], str]) -> None:
 
 def _written(session: str, written: Mapping[str, Any]) -> None:
     with _row("Written"):
-        ui.link(short(written["id"]), links.session(session, "graph", at=written["id"])).classes("mono")
+        ui.link(short(written["id"]), links.commit(session, written["id"])).classes("mono")
         ui.label(f"{written['kind']} {written['turn']}, {ago(written['created_at'])}").classes("dim")
 
 

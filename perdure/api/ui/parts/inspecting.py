@@ -48,18 +48,18 @@ def facts(name: str, commit: Commit) -> None:
             ui.label("Parents")
         with ui.element("dd"):
             for parent in commit.parents:
-                ui.link(short(parent), links.session(name, "graph", at=parent)).classes("mono parent")
+                ui.link(short(parent), links.commit(name, parent)).classes("mono parent")
             if not commit.parents:
                 ui.label("none: the conversation begins here")
 
 
-def measured(commit: Commit) -> None:
+def measured(name: str, commit: Commit) -> None:
     """The turn's receipt, and what the commit added to the store."""
     if commit.metrics:
         with ui.element("div").classes("marks"):
             costs(commit)
     if commit.metrics.get("recalled") or commit.metrics.get("opened"):
-        ui.link("What it remembered", links.trace(commit.id))
+        ui.link("What it remembered", links.trace(commit.id, session=name))
     if isinstance(commit, Node):
         ui.label(f"Added {size(commit.bytes_added)}").classes("dim")
         bar([_part(tier, nbytes) for tier, nbytes in commit.added.items() if nbytes])

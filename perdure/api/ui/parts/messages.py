@@ -70,7 +70,7 @@ def message(each: Message, number: int | None = None) -> ui.element:
 
 def receipt(session: str, commit: Commit) -> None:
     """An answer's commit, its age, and its counts."""
-    with ui.link(target=links.session(session, "graph", at=commit.id)).classes("mono hash") as link:
+    with ui.link(target=links.commit(session, commit.id)).classes("mono hash") as link:
         ui.label(short(commit.id))
     link.props(f'aria-label="Commit {short(commit.id)} in the graph"')
     with ui.label(ago(commit.created_at)).classes("dim"):
@@ -79,7 +79,7 @@ def receipt(session: str, commit: Commit) -> None:
     if commit.reason not in ("", "stop"):
         badge(commit.reason, "plain", hint="Why the answer ended")
     if commit.metrics.get("recalled") or commit.metrics.get("opened"):
-        ui.link("What it remembered", links.trace(commit.id)).classes("trace")
+        ui.link("What it remembered", links.trace(commit.id, session=session)).classes("trace")
 
 
 def costs(commit: Commit) -> None:

@@ -66,7 +66,7 @@ class WayBack:
             return
         with self._place:
             ui.label(f"{self._which} was at")
-            ui.link(short(left), links.session(self._name, "graph", at=left)).classes("mono")
+            ui.link(short(left), links.commit(self._name, left)).classes("mono")
             ui.label("before it was moved. Nothing is lost.")
             ui.button("Take that back", icon="redo", on_click=self._back).props("flat dense no-caps")
             ui.button(icon="close", on_click=self.forget).props("flat dense round aria-label='Leave it so'")

@@ -29,6 +29,9 @@ COMMITTED_S = 10.0
 """Seconds in which an answer that was stopped is expected to be committed."""
 HEIGHT = "document.documentElement.scrollHeight"
 END = f"window.scrollTo(0, {HEIGHT})"
+SHOWN = "{ const it = document.getElementById('m%d'); it.classList.add('meant'); it.scrollIntoView({block: 'center'}); }"
+PAGES = 40
+"""Pages of messages that are read back to show a turn."""
 NEAR_PX = 300
 """How far from its end a page may be and still follow what is said."""
 BEFORE = 2
@@ -37,7 +40,7 @@ BEFORE = 2
 
 @screen("/sessions/{name}/chat", "Chat")
 async def chat(view: View, name: str) -> None:
-    """The newest at the bottom; with `?with=OTHER` two branches side by side."""
+    """The newest at the bottom, or the turn `?turn=N`; with `?with=OTHER` two branches side by side."""
     other = view.query.get("with")
     if other is None:
         await Conversation(view, name).begin()
@@ -64,6 +67,7 @@ class Conversation:
 
     async def begin(self) -> None:
         await self._again()
+        await self._go_to(self._view.query.get("turn", ""))
         self._view.follow(self._name, self._followed)
         running = self._view.answering(self._name)
         if running is not None:
@@ -80,6 +84,18 @@ class Conversation:
                 self._draw(said)
             self._more.set_visibility(self._talk.first > 0)
         self._view.page.run_javascript(END)
+
+    async def _go_to(self, turn: str) -> None:
+        """Read back to a turn and show it, as far as a page may be asked to read."""
+        if not turn.isdecimal():
+            return
+        for _ in range(PAGES):
+            number = self._talk.answered(int(turn))
+            if number is not None:
+                self._view.page.run_javascript(SHOWN % number)
+            if number is not None or not self._talk.first:
+                return
+            await self._earlier()
 
     async def _earlier(self) -> None:
         async with self._view.told(), self._changing:

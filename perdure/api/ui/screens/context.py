@@ -23,8 +23,6 @@ PAGE = 512
 """Tokens of text that are shown at once."""
 TASTE = 48
 """Tokens of text that stand for a stretch of the summary."""
-BEGINNING = 60
-"""Characters by which a memory is looked for among the others."""
 HEADS = ("Tokens", "Entries kept, of all layers and heads", "They stand for", "")
 
 Draw = Callable[[], None]
@@ -184,8 +182,7 @@ class _Shown:
     def _memory(self, each: Mapping[str, Any]) -> None:
         with ui.element("div").classes("whose"):
             if each["id"]:
-                begins = (each["text"] or "").split("\n")[0][:BEGINNING]
-                ui.link(f"Memory {each['id']}", links.session(self.name, "episodes", find=begins))
+                ui.link(f"Memory {each['id']}", links.session(self.name, "episodes", id=each["id"]))
             ui.label(f"{count(each['tokens'])} tokens").classes("dim")
         ui.label(each["text"] or "This memory was forgotten since.").classes("said")
 

@@ -117,14 +117,14 @@ def _common(name: str, base: str, head: str, found: Diff) -> None:
         else:
             with ui.element("div").classes("marks"):
                 ui.label("The nearest commit that both go back to is").classes("dim")
-                ui.link(short(found.ancestor), links.session(name, "graph", at=found.ancestor)).classes("mono")
+                ui.link(short(found.ancestor), links.commit(name, found.ancestor)).classes("mono")
 
 
 def _side(name: str, revision: str, commit: Commit) -> None:
     with ui.element("div"):
         ui.label(revision).classes("head")
         with ui.element("div").classes("marks"):
-            ui.link(short(commit.id), links.session(name, "graph", at=commit.id)).classes("mono")
+            ui.link(short(commit.id), links.commit(name, commit.id)).classes("mono")
             ui.label(f"turn {commit.turn}, {count(commit.tokens)} tokens, {ago(commit.created_at)}").classes("dim")
 
 

@@ -127,7 +127,7 @@ class Graph:
                 self._refs(commit)
             self._actions(commit)
             inspecting.facts(self._name, commit)
-            inspecting.measured(commit)
+            inspecting.measured(self._name, commit)
             inspecting.changed(changes)
             inspecting.texts(said)
             if not said and changes is None and not commit.parents:

@@ -135,7 +135,7 @@ class _Shown:
         at = self.found.data.index(chosen)
         before = self.found.data[at + 1] if at + 1 < len(self.found.data) else None
         with ui.element("div").classes("whose"):
-            ui.link(short(chosen.id), links.session(self.name, "graph", at=chosen.id)).classes("mono")
+            ui.link(short(chosen.id), links.commit(self.name, chosen.id)).classes("mono")
             ui.label(f"{_name(chosen)}, {count(chosen.position)} tokens, {ago(chosen.created_at)}").classes("dim")
             ui.label(chosen.title).classes("said")
         with ui.element("div").classes("scroll short"), table(HEADS, right=frozenset({3, 4})):

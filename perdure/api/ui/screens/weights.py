@@ -209,7 +209,7 @@ def _source(source: Any) -> None:
     if source["deleted"] or not source["session"]:
         ui.label("a source that is gone").classes("dim")
     else:
-        target = links.session(source["session"], "chat", turn=source["turn"])
+        target = links.said(source["session"], source["turn"])
         ui.link(f"{source['session']}, turn {source['turn']}", target)
 
 
