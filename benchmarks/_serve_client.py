@@ -13,6 +13,7 @@ import httpx
 
 CHAT = "/v1/chat/completions"
 PATIENCE = 900.0
+SEED = 7
 
 
 @dataclass
@@ -49,21 +50,25 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """What is sent to one server. `never` are the tokens that end an answer, which is to have its full length."""
+    """What is sent to one server. `never` are the tokens that end an answer, which is to have its full length.
+
+    Answers are greedy, or `drawn` with a fixed seed: greedy ones of a small model run in loops, which are easily guessed.
+    """
 
     address: str
     model: str
     never: Sequence[int]
+    drawn: bool = False
 
     async def ask(
         self, http: httpx.AsyncClient, messages: Sequence[Mapping[str, str]], tokens: int, session: str | None = None
     ) -> Answer:
-        """One greedy answer of exactly so many tokens; where the server asks for patience it is asked again."""
+        """One answer of exactly so many tokens; where the server asks for patience it is asked again."""
         body = {
             "model": self.model,
             "messages": list(messages),
             "max_tokens": tokens,
-            "temperature": 0,
+            **({"temperature": 1.0, "seed": SEED} if self.drawn else {"temperature": 0}),
             "logit_bias": {str(token): -100 for token in self.never},
             "stream": True,
             "stream_options": {"include_usage": True},

@@ -8,7 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,8 @@ class Run:
         ends = json.loads((self.folder / "generation_config.json").read_text())["eos_token_id"]
         return sorted({*(ends if isinstance(ends, list) else [ends]), self.corpus.tokenizer.eos_token_id})
 
-    def client(self, system: str) -> Client:
-        return self.servers[system].client(self.never)
+    def client(self, system: str, *, drawn: bool = False) -> Client:
+        return replace(self.servers[system].client(self.never), drawn=drawn)
 
     def there(self, *systems: str) -> list[str]:
         return [system for system in systems if system in self.servers]
@@ -73,7 +73,7 @@ class Run:
         return f"s{next(self._numbers)}" if system in (OURS, INT8) else None
 
     def once(self, system: str, messages: Sequence[Mapping[str, str]], tokens: int) -> Answer:
-        answer = self.client(system).one(messages, tokens, self.session(system))
+        answer = self.client(system, drawn=True).one(messages, tokens, self.session(system))
         self._same_prompt(json.dumps(messages), system, answer.prompt)
         return answer
 
@@ -132,7 +132,7 @@ class Run:
 
     def _at_once(self, system: str, asked: Sequence[list[dict[str, str]]], alone: Sequence[str] | None) -> Sample:
         calls = [(messages, self.args.answer, self.session(system)) for messages in asked]
-        answers = self.client(system).together(calls)
+        answers = self.client(system, drawn=True).together(calls)
         if alone is not None and [answer.text for answer in answers] != list(alone):
             raise RuntimeError("Sessions that answered at once said something else than alone.")
         return {"tokens_per_s": aggregate(answers) if len(answers) > 1 else answers[0].tokens_per_s}
@@ -200,10 +200,10 @@ def start(run: Run, stack: ExitStack, cpus: Sequence[int]) -> None:
     wanted: list[tuple[str, Callable[[], Child | Llama]]] = [(OURS, lambda: own)]
     if args.int8_flags:
         flags = [*args.serve_flags.split(), *args.int8_flags.split()]
-        wanted.append((INT8, lambda: perdure(model, run.work / "int8", run.work / "int8.log", flags, INT8)))
+        wanted.append((INT8, partial(perdure, model, run.work / "int8", run.work / "int8.log", flags, INT8)))
     if args.vllm_python:
         flags = args.vllm_flags.split()
-        wanted.append((VLLM, lambda: vllm(args.vllm_python, run.folder, run.work / "vllm.log", flags, cpus)))
+        wanted.append((VLLM, partial(vllm, args.vllm_python, run.folder, run.work / "vllm.log", flags, cpus)))
     if args.llama_python:
         wanted.append((LLAMA, lambda: Llama(_llama(run, cpus))))
     for system, make in wanted:

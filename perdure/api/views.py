@@ -11,7 +11,7 @@ from . import reports
 
 if TYPE_CHECKING:
     from ..memory.blockmap import Block, Group
-    from ..memory.context import Context, Part
+    from ..memory.context import Context, Part, Passage
     from ..memory.graph import Node
     from ..memory.inspecting import Working
     from ..memory.norms import Norm, Strip
@@ -34,6 +34,10 @@ CHANGES = 100
 def part(each: Part) -> Shape:
     span = {"start": each.start, "end": each.end}
     return {"name": each.name, "tokens": each.tokens, "bytes": each.nbytes, "span": span, "exact": each.exact}
+
+
+def passage(each: Passage) -> Shape:
+    return {"roles": list(each.roles), "span": {"start": each.start, "end": each.end}}
 
 
 def recalled(item: Chosen) -> Shape:

@@ -152,7 +152,10 @@ class Node(Commit):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of what the model sees. `span` is its place in the log of tokens; `more`: the text goes on."""
+    """A part of what the model sees. `span` is its place in the log of tokens; `more`: the text goes on.
+
+    `messages` have the text again, cut where messages end: `roles`, `span` and `text` each.
+    """
 
     name: str
     tokens: int
@@ -161,6 +164,7 @@ class Part:
     exact: bool
     text: str | None
     more: bool
+    messages: tuple[Body, ...] = field(default=(), metadata={"read": tuple})
 
 
 @dataclass(frozen=True, slots=True)

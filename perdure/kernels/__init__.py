@@ -1,6 +1,6 @@
 """Numeric operations: each has a contract, a readable reference and a fast path."""
 
-from .attention import attend, attend_reference
+from .attention import attend, attend_each, attend_reference
 from .combine import joined, joined_reference, merge, merge_reference, shares, shares_reference
 from .delta import delta_update, delta_update_reference
 from .infini import (
@@ -28,6 +28,7 @@ __all__ = [
     "INT8_STEPS",
     "Features",
     "attend",
+    "attend_each",
     "attend_reference",
     "attend_segments",
     "attend_segments_reference",

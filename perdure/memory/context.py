@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..stores.base import Digest, ReadTxn
@@ -62,6 +62,36 @@ def context(commit: Commit, events: Sequence[Event], layers: Sequence[LayerKind]
     parts.append(Part(RECALLED, pasted, _grown(layers, pasted), commit.tokens, commit.tokens, True))
     fixed = sum(layer.fixed for layer in layers) if commit.tokens else 0
     return Context(tier, tuple(parts), fixed, inspecting.backend(events, tier), _grown(layers, 1))
+
+
+class Passage(NamedTuple):
+    """Tokens [start, end) of messages of these roles: of several where a template wrote them at once, of none between."""
+
+    roles: tuple[str, ...]
+    start: int
+    end: int
+
+
+def passages(txn: ReadTxn, root: Digest, start: int, end: int) -> list[Passage]:
+    """Tokens [start, end) of the log, cut where messages end. `root` is the conversation's message table."""
+    spans: dict[tuple[int, int], list[str]] = {}
+    for entry in tree.iterate(txn, root):
+        role, first, last, _ = entry.value
+        if first < end and last > start:
+            spans.setdefault((max(first, start), min(last, end)), []).append(role)
+    return list(_without_gaps(spans, start, end))
+
+
+def _without_gaps(spans: Mapping[tuple[int, int], Sequence[str]], start: int, end: int) -> Iterator[Passage]:
+    at = start
+    for (first, last), roles in sorted(spans.items()):
+        if first > at:
+            yield Passage((), at, first)
+        if last > at:
+            yield Passage(tuple(roles), max(first, at), last)
+        at = max(at, last)
+    if at < end:
+        yield Passage((), at, end)
 
 
 def system_tokens(txn: ReadTxn, root: Digest) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Digest
 from . import blockmap, commits, context, graph, inspecting, norms, tiers, tokenlog
+from .context import Passage
 from .reading import Reader, head_ref, layers_of
 from .records import Checkpoint, Commit
 
@@ -24,6 +25,11 @@ class Viewer(Reader):
         """What the model sees after a commit, part by part. Raises ObjectMissing or ObjectCorrupt."""
         with self.store.read() as txn:
             return context.read(txn, commit, layers_of(txn, commit))
+
+    def passages(self, commit: Commit, start: int, end: int) -> list[Passage]:
+        """Tokens [start, end) of a commit's log, cut where messages end."""
+        with self.store.read() as txn:
+            return [] if commit.state is None else context.passages(txn, commit.state.message_table, start, end)
 
     def part(self, commit: Commit, start: int, end: int) -> list[int]:
         """Tokens [start, end) of a commit's log."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import AttentionInterface, AutoConfig
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from ..kernels import attend_each
 from .attend import attended
 from .models import own_loader
 
@@ -88,6 +89,14 @@ def attend_layer(layer: int | None, query: Tensor, key: Tensor, value: Tensor, s
     if layer is not None and ear is not None and ear.concerns(layer):
         return ear.attend(layer, query, key, value, scale)
     return attended(query, key, value, scale)
+
+
+def attend_rows(layer: int, query: Tensor, rows: Sequence[Held], scale: float) -> Tensor:
+    """Each row's attention as `attend_layer` gives it: query [B, Hq, D] on the CPU, one token each -> [B, Hq, D]."""
+    if all(held.ear is None or not held.ear.concerns(layer) for held in rows):
+        return attend_each(query, [held.key for held in rows], [held.value for held in rows], scale)
+    each = zip(torch.split(query[:, :, None], 1), rows, strict=True)
+    return torch.cat([attend_layer(layer, own, *held[:2], scale, held.ear) for own, held in each])[:, :, 0]
 
 
 @by_rows

@@ -60,9 +60,9 @@ class Forwards:
     def _single(self, state: State, tokens: Sequence[int], *, wants_logits: bool) -> Boundary | None:
         end = state.seen + len(tokens)
         self._ready(state, len(tokens))
-        step = self._step_for([state]) if len(tokens) == 1 else None
-        if step is not None:
-            return self._stepped(step, [(state, tokens[0])])[0]
+        step = self._step_for([state])
+        if step is not None and step.takes(len(tokens), self.adapter):
+            return self._stepped(step, [(state, tokens[0])])[0] if len(tokens) == 1 else self._absorbed(step, state, tokens)
         out = self._run(state, [state.opened], inputs_of(self._target, tokens, state.position))
         state.seen = end
         return self._boundaries(out)[0] if wants_logits else None
@@ -121,6 +121,18 @@ class Forwards:
         except Exception as error:
             return error
         return found or RuntimeError("a forward that was asked for logits gave none")
+
+    def _absorbed(self, step: Step, state: State, tokens: Sequence[int]) -> Boundary:
+        """A whole chunk of a prompt by the short way."""
+        forward = self.adapter.prompt(state, len(tokens))
+        try:
+            hidden = step.run(forward, tokens, range(state.position, state.position + len(tokens)))
+            found = self._spoken(hidden[-1:].clone())[0]
+        except BaseException:
+            forward.undo()
+            raise
+        state.seen += len(tokens)
+        return found
 
     def _prepare(self) -> None:
         """Find out whether there is a short way for tokens one by one. The engine is taken."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import Linear, Module
 from torch.nn.functional import linear
 
+from ..config import PREFILL_GRID
 from .company import MOST, cancelling
 from .int8 import Int8Linear, joined
 
@@ -18,6 +20,18 @@ Product = Callable[[Tensor], Tensor]
 
 SHARE = 0.25
 """Of the memory that is free, how much the second copy of the weights may take."""
+
+
+class Found(NamedTuple):
+    """What a trial found: whether one row has the bits that `linear` gives it, whether it has them in company, and
+    whether a whole chunk of a prompt has those of `linear`."""
+
+    packs: bool
+    alike: bool
+    absorbs: bool
+
+
+NOT_SO = Found(False, False, False)
 
 
 class Products:
@@ -29,7 +43,12 @@ class Products:
     def __init__(self, model: Module) -> None:
         linears = [module for module in model.modules() if type(module) is Linear]
         self._roomy = sum(module.weight.nbytes for module in linears) <= SHARE * _free()
-        self._found: dict[tuple[object, ...], tuple[bool, bool]] = {}
+        self._found: dict[tuple[object, ...], Found] = {}
+
+    @property
+    def absorb(self) -> bool:
+        """Whether a whole chunk of a prompt has the bits of `linear` in every product that was made."""
+        return all(found.absorbs for found in self._found.values())
 
     def of(self, modules: Sequence[Module]) -> Product:
         """The product of layers that take the same input."""
@@ -37,17 +56,17 @@ class Products:
             return joined([module for module in modules if isinstance(module, Int8Linear)])
         linears = [module for module in modules if type(module) is Linear]
         if len(linears) == len(modules) and self._roomy:
-            packs, alike = self._tried(linears)
-            if packs:
+            tried = self._tried(linears)
+            if tried.packs:
                 packed = _Packed(linears)
-                return packed if alike else _by_row(packed)
+                return packed if tried.alike else _by_row(packed)
         return _Plain(modules)
 
-    def _tried(self, linears: Sequence[Linear]) -> tuple[bool, bool]:
+    def _tried(self, linears: Sequence[Linear]) -> Found:
         biases = {module.bias is None for module in linears}
         weights = [module.weight for module in linears]
         if len(biases) > 1 or any(weight.device.type != "cpu" for weight in weights):
-            return False, False
+            return NOT_SO
         kind = (*(weight.shape for weight in weights), weights[0].dtype, *biases)
         if kind not in self._found:
             self._found[kind] = _trial(linears)
@@ -86,29 +105,30 @@ def _times(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _by_row(product: Product) -> Product:
-    return lambda x: product(x) if len(x) == 1 else torch.cat([product(row[None]) for row in x])
+    """Row by row in company; a chunk of a prompt is larger than any, and has its own bits."""
+    return lambda x: torch.cat([product(row) for row in torch.split(x, 1)]) if 1 < len(x) <= MOST else product(x)
 
 
-def _trial(linears: Sequence[Linear]) -> tuple[bool, bool]:
-    """Whether one row has the bits that `linear` gives it, and whether it has them in company, on sums that cancel."""
+def _trial(linears: Sequence[Linear]) -> Found:
+    """On sums that cancel, so that nothing but the order of additions is left."""
     parts = [module.weight for module in linears]
-    x, weight = cancelling(torch.cat([part.detach() for part in parts]), MOST)
+    x, weight = cancelling(torch.cat([part.detach() for part in parts]), PREFILL_GRID)
     bias = None if linears[0].bias is None else weight.new_zeros(len(weight))
+    sizes = [len(part) for part in parts]
+    biases = [None] * len(parts) if bias is None else torch.split(bias, sizes)
+    separate = [(part.contiguous(), own) for part, own in zip(torch.split(weight, sizes), biases, strict=True)]
     try:
         laid_out = _laid_out(weight)
     except (AttributeError, RuntimeError):
-        return False, False
-    found = [_times(row, laid_out, bias) for row in x]
-    sizes = [len(part) for part in parts]
-    biases = [None] * len(parts) if bias is None else torch.split(bias, sizes)
-    wanted = [
-        torch.cat([linear(row[None].clone(), *both)[0] for both in zip(torch.split(weight, sizes), biases, strict=True)], -1)
-        for row in x
-    ]
-    packs = all(torch.equal(*both) for both in zip(found, wanted, strict=True))
-    rows, alone = x[:, 0], torch.cat(found)
-    sized = [_times(rows[:size], laid_out, bias) for size in range(2, MOST + 1)]
-    return packs, all(torch.equal(some, alone[: len(some)]) for some in sized)
+        return NOT_SO
+
+    def same(rows: Tensor) -> bool:
+        return torch.equal(_times(rows, laid_out, bias), torch.cat([linear(rows, *both) for both in separate], -1))
+
+    rows = x[:, 0]
+    alone = torch.cat([_times(row.clone(), laid_out, bias) for row in x[:MOST]])
+    alike = all(torch.equal(_times(rows[:size], laid_out, bias), alone[:size]) for size in range(2, MOST + 1))
+    return Found(all(same(row.clone()) for row in x[:MOST]), alike, same(rows))
 
 
 def _free() -> int:

@@ -1,4 +1,4 @@
-"""One token for each of some sessions through a Llama-shaped model, without what transformers wraps around its layers.
+"""Tokens of some sessions, or a chunk of a prompt, through a Llama-shaped model without what transformers wraps around it.
 
 The operations are those of transformers' forward, in their order (Touvron et al. 2023, arXiv 2302.13971, section 2.2), so
 that the bits are the same; whether they are is found out by trial. At one token for each row most of the time goes into
@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import embedding
 
-from .attention import NAME, attend_layer
+from ..config import PREFILL_GRID
+from .attention import NAME
 from .products import Product, Products
 from .state.cache import inputs_of
 
@@ -29,6 +30,9 @@ SHAPES = frozenset({"llama", "mistral", "qwen2"})
 
 TRIALS = (range(3, 6), range(20, 41))
 """The tokens of each trial, the last of which comes by the step."""
+
+PROMPT = range(20, 20 + PREFILL_GRID + 15)
+"""Those of the trial of a whole chunk, which comes last."""
 
 
 class _Layer(NamedTuple):
@@ -46,8 +50,9 @@ class Step:
 
     def __init__(self, model: Any) -> None:
         config, base, products = model.config, model.base_model, Products(model)
-        self._base = base
+        self._model, self._base = model, base
         self._layers = [_layer(layer, products) for layer in base.layers]
+        self._absorbs = None if products.absorb else False
         self.head = products.of([model.get_output_embeddings()])
         self._act: Module = base.layers[0].mlp.act_fn
         self._eps: float = base.norm.variance_epsilon
@@ -57,7 +62,7 @@ class Step:
         self._inner: int = config.intermediate_size
 
     def run(self, forward: Together, tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
-        """The last hidden state [B, 1, hidden] of a token for each of `forward`'s states, at its position."""
+        """The last hidden state [B, 1, hidden] of a token for each state of `forward`, or of the tokens of its only one."""
         x = embedding(torch.tensor(tokens), self._base.embed_tokens.weight)
         cos, sin = self._base.rotary_emb(x, torch.tensor(positions)[:, None])
         half = self._dim // 2
@@ -68,6 +73,12 @@ class Step:
             x = x + layer.down(self._act(gate) * up)
         return self._normed(x, self._base.norm.weight)[:, None]
 
+    def takes(self, count: int, adapter: StateAdapter) -> bool:
+        """Whether a state may absorb so many tokens at once: one, or a whole chunk, which is tried when the first comes."""
+        if self._absorbs is None and count == PREFILL_GRID:
+            self._absorbs = _alike(self, self._model, adapter, PROMPT, PREFILL_GRID)
+        return count == 1 or (count == PREFILL_GRID and bool(self._absorbs))
+
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
         wide = x.float()
         wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self._eps)
@@ -76,14 +87,9 @@ class Step:
     def _attention(self, number: int, qkv: Tensor, turn: tuple[Tensor, Tensor], forward: Together) -> Tensor:
         """qkv [B, (Hq + 2 Hkv) D] -> [B, Hq D], each row over its own session's keys."""
         turned, values = torch.split(qkv, [(self._heads + self._kv_heads) * self._dim, self._kv_heads * self._dim], -1)
-        heads = self._turned(turned.view(len(qkv), -1, self._dim), *turn)[:, :, None]
-        queries, keys = heads[:, : self._heads], heads[:, self._heads :]
-        forward.keep(number, keys, values.view(len(qkv), -1, 1, self._dim))
-        found = [
-            attend_layer(number, queries[row : row + 1], held.key, held.value, self._scale, held.ear).reshape(1, -1)
-            for row, held in enumerate(forward.rows(number))
-        ]
-        return found[0] if len(found) == 1 else torch.cat(found)
+        heads = self._turned(turned.view(len(qkv), -1, self._dim), *turn)
+        forward.keep(number, heads[:, self._heads :, None], values.view(len(qkv), -1, 1, self._dim))
+        return forward.attended(number, heads[:, : self._heads], self._scale).reshape(len(qkv), -1)
 
     @staticmethod
     def _turned(x: Tensor, cos: Tensor, signed: Tensor) -> Tensor:
@@ -121,15 +127,17 @@ def proven(model: Any, adapter: StateAdapter) -> Step | None:
     return found if alike else None
 
 
-def _alike(found: Step, model: Any, adapter: StateAdapter, tokens: Sequence[int]) -> bool:
-    states, hidden = [adapter.new(len(tokens)) for _ in range(2)], []
+def _alike(found: Step, model: Any, adapter: StateAdapter, tokens: Sequence[int], count: int = 1) -> bool:
+    """Whether the last `count` tokens leave the same, by the step and by the model's own forward."""
+    states, hidden, before = [adapter.new(len(tokens)) for _ in range(2)], [], len(tokens) - count
     try:
         for state in states:
-            state.run(model.base_model, inputs_of(model, tokens[:-1], 0))
-            state.seen = len(tokens) - 1
+            state.run(model.base_model, inputs_of(model, tokens[:before], 0))
+            state.seen = before
         theirs, ours = states
-        out = theirs.run(model.base_model, inputs_of(model, tokens[-1:], len(tokens) - 1))
-        hidden = [out.last_hidden_state, found.run(adapter.together([ours]), tokens[-1:], [len(tokens) - 1])]
+        out = theirs.run(model.base_model, inputs_of(model, tokens[before:], before))
+        forward = adapter.together([ours]) if count == 1 else adapter.prompt(ours, count)
+        hidden = [out.last_hidden_state[0, :, None], found.run(forward, tokens[before:], range(before, len(tokens)))]
         kept = [state.export(group, 0, len(tokens)) for state in states for group in adapter.groups]
     finally:
         for state in states:

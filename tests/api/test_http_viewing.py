@@ -100,6 +100,23 @@ def test_one_part_is_read_piece_by_piece(bounded: tuple[Runtime, Api]) -> None:
         refused(api, url, 422, "invalid_parameter", **wrong)
 
 
+def test_the_text_is_cut_where_messages_end(bounded: tuple[Runtime, Api]) -> None:
+    runtime, api = bounded
+    window = parts(ok(api, "/v1/sessions/ada/memory/context", limit=8192))["window"]
+    cut = window["messages"]
+    assert [each["span"]["start"] for each in cut] == [window["span"]["start"], *(each["span"]["end"] for each in cut[:-1])]
+    assert cut[-1]["span"]["end"] == window["span"]["end"]
+    assert "".join(each["text"] for each in cut) == window["text"]
+    last = runtime.repository.messages("ada")[-1]
+    assert (cut[-1]["roles"], cut[-1]["span"]["start"]) == ([last.role], last.start)
+    (system,) = parts(ok(api, "/v1/sessions/ada/memory/context", at="@turn:1"))["system"]["messages"]
+    assert system["roles"][0] == "system"
+    (piece,) = ok(api, "/v1/sessions/ada/memory/context", part="window", offset=3, limit=5)["parts"]
+    start = window["span"]["start"] + 3
+    assert piece["messages"][0]["span"]["start"] == start
+    assert piece["messages"][-1]["span"]["end"] == start + 5
+
+
 def test_before_anything_left_the_system_prompt_stands_alone(bounded: tuple[Runtime, Api]) -> None:
     runtime, api = bounded
     body = ok(api, "/v1/sessions/ada/memory/context", at="@turn:1")

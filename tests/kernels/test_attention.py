@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from perdure.kernels import attend, attend_reference
+from perdure.kernels import attend, attend_each, attend_reference
 
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
 
@@ -62,3 +62,11 @@ def test_the_future_is_not_seen() -> None:
     after = attend(query, key, value, 0.25)[0]
     assert torch.equal(before[:, :, :-1], after[:, :, :-1])
     assert not torch.equal(before[:, :, -1], after[:, :, -1])
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_rows_of_several_sequences_have_the_bits_of_each(dtype: torch.dtype) -> None:
+    several = [inputs(9, 3, 1, n, 64, dtype) for n in (1, 40, 200, 513)]
+    query = torch.cat([each[0] for each in several])[:, :, 0]
+    found = attend_each(query, [key for _, key, _ in several], [value for _, _, value in several], 0.125)
+    assert torch.equal(found, torch.cat([attend(own, key, value, 0.125)[0] for own, key, value in several])[:, :, 0])

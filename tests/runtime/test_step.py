@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch.nn import Linear, Module
 
+from perdure.config import PREFILL_GRID
 from perdure.memory.events import Event
 from perdure.runtime import products
 from perdure.runtime.engine import Engine
 from perdure.runtime.forwards import Boundary
-from perdure.runtime.products import Products
+from perdure.runtime.products import Found, Products
 from perdure.runtime.state.base import State
+from perdure.runtime.state.cache_state import CacheState
 from perdure.runtime.step import Step, proven
 
 from .test_together import filled, made, require_same
@@ -69,6 +71,53 @@ def test_what_listens_to_attention_hears_the_short_way(tmp_path: Path) -> None:
         assert torch.equal(mine, other)
 
 
+def prompted(engine: Engine, *, listens: bool = False) -> CacheState:
+    """A state with a prompt of two whole chunks and more."""
+    state = engine.adapter.new()
+    assert isinstance(state, CacheState)
+    if listens:
+        engine.happen(state, Event(0, "track", {"stride": 1, "window": 8, "block": 8}))
+    engine.prefill(state, [3 + (7 * place) % 199 for place in range(2 * PREFILL_GRID + 50)])
+    return state
+
+
+@pytest.mark.parametrize("listens", [False, True])
+@pytest.mark.parametrize(("family", "dtype"), [("llama", "bfloat16"), ("llama", "float32"), ("qwen2", "bfloat16")])
+def test_whole_chunks_of_a_prompt_leave_the_same_bits(
+    tmp_path: Path, family: str, dtype: str, listens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = made(family, tmp_path, dtype)
+    step = stepping(engine)
+    chunks: list[int] = []
+    run = Step.run
+
+    def counted(self: Step, forward: Any, tokens: Sequence[int], positions: Sequence[int]) -> torch.Tensor:
+        chunks.append(len(tokens))
+        return run(self, forward, tokens, positions)
+
+    monkeypatch.setattr(Step, "run", counted)
+    state = prompted(engine, listens=listens)
+    # Three: the first one is tried before it is trusted.
+    assert chunks == ([PREFILL_GRID] * 3 if step.takes(PREFILL_GRID, engine.adapter) else [])
+    assert chunks or dtype == "float32"
+    engine._steps[engine.threads] = None
+    twin = prompted(engine, listens=listens)
+    require_same([[engine.feed(state, [11])]], [[engine.feed(twin, [11])]])
+    group = engine.adapter.groups[0]
+    assert torch.equal(state.export(group, 0, state.seen), twin.export(group, 0, twin.seen))
+    for mine, other in zip(state.mass, twin.mass, strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_chunks_that_would_differ_go_the_way_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = made("llama", tmp_path)
+    step = stepping(engine)
+    monkeypatch.setattr("perdure.runtime.step._alike", lambda *_: False)
+    assert not step.takes(PREFILL_GRID, engine.adapter)
+    assert step.takes(1, engine.adapter)
+    assert not step.takes(PREFILL_GRID - 1, engine.adapter)
+
+
 @pytest.mark.parametrize("family", ["qwen3", "granitemoe"])
 def test_other_families_have_none(tmp_path: Path, family: str) -> None:
     engine = made(family, tmp_path)
@@ -104,7 +153,7 @@ def test_a_product_has_the_bits_of_its_layers(room: int, bias: bool, monkeypatch
 
 def test_rows_that_would_differ_in_company_go_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_free", lambda: 1 << 40)
-    monkeypatch.setattr(products, "_trial", lambda linears: (True, False))
+    monkeypatch.setattr(products, "_trial", lambda linears: Found(True, False, True))
     seen: list[int] = []
     times = products._times
 
@@ -117,4 +166,5 @@ def test_rows_that_would_differ_in_company_go_alone(monkeypatch: pytest.MonkeyPa
     with torch.inference_mode():
         product = Products(torch.nn.ModuleList(layers)).of(layers)
         assert product(torch.randn(3, 64).bfloat16()).shape == (3, 96)
-    assert seen == [1, 1, 1]
+        assert product(torch.randn(PREFILL_GRID, 64).bfloat16()).shape == (PREFILL_GRID, 96)
+    assert seen == [1, 1, 1, PREFILL_GRID]

@@ -153,9 +153,16 @@ class _Text:
         return self._runtime.spelled(tokens, self._recipe)
 
     def piece(self, start: int, end: int, limit: int) -> dict[str, Any]:
-        """The text of up to `limit` tokens from `start` on, and whether it goes on."""
+        """The text of up to `limit` tokens from `start` on, also cut where messages end, and whether it goes on."""
         upto = min(end, start + limit)
-        return {"text": self.of(self._store.part(self._commit, start, upto)), "more": upto < end}
+        tokens = self._store.part(self._commit, start, upto)
+        return {"text": self.of(tokens), "more": upto < end, "messages": self._cut(tokens, start, upto)}
+
+    def _cut(self, tokens: list[int], start: int, end: int) -> list[dict[str, Any]]:
+        return [
+            {**views.passage(each), "text": self.of(tokens[each.start - start : each.end - start])}
+            for each in self._store.passages(self._commit, start, end)
+        ]
 
 
 def _also(each: blocks.Held, name: str, other: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ..graph import cached
 
-_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> tuple[Tensor, Tensor]:
@@ -24,6 +25,16 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> tuple[Ten
     mask = None if t == 1 else _causal_mask(t, n, group, query.dtype, query.device)
     out, lse = cast(tuple[Tensor, Tensor], _flash(packed, key, value, 0.0, False, attn_mask=mask, scale=scale))
     return out.reshape(batch, heads, t, dim), lse.reshape(batch, kv_heads, group, t).reshape(batch, heads, t)
+
+
+def attend_each(query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], scale: float) -> Tensor:
+    """One token each of several sequences, over its own keys and values [1, Hkv, N, D]: query and out [B, Hq, D].
+
+    Each row has the bits that `attend` gives it.
+    """
+    rows = query.view(len(query), 1, keys[0].shape[1], -1, query.shape[-1]).unbind()
+    found = [_flash(*row, 0.0, False, scale=scale)[0] for row in zip(rows, keys, values, strict=True)]
+    return torch.cat(found).reshape(query.shape)
 
 
 @cached

@@ -313,6 +313,10 @@ class StateAdapter(ABC):
         """One forward for the next `count` tokens of a state that is `plain`, for families that join."""
         raise RuntimeError(f"states of {self.name} take drafts one by one")
 
+    def prompt(self, state: Any, count: int) -> Together:
+        """One forward for the next `count` tokens of a state, attended at once, for families that join."""
+        raise RuntimeError(f"states of {self.name} take a prompt as their model does")
+
     @property
     def supports(self) -> Supports:
         return Supports(self.multi_token, not self.fixed, self.batch_select)

@@ -22,7 +22,7 @@ from .paging import Staging
 from .plan import Row, name_of, plan_layers
 from .slabs import ROOM, BufferPool
 from .spares import Spares
-from .together import Along, Together
+from .together import Along, Prompt, Together
 
 TRIAL_TOKENS = (1, 2, 3)
 
@@ -84,6 +84,9 @@ class CacheAdapter(StateAdapter):
 
     def ahead(self, state: CacheState, count: int) -> Together:
         return Along(self, state, count)
+
+    def prompt(self, state: CacheState, count: int) -> Together:
+        return Prompt(self, state, count)
 
     def warm(self, tokens: int) -> None:
         """Have buffers ready for one session of up to `tokens` tokens; a window's is twice what it holds."""

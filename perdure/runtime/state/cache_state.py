@@ -45,6 +45,10 @@ LINEAR = (
 """What a linear-attention layer consists of; `number_of_states` and `record_past` come with a new one."""
 
 
+Pair = tuple[Tensor, Tensor]
+"""Keys and values."""
+
+
 class Parked(NamedTuple):
     """What a state held, in host memory: what its slabs held each, and all else."""
 
@@ -166,6 +170,22 @@ class CacheState(State):
         slab.put(row.row, at, values[0])
         start = self.place.first if window is None else group_of(window).floor(self.seen)
         return slab.view(row.row, start, at + values.shape[-2])
+
+    def slots(self, more: int) -> dict[int, Pair]:
+        """Where the keys and values [1, H, more, D] of the next tokens go, by layer; of families without windows."""
+        return self._pairs([slab.views(self._end(slab), self._end(slab) + more) for slab in self._slabs])
+
+    def reading(self, more: int) -> dict[int, Pair]:
+        """All that layers read [1, H, N, D] once so many more tokens are there, by layer; of families without windows."""
+        first = self.place.first
+        return self._pairs([slab.views(first, self._end(slab) + more) for slab in self._slabs])
+
+    def _pairs(self, views: Sequence[Sequence[Tensor]]) -> dict[int, Pair]:
+        return {
+            index: (views[plan.keys.slab][plan.keys.row], views[plan.values.slab][plan.values.row])
+            for index, plan in enumerate(self._adapter.plans)
+            if plan.keys is not None and plan.values is not None
+        }
 
     def _end(self, slab: Slab) -> int:
         """Where a slab's next entry goes: at its position, or in a sliding one at the number of its token."""

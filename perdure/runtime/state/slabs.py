@@ -141,6 +141,10 @@ class Slab:
         """Tokens [start, end) of a row as [1, H, T, D]."""
         return self.buffer[row : row + 1, :, start - self.base : end - self.base]
 
+    def views(self, start: int, end: int) -> tuple[Tensor, ...]:
+        """The same of each row."""
+        return self.buffer[:, None, :, start - self.base : end - self.base].unbind()
+
     def export(self, start: int, end: int) -> Tensor:
         return self.buffer[:, :, start - self.base : end - self.base].contiguous().view(-1).view(torch.uint8)
 

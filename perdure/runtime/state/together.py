@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 from transformers.cache_utils import Cache
 
-from ..attention import COMPANY, Held
+from ..attention import COMPANY, Held, attend_layer, attend_rows
 from .layers import KVLayer
 from .plan import LayerPlan, Row
 
 if TYPE_CHECKING:
     from .cache import CacheAdapter
     from .cache_state import CacheState
+
+Pairs = Mapping[int, tuple[Tensor, Tensor]]
+"""Keys and values by layer."""
 
 
 class Together:
@@ -28,7 +32,7 @@ class Together:
         self._adapter, self._states = adapter, states
         self._mass = [state.mass for state in states]
         self._ears = [state.listen() for state in states]
-        self._held: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self._slots, self._reading = self._cut()
         self.seen = max(state.seen for state in states)
         self.length = max(state.length for state in states)
 
@@ -37,15 +41,22 @@ class Together:
         cache = Cache(layers=[_Layer(self, index, plan) for index, plan in enumerate(self._adapter.plans)])
         return model(**inputs, **{COMPANY: self, self._adapter.keyword: cache}, use_cache=True)
 
+    def _cut(self) -> tuple[list[Pairs], list[Pairs]]:
+        """Where new keys and values go, and what each row attends to: for all layers at once, which takes less time."""
+        return [state.slots(1) for state in self._states], [state.reading(1) for state in self._states]
+
     def keep(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Hand each state its row of a layer's new keys and values [B, H, 1, D]."""
-        self._held[layer] = [
-            state.container.layers[layer].update(keys[row : row + 1], values[row : row + 1])
-            for row, state in enumerate(self._states)
-        ]
+        for slots, key, value in zip(self._slots, torch.split(keys, 1), torch.split(values, 1), strict=True):
+            slots[layer][0].copy_(key)
+            slots[layer][1].copy_(value)
 
     def rows(self, layer: int) -> list[Held]:
-        return [Held(*held, ear) for held, ear in zip(self._held[layer], self._ears, strict=True)]
+        return [Held(*pairs[layer], ear) for pairs, ear in zip(self._reading, self._ears, strict=True)]
+
+    def attended(self, layer: int, query: Tensor, scale: float) -> Tensor:
+        """A layer's attention [B, Hq, D] for a query [B, Hq, D] on the CPU, once the new keys and values are kept."""
+        return attend_rows(layer, query, self.rows(layer), scale)
 
     def undo(self) -> None:
         """Forget what a forward that failed has counted; what it wrote lies where the next one writes."""
@@ -63,11 +74,32 @@ class Along(Together):
         super().__init__(adapter, [state] * count)
         self.length += count - 1
 
+    def _cut(self) -> tuple[list[Pairs], list[Pairs]]:
+        state, count = self._states[0], len(self._states)
+        return [state.slots(count)], [state.reading(number + 1) for number in range(count)]
+
     def keep(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Hand the state all rows of a layer's new keys and values [B, H, 1, D], which are tokens to it."""
-        key, value = self._states[0].container.layers[layer].update(keys.transpose(0, 2), values.transpose(0, 2))
-        ends = range(key.shape[2] - len(self._states) + 1, key.shape[2] + 1)
-        self._held[layer] = [(key[:, :, :end], value[:, :, :end]) for end in ends]
+        super().keep(layer, keys.transpose(0, 2), values.transpose(0, 2))
+
+
+class Prompt(Together):
+    """The same for the next tokens of a single state, which are attended in one call, as a model does with a prompt."""
+
+    def __init__(self, adapter: CacheAdapter, state: CacheState, count: int) -> None:
+        self._count = count
+        super().__init__(adapter, [state])
+
+    def _cut(self) -> tuple[list[Pairs], list[Pairs]]:
+        return [self._states[0].slots(self._count)], [self._states[0].reading(self._count)]
+
+    def keep(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        """Hand the state a layer's new keys and values [T, H, 1, D]."""
+        super().keep(layer, keys.transpose(0, 2), values.transpose(0, 2))
+
+    def attended(self, layer: int, query: Tensor, scale: float) -> Tensor:
+        held = self.rows(layer)[0]
+        return attend_layer(layer, query.transpose(0, 1)[None], held.key, held.value, scale, held.ear)[0].transpose(0, 1)
 
 
 class _Layer(KVLayer):

@@ -6,7 +6,7 @@ import time
 
 from ...figures import age, size
 
-__all__ = ["ago", "count", "moment", "share", "short", "size"]
+__all__ = ["ago", "count", "moment", "reach", "share", "short", "size"]
 
 DIGITS = 8
 
@@ -14,6 +14,11 @@ DIGITS = 8
 def count(number: float) -> str:
     """With its thousands apart."""
     return f"{number:,.0f}"
+
+
+def reach(first: int, behind: int) -> str:
+    """Numbers from the first one to the one before `behind`."""
+    return count(first) if behind - first == 1 else f"{count(first)} \u2013 {count(behind - 1)}"
 
 
 def share(part: float, whole: float) -> str:

@@ -1,6 +1,6 @@
 """The screens, each a module; importing them registers their pages."""
 
-from . import keys, overview, sessions, store, weights
+from . import blocks, context, keys, overview, sessions, states, store, weights
 from .base import NAME
 
-__all__ = ["NAME", "keys", "overview", "sessions", "store", "weights"]
+__all__ = ["NAME", "blocks", "context", "keys", "overview", "sessions", "states", "store", "weights"]

@@ -75,7 +75,7 @@ def _export(view: View, names: list[str]) -> None:
     async def fetch() -> None:
         async with view.told():
             session = await view.client.sessions.get(name.value or "")
-            ui.download.from_url(links.whole(links.export(session.id, (at.value or "").strip() or None)))
+            ui.download.from_url(links.export(session.id, (at.value or "").strip() or None))
 
 
 def _import(view: View) -> None:

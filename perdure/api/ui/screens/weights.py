@@ -36,9 +36,9 @@ async def weights(view: View, name: str) -> None:
         with place:
             _numbers(known)
             _mounted(view, name, mounts, draw)
-            _teach(view, name)
 
     await draw()
+    _teach(view, name)
     await _probe(view, name)
     with panel("Ledger", note=MEASURES, wide=True):
         ask = partial(_ask, view, name)

@@ -1,0 +1,182 @@
+"""How soon the pages of the inspector are there, and what an open one costs: `python -m benchmarks.inspector --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+from rich.console import Console
+
+from . import _machine, _synthetic
+from ._measure import Key, Sample, Table, interleave
+from ._report import medians, show_load, verdicts_table
+from ._serve_client import Client
+from ._serve_peers import Child, perdure
+from ._targets import Target, judge
+
+TARGETS: dict[str, Target] = {
+    "first_paint_ms": Target(1500, False, "ms", "first contentful paint with an empty cache, the slowest screen"),
+    "useful_ms": Target(1500, False, "ms", "until the screen's data is drawn, with an empty cache, the slowest screen"),
+    "useful_large_ms": Target(None, False, "ms", "the same with 10,000 sessions, and of a session of 100,000 tokens"),
+    "open_overhead": Target(0.02, False, "", "time of a token with a chat and the overview open / without a page, less one"),
+}
+REASONS: dict[str, str] = {}
+"""Metric name -> why its target is missed, written by hand after looking into it."""
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+)
+SCREENS = (
+    "",
+    "sessions",
+    *(f"sessions/NAME/{tab}" for tab in ("chat", "graph", "context", "blocks", "episodes", "weights")),
+)
+LARGE = ("", "sessions", *(f"sessions/NAME/{tab}" for tab in ("chat", "graph", "context", "blocks")))
+DRAWN = ".screen:visible"
+SESSIONS, TOKENS = 10_000, 100_000
+ANSWER = 64
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse(argv)
+    every = sorted(os.sched_getaffinity(0))
+    cpus, before = _machine.pin(1, args.cpus), _machine.load()
+    console, table, metrics = Console(), Table(), dict[str, float]()
+    with tempfile.TemporaryDirectory(prefix="perdure-inspector-") as work, ExitStack() as stack:
+        child = started(stack, args.model, Path(work), "store")
+        conversation(child)
+        os.sched_setaffinity(0, [core for core in every if core not in cpus] or every)
+        browse = stack.enter_context(browser(args.chromium))
+        metrics |= paints(table, browse, child.address, "talk", SCREENS, args.reps, "small")
+        metrics["open_overhead"] = overhead(table, browse, child, args.reps)
+        large = filled(stack, args.model, Path(work), cpus)
+        seen = paints(table, browse, large.address, "long", LARGE, args.reps, "large")
+        metrics["useful_large_ms"] = seen["useful_ms"]
+        machine = _machine.described(Path(work), cpus, before)
+    result = {"model": args.model, "machine": machine, "metrics": metrics, "rows": table.to_list()}
+    console.print(medians(result["rows"], ("paint_ms", "useful_ms", "token_ms")))
+    console.print(verdicts_table(judge(metrics, TARGETS, REASONS), "Targets"))
+    show_load(console, machine)
+    if args.json:
+        args.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inspector", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write machine, metrics and rows")
+    parser.add_argument("--reps", type=int, default=5)
+    parser.add_argument("--model", default="smollm2-135m-instruct")
+    parser.add_argument("--chromium", default=shutil.which("chromium"), help="the browser")
+    parser.add_argument("--cpus", type=int, nargs="*", default=(), help="the core of the server (the highest one)")
+    return parser.parse_args(argv)
+
+
+def started(stack: ExitStack, model: str, work: Path, store: str) -> Child:
+    child = perdure(model, work / store, work / f"{store}.log", ["--window", "512"])
+    stack.callback(child.kill)
+    child.start()
+    return child
+
+
+def filled(stack: ExitStack, model: str, work: Path, cpus: list[int]) -> Child:
+    """A server over many sessions, and one that is long; its KV is random, and no page reads it."""
+    from perdure.memory import Repository
+
+    _synthetic.fill_session(work / "large", "long", TOKENS)
+    with Repository.open(work / "large") as repository:
+        for number in range(SESSIONS - 1):
+            repository.fork("long", f"fork-{number}")
+    there = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    child = started(stack, model, work, "large")
+    os.sched_setaffinity(0, there)
+    return child
+
+
+def conversation(child: Child) -> None:
+    for number in range(6):
+        said = {"messages": [{"role": "user", "content": f"{number}: tell me a story about the sea."}], "max_tokens": ANSWER}
+        httpx.post(f"{child.address}/v1/chat/completions", json=said, headers={"X-Session-ID": "talk"}, timeout=600)
+
+
+@contextmanager
+def browser(path: str) -> Iterator[Any]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield opened
+        opened.close()
+
+
+def paints(
+    table: Table, browse: Any, address: str, name: str, screens: Sequence[str], reps: int, case: str
+) -> dict[str, float]:
+    """Each screen as somebody sees it who was never here."""
+    worst = {"first_paint_ms": 0.0, "useful_ms": 0.0}
+    for screen in screens:
+        samples = [painted(browse, f"{address}/ui/{screen.replace('NAME', name)}") for _ in range(reps)]
+        table.add(f"{case} /{screen}", reps, {Key("perdure"): samples})
+        paint, useful = (statistics.median(sample[measure] for sample in samples) for measure in ("paint_ms", "useful_ms"))
+        worst = {"first_paint_ms": max(worst["first_paint_ms"], paint), "useful_ms": max(worst["useful_ms"], useful)}
+    return worst
+
+
+def painted(browse: Any, address: str) -> Sample:
+    context = browse.new_context()
+    try:
+        page: Page = context.new_page()
+        began = time.perf_counter()
+        page.goto(address)
+        page.wait_for_selector(DRAWN, timeout=60_000)
+        useful = 1e3 * (time.perf_counter() - began)
+        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        return {"paint_ms": float(paint), "useful_ms": useful}
+    finally:
+        context.close()
+
+
+def overhead(table: Table, browse: Any, child: Child, reps: int) -> float:
+    """An answer with nobody looking, and with two pages that follow it, in turns; the median of the ratios, less one."""
+    context = browse.new_context()
+    pages = [context.new_page(), context.new_page()]
+    client = Client(child.address, child.models[0], [], drawn=True)
+
+    def answered() -> Sample:
+        answer = client.one([{"role": "user", "content": "Tell me of the sea."}], ANSWER, "talk")
+        return {"token_ms": 1e3 / answer.tokens_per_s}
+
+    def alone() -> Sample:
+        for page in pages:
+            page.goto("about:blank")
+        return answered()
+
+    def watched() -> Sample:
+        for page, screen in zip(pages, ("", "sessions/talk/chat"), strict=True):
+            page.goto(f"{child.address}/ui/{screen}")
+            page.wait_for_selector(DRAWN)
+        return answered()
+
+    found = interleave({Key("no page"): alone, Key("two pages"): watched}, 2 * reps, discard=1)
+    table.add("decode", ANSWER, found)
+    context.close()
+    pairs = zip(*([sample["token_ms"] for sample in samples] for samples in found.values()), strict=True)
+    return statistics.median(watched / alone for alone, watched in pairs) - 1
+
+
+if __name__ == "__main__":
+    main()
