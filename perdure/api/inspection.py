@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from . import context, heat, kvmap, modelfiles, reports, taught, wiring
+from . import blocks, modelfiles, probes, recalling, reports, taught, views, wiring
 from .origins import Origins, origins
 
 if TYPE_CHECKING:
     from ..memory import Repository
+    from ..memory.context import Context
     from ..memory.episodes import Episode
+    from ..memory.heads import Heads
     from ..memory.inspecting import Memory
     from ..memory.native import Native
     from ..memory.records import Commit
 
 Tier = Literal["working", "episodic", "summary", "fast-weights"]
+
+
+class Seen(NamedTuple):
+    """What a model sees, what the last answer had before it besides, and how many positions it has (None: not known)."""
+
+    context: Context
+    chosen: Sequence[recalling.Chosen]
+    positions: int | None
 
 
 class Ledger(NamedTuple):
@@ -35,9 +45,9 @@ class Inspected(NamedTuple):
     tier: Tier | None
     report: Memory
     known: taught.Tier
-    context: context.Context | None
-    blocks: Sequence[kvmap.Block] | None
-    heat: Sequence[heat.Heat] | None
+    context: Seen | None
+    blocks: Sequence[blocks.Held] | None
+    heads: Heads | None
     episodes: Sequence[Episode] | None
     ledger: Ledger | None
 
@@ -53,18 +63,17 @@ def inspected(history: Repository, session: str, at: str | None, tier: Tier | No
         tier,
         report,
         taught.tier(history, ledgers),
-        _context(history, commit, report) if tier in (None, "working") else None,
-        kvmap.blocks(history, commit, report.working, session) if tier == "working" else None,
-        heat.heat(history, commit) if tier == "summary" else None,
+        _context(history, commit) if tier in (None, "working") else None,
+        blocks.held(history, commit, session) if tier == "working" else None,
+        history.summary_heads(commit) if tier == "summary" else None,
         _episodes(history, commit) if tier == "episodic" else None,
         _ledger(history, commit, ledgers) if tier == "fast-weights" else None,
     )
 
 
-def _context(history: Repository, commit: Commit, report: Memory) -> context.Context:
+def _context(history: Repository, commit: Commit) -> Seen:
     folder = wiring.model_folder(modelfiles.model_of(history.sessions(), commit))
-    limit = modelfiles.context_length(folder)
-    return context.context(commit, report.working, history.layers(commit), history.messages_of(commit), limit)
+    return Seen(history.context(commit), recalling.chosen(history, commit), modelfiles.context_length(folder))
 
 
 def _episodes(history: Repository, commit: Commit) -> list[Episode]:
@@ -76,21 +85,23 @@ def _ledger(history: Repository, commit: Commit, ledgers: Sequence[taught.Ledger
     return Ledger(known, origins(history, [each.record for each in known]), len(ledgers) > 1, history.natives(commit))
 
 
-def shape(seen: Inspected) -> dict[str, Any]:
+def shape(history: Repository, seen: Inspected) -> dict[str, Any]:
     """What this adds to a commit's JSON."""
-    return dict(_members(seen))
+    return dict(_members(history, seen))
 
 
-def _members(seen: Inspected) -> Iterator[tuple[str, Any]]:
+def _members(history: Repository, seen: Inspected) -> Iterator[tuple[str, Any]]:
     for name, tier in reports.memory(seen.report, seen.known).items():
         if seen.tier in (None, name):
             yield name, tier
     if seen.context is not None:
-        yield "context", context.shape(seen.context)
+        found, chosen, positions = seen.context
+        parts = [views.part(each) for each in found.parts]
+        yield "context", {"parts": parts, **views.context(found, chosen, None, positions)}
     if seen.blocks is not None:
-        yield "blocks", [kvmap.shape(block) for block in seen.blocks]
-    if seen.heat is not None:
-        yield "heat", [heat.shape(each) for each in seen.heat]
+        yield "blocks", blocks.listed(history, seen.commit, seen.blocks)
+    if seen.heads is not None:
+        yield "heads", probes.heads(seen.heads, None)
     if seen.episodes is not None:
         yield "listed", [reports.episode(each) for each in seen.episodes]
     if seen.ledger is not None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -48,25 +46,8 @@ Parents = tuple[Hashable, Sequence[Hashable]]
 """A commit's id and those of its parents, the one that it goes on with first."""
 
 
-def ordered(history: Sequence[Parents]) -> list[int]:
-    """Places in an order in which every child stands before its parents, as little changed as that allows."""
-    place = {name: number for number, (name, _) in enumerate(history)}
-    waiting = Counter(place[parent] for _, parents in history for parent in parents if parent in place)
-    ready = [number for number in range(len(history)) if not waiting[number]]
-    found = []
-    while ready:
-        number = heapq.heappop(ready)
-        found.append(number)
-        for parent in history[number][1]:
-            if parent in place:
-                waiting[place[parent]] -= 1
-                if not waiting[place[parent]]:
-                    heapq.heappush(ready, place[parent])
-    return found
-
-
 def rows(history: Iterable[Parents], widest: int = WIDEST) -> Iterator[Row]:
-    """One row for each commit; every child must come before its parents (`ordered`). Each is made when it is asked for.
+    """One row for each commit; every child must come before its parents. Each is made when it is asked for.
 
     A branch joins what it parted from as far to the left as it can, so that many forks of one commit take few lanes. A new
     tip does not stand right below a line that has ended, with which it would seem to be connected.

@@ -192,6 +192,12 @@ def told(history: History, commit: Commit) -> Told | None:
     return Told(commit, trace["query"], trace["mode"], position, looked_at, chosen, records)
 
 
+def chosen(history: History, commit: Commit) -> tuple[Chosen, ...]:
+    """What the turn that made a commit had before it, and which was taken out again at its end."""
+    story = told(history, commit)
+    return () if story is None else story.chosen
+
+
 def _judged(item: Mapping[str, Any]) -> Judged:
     scores = item["score"], item["against"], item.get("gain")
     return Judged(item["record"], item["id"], item["statement"], *scores, item["closed"])

@@ -5,29 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing
-from . import taught
-from .graph import Refs, added, refs
+from . import reports, taught, views
 
 if TYPE_CHECKING:
     from ..memory import Repository
+    from ..memory.graph import Node
     from ..memory.inspecting import Memory
     from ..memory.recipe import Recipe
     from ..memory.records import Commit, Message
 
 
 class Shown(NamedTuple):
-    """A commit and what is known of it. The first `earlier` messages were there before it; `added` are bytes of state.
+    """A commit (`node`: what stands at it, what it added) and what is known of it.
 
-    `memory`, `known` and `snapshots` (the bytes of each) are what its memory held; where some of that cannot be read, both
-    are None and `unread` says why.
+    The first `earlier` messages were there before it. `memory`, `known` and `snapshots` (the bytes of each) are what its
+    memory held; where some of that cannot be read, both are None and `unread` says why.
     """
 
     commit: Commit
-    refs: Refs
+    node: Node
     recipe: Recipe | None
     messages: tuple[Message, ...]
     earlier: int
-    added: int
     memory: Memory | None
     known: taught.Tier | None
     snapshots: tuple[int, ...]
@@ -39,13 +38,13 @@ def shown(history: Repository, commit: Commit, name: str) -> Shown:
     parent = history.resolve(commit.parents[0].hex()) if commit.parents else None
     messages = tuple(history.messages_of(commit))
     memory, known, unread = _memory(history, commit, name)
+    (node,) = history.nodes(None, [commit])
     return Shown(
         commit,
-        refs(history.sessions(), history.tags()).get(commit.digest, Refs()),
+        node,
         _recipe(history, commit),
         messages,
         parent.messages if parent is not None and parent.messages <= len(messages) else 0,
-        added(commit, parent),
         memory,
         known,
         tuple(mark.nbytes for mark in history.present(commit)),
@@ -69,15 +68,12 @@ def _recipe(history: Repository, commit: Commit) -> Recipe | None:
 
 def shape(seen: Shown) -> dict[str, Any]:
     """What this adds to a commit's JSON."""
-    from . import reports
-
     memory = None
     if seen.memory is not None and seen.known is not None:
         memory = reports.memory(seen.memory, seen.known)
     return {
-        "refs": {"sessions": list(seen.refs.sessions), "tags": list(seen.refs.tags)},
+        **views.node(seen.node),
         "earlier_messages": seen.earlier,
-        "added_bytes": seen.added,
         "recipe_parts": None if seen.recipe is None else seen.recipe.to_meta(),
         "memory": memory,
         "snapshots": list(seen.snapshots),

@@ -1,4 +1,4 @@
-"""What a session holds as JSON, for whoever looks at it: its context, its blocks, its states, its graph, its changes."""
+"""What a session holds as JSON, for both interfaces: its context, its blocks, its states, its graph, its changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from . import reports
 
 if TYPE_CHECKING:
     from ..memory.blockmap import Block, Group
-    from ..memory.context import Part, Passage
+    from ..memory.context import Context, Part, Passage
+    from ..memory.graph import Node
+    from ..memory.inspecting import Working
     from ..memory.norms import Norm, Strip
     from ..memory.reading import Reader
     from ..memory.records import Commit, LayerKind
@@ -49,11 +51,39 @@ def recalled(item: Chosen) -> Shape:
     }
 
 
-def limits(budget: Budget | None, context: int) -> Shape:
+def context(found: Context, chosen: Sequence[Chosen], budget: Budget | None, positions: int | None) -> Shape:
+    """What the model sees beside its parts; `chosen` is what the last turn recalled, `positions` (None: not known) the
+    most that the model can see.
+    """
+    return {
+        "backend": found.backend,
+        "fixed_bytes": found.fixed,
+        "last_recalled": [recalled(each) for each in chosen],
+        "free": free(found.working, budget, positions),
+        "then": "end" if budget is None else "evict",
+        "limits": _limits(budget, positions),
+    }
+
+
+def free(tier: Working, budget: Budget | None, positions: int | None) -> int | None:
+    """How many tokens fit before some must leave the window, or before the model's positions end."""
+    if positions is None:
+        return None
+    room = positions - tier.entries
+    return max(0, room if budget is None else min(room, budget.window + budget.block - tier.window))
+
+
+def _limits(budget: Budget | None, positions: int | None) -> Shape:
     """How large a context may become. Without a budget it ends with the model's positions."""
     sizes = {} if budget is None else budget._asdict()
     names = ("window", "block", "sinks", "entries", "recall")
-    return {"context": context, **{name: sizes.get(name) for name in names}}
+    return {"context": positions, **{name: sizes.get(name) for name in names}}
+
+
+def node(each: Node) -> Shape:
+    """What a graph tells of a commit: the names that stand at it, and the bytes that it added."""
+    stands = {"branches": list(each.branches), "tags": list(each.tags)}
+    return {**stands, "bytes_added": each.nbytes, "added": dict(each.added)}
 
 
 def written(commit: Commit) -> Shape:

@@ -195,6 +195,7 @@ class BlockGroup:
     codec: str | None
     dtype: str | None
     columns: Mapping[str, Any]
+    shared: tuple[Body, ...] = field(default=(), metadata={"read": tuple})
 
 
 @dataclass(frozen=True, slots=True)

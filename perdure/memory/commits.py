@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from ..errors import ObjectCorrupt, RevisionNotFound
@@ -93,12 +92,6 @@ def message_entries(txn: tree.Puts, items: list[Message]) -> list[tree.Entry]:
 def block_list(txn: ReadTxn, commit: Commit) -> list[tuple[int, int, Digest]]:
     """(start, tokens, digest) of every KV block, in order of position."""
     return _places(txn, _state(commit).blocks)
-
-
-def common_blocks(txn: ReadTxn, blocks: Iterable[tuple[int, int, Digest]], commit: Commit) -> int:
-    """How many of some blocks, from the first on, a commit has as well."""
-    pairs = zip(blocks, tree.iterate(txn, _state(commit).blocks), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0][2] == pair[1].ref, pairs))
 
 
 def window_list(txn: ReadTxn, commit: Commit) -> list[tuple[int, int, Digest]]:

@@ -30,12 +30,16 @@ class Part(NamedTuple):
 
 
 class Context(NamedTuple):
-    """`parts` in the order of attention, `fixed` bytes of states that do not grow, and what summarised (`backend`)."""
+    """`parts` in the order of attention, `fixed` bytes of states that do not grow, and what summarised (`backend`).
+
+    `entry` are the bytes that one more token has in all layers that attend to everything.
+    """
 
     working: Working
     parts: tuple[Part, ...]
     fixed: int
     backend: str
+    entry: int
 
 
 def context(commit: Commit, events: Sequence[Event], layers: Sequence[LayerKind], system: int) -> Context:
@@ -57,7 +61,7 @@ def context(commit: Commit, events: Sequence[Event], layers: Sequence[LayerKind]
     pasted = sum(tokens for event in in_force(events) if event.kind == RECALL for _, tokens, _ in event.detail["chunks"])
     parts.append(Part(RECALLED, pasted, _grown(layers, pasted), commit.tokens, commit.tokens, True))
     fixed = sum(layer.fixed for layer in layers) if commit.tokens else 0
-    return Context(tier, tuple(parts), fixed, inspecting.backend(events, tier))
+    return Context(tier, tuple(parts), fixed, inspecting.backend(events, tier), _grown(layers, 1))
 
 
 class Passage(NamedTuple):

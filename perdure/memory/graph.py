@@ -1,12 +1,14 @@
-"""The commits of a session and of all that was forked from it as one graph, and what each added to the store."""
+"""Commits as a graph, those of a session and all that was forked from it or others, and what each added to the store."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
+from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Digest, ReadTxn
 from . import ancestry, commits, names, reach, tree
 from .records import Commit, StateRefs
@@ -37,6 +39,10 @@ class Node(NamedTuple):
     tags: tuple[str, ...]
     added: Mapping[str, int]
 
+    @property
+    def nbytes(self) -> int:
+        return sum(self.added.values())
+
 
 def family(txn: ReadTxn, name: str) -> dict[str, Digest]:
     """Where a session stands, and where all do that were forked from it, from one of these, and so on."""
@@ -54,13 +60,18 @@ def family(txn: ReadTxn, name: str) -> dict[str, Digest]:
     return found
 
 
-def ordered(txn: ReadTxn, heads: Iterable[Digest]) -> list[Commit]:
-    """Commits and all that they go back to, the newest first and none before those that go back to it.
+def heads(txn: ReadTxn) -> dict[str, Digest]:
+    """Where every session stands."""
+    return {name.removeprefix(names.HEADS): ref.target for name, ref in txn.refs(names.HEADS)}
+
+
+def ordered(txn: ReadTxn, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
+    """Commits and all that they go back to, the newest first and none before those that go back to it; `limit` at most.
 
     Raises ObjectMissing or ObjectCorrupt where one cannot be read.
     """
-    found = {commit.digest: commit for commit in ancestry.ancestors(txn, [commits.read(txn, head) for head in heads])}
-    children = Counter(parent for commit in found.values() for parent in commit.parents)
+    found = {commit.digest: commit for commit in islice(ancestry.ancestors(txn, starts), limit)}
+    children = Counter(parent for commit in found.values() for parent in commit.parents if parent in found)
     ready = [(-commit.time_ms, digest) for digest, commit in found.items() if not children[digest]]
     heapq.heapify(ready)
     result = []
@@ -68,6 +79,8 @@ def ordered(txn: ReadTxn, heads: Iterable[Digest]) -> list[Commit]:
         commit = found[heapq.heappop(ready)[1]]
         result.append(commit)
         for parent in commit.parents:
+            if parent not in found:
+                continue
             children[parent] -= 1
             if not children[parent]:
                 heapq.heappush(ready, (-found[parent].time_ms, parent))
@@ -78,8 +91,10 @@ def nodes(txn: ReadTxn, listed: Iterable[Commit], heads: Mapping[str, Digest]) -
     """Some commits with what stands at them. Raises ObjectMissing or ObjectCorrupt."""
     tags = _standing((name.removeprefix(names.TAGS), ref.target) for name, ref in txn.refs(names.TAGS))
     branches = _standing(heads.items())
-    for commit in listed:
-        yield Node(commit, branches.get(commit.digest, ()), tags.get(commit.digest, ()), added(txn, commit))
+    known = {commit.digest: commit for commit in listed}
+    for digest, commit in known.items():
+        parents = [known.get(parent) or commits.read(txn, parent) for parent in commit.parents]
+        yield Node(commit, branches.get(digest, ()), tags.get(digest, ()), added(txn, commit, parents))
 
 
 def _standing(places: Iterable[tuple[str, Digest]]) -> dict[Digest, tuple[str, ...]]:
@@ -90,9 +105,11 @@ def _standing(places: Iterable[tuple[str, Digest]]) -> dict[Digest, tuple[str, .
     return {digest: tuple(listed) for digest, listed in found.items()}
 
 
-def added(txn: ReadTxn, commit: Commit) -> dict[str, int]:
-    """Bytes of the stored objects that a commit refers to and none of its parents does, by tier."""
-    parents = [commits.read(txn, parent) for parent in commit.parents]
+def added(txn: ReadTxn, commit: Commit, parents: Sequence[Commit]) -> dict[str, int]:
+    """Bytes of the stored objects that a commit refers to and none of its parents does, by tier.
+
+    A list that cannot be read counts for nothing: a damaged store still has a history to look at.
+    """
     fresh = dict.fromkeys(TIERS, 0)
     fresh[LOG] += txn.size(commit.digest)
     state = commit.state
@@ -121,9 +138,10 @@ def _snapshots(txn: ReadTxn, state: StateRefs, older: Sequence[StateRefs]) -> se
 
 def _fresh(txn: ReadTxn, state: StateRefs, older: Sequence[StateRefs], field: str) -> set[Digest]:
     """The nodes and objects of one of a commit's lists that none of its parents has there."""
-    root = getattr(state, field)
-    found: set[Digest] | None = None
-    for parent in older:
-        mine = tree.differing(txn, root, getattr(parent, field))[0]
-        found = mine if found is None else found & mine
-    return tree.differing(txn, root, None)[0] if found is None else found
+    root, roots = getattr(state, field), [getattr(parent, field) for parent in older] or [None]
+    if root in roots:
+        return set()
+    try:
+        return set.intersection(*(tree.differing(txn, root, other)[0] for other in roots))
+    except (ObjectMissing, ObjectCorrupt):
+        return set()

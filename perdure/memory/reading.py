@@ -8,7 +8,20 @@ from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
 from ..stores.base import Digest, ReadTxn, Ref, RefLogEntry, Store
-from . import ancestry, commits, episodes, fastweights, inspecting, names, native, prefix, remembering, revisions, tokenlog
+from . import (
+    ancestry,
+    commits,
+    episodes,
+    fastweights,
+    graph,
+    inspecting,
+    names,
+    native,
+    prefix,
+    remembering,
+    revisions,
+    tokenlog,
+)
 from .episodes import Episode
 from .events import Event
 from .fastweights import Held, Record, Refusal
@@ -87,17 +100,6 @@ class Reader:
             start = revisions.resolve(txn, rev, session)
             return list(itertools.islice(ancestry.ancestors(txn, [start]), limit))
 
-    def walk(self, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
-        """Commits and all that they go back to, each once, newest first."""
-        with self.store.read() as txn:
-            return list(itertools.islice(ancestry.ancestors(txn, starts), limit))
-
-    def shared_blocks(self, commit: Commit, others: Iterable[Commit]) -> list[int]:
-        """How many of a commit's first KV blocks each of the others has too. No more of their lists is read."""
-        with self.store.read() as txn:
-            own = commits.block_list(txn, commit)
-            return [commits.common_blocks(txn, own, other) for other in others]
-
     def leads_to(self, earlier: Commit, later: Commit) -> bool:
         """Whether a commit is another one, or that goes back to it."""
         with self.store.read() as txn:
@@ -106,7 +108,7 @@ class Reader:
     def heads(self) -> dict[str, Digest]:
         """Where every session stands."""
         with self.store.read() as txn:
-            return {name.removeprefix(names.HEADS): ref.target for name, ref in txn.refs(names.HEADS)}
+            return graph.heads(txn)
 
     def reflog(self, name: str) -> list[RefLogEntry]:
         """Where the session's branch has stood, oldest first."""

@@ -14,6 +14,7 @@ import msgpack
 
 from ..errors import ObjectCorrupt, ObjectMissing
 from ..stores.base import Buffer, Digest, Object
+from .memo import Memo
 
 KIND = "list"
 FANOUT = 32
@@ -43,6 +44,14 @@ class _Node(NamedTuple):
     counts: list[int]
     children: list[Digest]
     values: list[Any]
+
+
+class _Links(NamedTuple):
+    level: int
+    children: Sequence[Digest]
+
+
+_KNOWN: Memo[Digest, _Links] = Memo(4096)
 
 
 def empty(txn: Puts) -> Digest:
@@ -124,18 +133,19 @@ def differing(txn: Gets, a: Digest | None, b: Digest | None) -> tuple[set[Digest
 def _part(txn: Gets, a: Digest | None, b: Digest | None, mine: set[Digest], others: set[Digest]) -> None:
     if a == b:
         return
-    left, right = None if a is None else _load(txn, a), None if b is None else _load(txn, b)
+    left, right = None if a is None else _links(txn, a), None if b is None else _links(txn, b)
     level = max(-1 if node is None else node.level for node in (left, right))
     below = _children(a, left, level, mine), _children(b, right, level, others)
     if level:
         for x, y in zip_longest(*below):
-            _part(txn, x, y, mine, others)
+            if x != y:
+                _part(txn, x, y, mine, others)
     else:
         mine.update(below[0])
         others.update(below[1])
 
 
-def _children(digest: Digest | None, node: _Node | None, level: int, seen: set[Digest]) -> list[Digest]:
+def _children(digest: Digest | None, node: _Links | None, level: int, seen: set[Digest]) -> Sequence[Digest]:
     """What stands below a node, or the node itself where the other list is the taller one: its first child is its equal."""
     if digest is None or node is None:
         return []
@@ -217,6 +227,18 @@ def _load(txn: Gets, digest: Digest) -> _Node:
     if level:
         return _Node(level, payload, children, [])
     return _Node(0, [len(children)], children, payload)
+
+
+def _links(txn: Gets, digest: Digest) -> _Links:
+    """What a node refers to, for lists that are compared one after the other, each with what it grew from."""
+
+    def read() -> _Links:
+        node = txn.get(digest)
+        if node.kind != KIND:
+            raise ObjectCorrupt(f"Object {digest.hex()[:12]} is not a list node.", digest=digest)
+        return _Links(node.meta["l"], node.refs)
+
+    return _KNOWN.of(digest, read)
 
 
 def _payload(node: Object) -> list[Any]:

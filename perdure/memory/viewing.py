@@ -73,12 +73,17 @@ class Viewer(Reader):
         """The commits of a session and of all that was forked from it, none before those that go back to it."""
         with self.store.read() as txn:
             head_ref(txn, name)
-            return graph.ordered(txn, graph.family(txn, name).values())
+            return graph.ordered(txn, [commits.read(txn, head) for head in graph.family(txn, name).values()])
 
-    def nodes(self, name: str, listed: Iterable[Commit]) -> list[graph.Node]:
-        """Some of these commits with what stands at them and what they added."""
+    def walk(self, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
+        """Commits and all that they go back to, the newest first and none before those that go back to it."""
         with self.store.read() as txn:
-            return list(graph.nodes(txn, listed, graph.family(txn, name)))
+            return graph.ordered(txn, starts, limit)
+
+    def nodes(self, name: str | None, listed: Iterable[Commit]) -> list[graph.Node]:
+        """Some commits with what they added, and what stands at them of a session's family (None: of all sessions)."""
+        with self.store.read() as txn:
+            return list(graph.nodes(txn, listed, graph.family(txn, name) if name is not None else graph.heads(txn)))
 
     def tiers(self, base: Commit, head: Commit) -> tiers.Tiers:
         """What sets two commits apart, tier by tier."""

@@ -104,7 +104,7 @@ def _unpack_header(header: memoryview, digest: Digest) -> tuple[str, list[Digest
     kind, refs, meta = fields["k"], fields["r"], fields["m"]
     if not (isinstance(kind, str) and isinstance(refs, list) and isinstance(meta, dict)):
         raise _corrupt("its header has fields of the wrong type", digest)
-    if not all(isinstance(ref, bytes) and len(ref) == DIGEST_SIZE for ref in refs):
+    if {*map(type, refs)} - {bytes} or {*map(len, refs)} - {DIGEST_SIZE}:
         raise _corrupt("its header lists something that is not a digest", digest)
     return kind, refs, meta
 

@@ -16,6 +16,7 @@ from perdure.api import wiring
 from perdure.config import MemoryOptions
 from perdure.errors import AmbiguousRevision, RevisionNotFound, SessionExists, SessionNotFound
 from perdure.memory.fastweights import Held, Record, Refusal
+from perdure.memory.graph import Node
 from perdure.memory.inspecting import EMPTY, Episodic, Memory, working
 from perdure.memory.recipe import PARTS, Recipe
 from perdure.memory.records import Checkpoint, Commit, Diff, FsckReport, GcReport, Message, Problem, SessionInfo, Tag
@@ -103,6 +104,13 @@ class FakeHistory:
         lines = [(line, at) for line in self.branches.values() for at in range(len(line)) if line[at].commit.digest in ends]
         found = {state.commit.digest: state.commit for line, at in lines for state in line[: at + 1]}
         return sorted(found.values(), key=lambda commit: -commit.turn)[:limit]
+
+    def nodes(self, name: str | None, listed: Iterable[Commit]) -> list[Node]:
+        heads = {each: line[-1].commit.digest for each, line in sorted(self.branches.items())}
+        return [
+            Node(commit, tuple(each for each, digest in heads.items() if digest == commit.digest), (), {"working": 2048})
+            for commit in listed
+        ]
 
     def recipe(self, commit: Commit) -> Recipe:
         return Recipe.of(**dict.fromkeys(PARTS, "x"))

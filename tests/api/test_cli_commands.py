@@ -92,9 +92,9 @@ def test_show_prints_facts_and_messages(run: Run) -> None:
     assert "A fine name." not in result.stdout
     assert "A fine name." in run("show", "bob", "--full").stdout
     found = shape(run("show", "bob", "--json"))
-    added = {"refs", "earlier_messages", "added_bytes", "recipe_parts", "memory", "snapshots"}
+    added = {"branches", "tags", "bytes_added", "added", "earlier_messages", "recipe_parts", "memory", "snapshots"}
     assert set(found) == COMMIT | {"conversation"} | added
-    assert (found["refs"], found["earlier_messages"]) == ({"sessions": ["bob"], "tags": []}, 2)
+    assert (found["branches"], found["tags"], found["earlier_messages"]) == (["bob"], [], 2)
     assert [message["role"] for message in found["conversation"]] == ["user", "assistant"] * 2
     assert set(found["conversation"][0]) == {"role", "content", "start", "end", "time_ms"}
 

@@ -11,21 +11,30 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from perdure.api import modelfiles, wiring
+from perdure.api.blocks import Held
 from perdure.api.cli import app
 from perdure.api.cli.app import main
-from perdure.api.cli.screen import level, shares
+from perdure.api.cli.map_render import block_lines, heat_lines
+from perdure.api.cli.screen import level, screen, shares
+from perdure.memory.blockmap import Block, Group
+from perdure.memory.heads import Heads, Layer
 from perdure.testing.encoder import HashedWords
 
 from .fakes_cli import FakeRuntime, after, family, install
+from .http_server import serving
 from .remembering import ASK, FACT, SMALL, taught, without_a_model
 
 Draws = Callable[..., str]
 
 EVIL = "\x1b]0;owned\x07[red]loud[/red] \u202eback\u2066 \x9b31m\rgone"
+
+
+ASKED = ("memory/context", "blocks", "memory/summary/heads", "graph")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +54,9 @@ def told(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
         runtime.repository.tag("first", "@turn:1", "alice")
         alice.close()
         wiring.merge_branch(runtime.repository, "alice", "bob")
+        with serving(runtime) as api:
+            served = [api.get(f"/v1/sessions/alice/{path}").json() for path in ASKED]
+    (folder / "rest.json").write_text(json.dumps(served), encoding="utf-8")
     models = folder / "cache" / "models" / modelfiles_name(folder / "store")
     shutil.copytree(model, models)
     return folder
@@ -130,10 +142,11 @@ def test_the_graph_s_json_has_the_same(draws: Draws) -> None:
     shape = json.loads(draws("log", "--graph", "--all", "--json"))
     assert shape["revision"] is None
     merge, *others = shape["commits"]
-    assert (merge["kind"], merge["refs"], merge["lane"]) == ("merge", {"sessions": ["alice"], "tags": []}, 0)
+    assert (merge["kind"], merge["branches"], merge["tags"], merge["lane"]) == ("merge", ["alice"], [], 0)
     assert merge["edges"] == [{"lane": 1, "strand": 1, "new": True}]
     assert {parent for commit in shape["commits"] for parent in commit["parents"]} == {c["commit"] for c in others}
-    assert all(commit["added_bytes"] > 0 for commit in others if commit["kind"] == "turn")
+    assert all(commit["bytes_added"] == sum(commit["added"].values()) > 0 for commit in shape["commits"])
+    assert all(commit["added"]["working"] > 0 for commit in others if commit["kind"] == "turn")
     alone = json.loads(draws("log", "alice~1", "--graph", "-n", "2", "--json"))
     assert (alone["revision"], len(alone["commits"])) == ("alice~1", 2)
     assert [c["commit"] for c in json.loads(draws("log", "--all", "--json"))["commits"]] == [
@@ -153,48 +166,89 @@ def test_show_tells_of_one_turn(draws: Draws) -> None:
     assert ASK in text
     assert FACT not in text
     assert "10 earlier messages; --full shows all" in text
+    assert re.search(r"^added +\S+ \S+: working .*, log ", text, re.MULTILINE)
     shape = json.loads(draws("show", "alice~1", "--json"))
     assert f"restored {shape['metrics']['restored']}" in text
     assert shape["recipe_parts"]["dtype"] == "bfloat16"
     assert shape["memory"]["working"]["window"] > 0
+    assert (shape["branches"], shape["bytes_added"]) == ([], sum(shape["added"].values()))
     assert "gained memories" in draws("show", "alice")
 
 
 def test_inspect_draws_the_context_to_scale(draws: Draws) -> None:
     shape = json.loads(draws("inspect", "alice~1", "--json"))
-    parts = {part["name"]: part for part in shape["context"]["parts"]}
-    working = shape["working"]
-    assert parts["summary"]["tokens"] == working["summary"]
-    assert parts["window"]["tokens"] == working["window"]
-    assert parts["system"]["tokens"] + parts["sinks"]["tokens"] == working["sinks"]
-    assert parts["recalled"]["tokens"] == shape["metrics"]["recalled"] > 0
-    assert shape["context"]["limit"] == parts["free"]["tokens"] + shape["context"]["used"]
-    assert sum(part["bytes"] for name, part in parts.items() if name not in ("free", "recalled")) == working["bytes"]
+    context, working = shape["context"], shape["working"]
+    parts = {part["name"]: part for part in context["parts"]}
+    assert list(parts) == ["system", "sinks", "summary", "window", "recalled"]
+    assert (parts["summary"]["tokens"], parts["window"]["tokens"]) == (working["summary"], working["window"])
+    assert sum(part["tokens"] for part in parts.values()) == working["entries"]
+    assert sum(part["bytes"] for part in parts.values()) + context["fixed_bytes"] == working["bytes"]
+    assert sum(each["tokens"] for each in context["last_recalled"]) == shape["metrics"]["recalled"] > 0
+    assert (context["free"], context["then"]) == (context["limits"]["context"] - working["entries"], "end")
     bar = draws("inspect", "alice~1").splitlines()[3]
-    assert re.fullmatch(r"y*k+m+s+w+\.+//\.+", bar)
+    assert re.fullmatch(r"y*k+s+w+m+\.+//\.+", bar)
     assert len(bar) == 100
 
 
+def test_both_interfaces_tell_the_same(draws: Draws, told: Path) -> None:
+    """What the server says of a commit is what the commands say, member by member."""
+    inspected = {tier: json.loads(draws("inspect", "alice", "--tier", tier, "--json")) for tier in ("working", "summary")}
+    shown = json.loads(draws("show", "alice", "--json"))
+    context, blocks, heads, graph = json.loads((told / "rest.json").read_text(encoding="utf-8"))
+    mine = inspected["working"]["context"]
+    assert [{name: part[name] for name in mine["parts"][0]} for part in context["parts"]] == mine["parts"]
+    assert {name: context[name] for name in ("backend", "fixed_bytes", "last_recalled")}.items() <= mine.items()
+    assert context["limits"]["context"] == mine["limits"]["context"]
+    mine = inspected["working"]["blocks"]
+    assert {name: blocks[name] for name in mine} == mine
+    mine = inspected["summary"]["heads"]
+    assert {name: heads[name] for name in mine} == mine
+    (node,) = (each for each in graph["data"] if each["id"] == shown["commit"])
+    assert {name: node[name] for name in ("branches", "tags", "bytes_added", "added")}.items() <= shown.items()
+
+
 def test_the_block_map_knows_what_is_read_and_shared(draws: Draws) -> None:
-    blocks = json.loads(draws("inspect", "alice", "--tier", "working", "--json"))["blocks"]
-    assert blocks[0]["place"] == "sinks"
-    assert [block["place"] for block in blocks[1:]] == sorted(block["place"] for block in blocks[1:])
-    assert blocks[-1]["place"] == "window"
-    shared = sum(block["sessions"] == ["bob"] for block in blocks)
-    assert 0 < shared < len(blocks)
+    found = json.loads(draws("inspect", "alice", "--tier", "working", "--json"))["blocks"]
+    (group,) = found["groups"]
+    columns = group["columns"]
+    tiers = [found["tiers"][each] for each in columns["tier"]]
+    assert (tiers[0], tiers[-1]) == ("sink", "window")
+    assert "summary" in tiers
+    ((name, shared),) = ((each["session"], each["blocks"]) for each in group["shared"])
+    assert name == "bob"
+    assert columns["sessions"] == [2] * shared + [1] * (len(tiers) - shared)
     text = draws("inspect", "alice", "--tier", "working")
     assert f"shared with bob ({shared})" in text
-    assert re.search(r"^ *0  k:+[.:=#]+$", text, re.MULTILINE)
+    assert re.search(r"^ *0  k[.:Ss=#]+$", text, re.MULTILINE)
     assert "◇" in draws("inspect", "alice", "--tier", "working", width=80)
 
 
+def test_a_block_that_is_gone_is_drawn_as_gone() -> None:
+    block = Block(0, 0, 64, b"x" * 32, 10, "window")
+    group = Group("full", (), b"r" * 32, (block, block._replace(number=1, start=64, nbytes=0)))
+    out = screen(Console(file=io.StringIO(), width=80))
+    lines = [line.plain for line in block_lines([Held(group, {})], out)]
+    assert lines[1] == " 0  #!"
+    assert lines[-1] == "! not in the store, computed again when needed: 1 block"
+
+
 def test_the_heat_map_has_every_layer_and_head(draws: Draws) -> None:
-    (heat,) = json.loads(draws("inspect", "alice", "--tier", "summary", "--json"))["heat"]
-    assert heat["kind"] == "mass"
-    assert heat["layers"] == list(range(len(heat["values"])))
-    assert all(number >= 0 for row in heat["values"] for number in row)
+    layers = json.loads(draws("inspect", "alice", "--tier", "summary", "--json"))["heads"]["layers"]
+    assert [each["layer"] for each in layers] == list(range(len(layers)))
+    assert all(score >= 0 for each in layers for score in each["scores"])
     heads = [line for line in draws("inspect", "alice", "--tier", "summary").splitlines() if line.startswith("head ")]
-    assert len(heads) == len(heat["values"][0])
+    assert len(heads) == len(layers[0]["scores"])
+
+
+@pytest.mark.parametrize("opened", [(2, 5), (2,)])
+def test_norms_of_a_memory_are_drawn_by_layer_where_these_are_known(opened: tuple[int, ...]) -> None:
+    layers = tuple(Layer(number, (0,), (0.0,), (None,), (None,), (0.0,), ((),)) for number in (2, 5))
+    norms = (tuple((float(number),) for number in opened),)
+    found = Heads("infini", 9, "", 0.0, "delta", "ab", ((0, 4),), (), layers, ((0, 1),), norms)
+    lines = [line.plain for line in heat_lines(found, screen(Console(file=io.StringIO(), width=80)))]
+    assert lines[0].startswith("norm of the memory of fixed size")
+    assert lines[1].split() == ["layer", "2" if len(opened) == 2 else "0"]
+    assert lines[2].startswith("head 0")
 
 
 def test_trace_draws_attention_below_or_behind_the_answer_s_tokens(draws: Draws) -> None:
@@ -212,7 +266,7 @@ def test_without_the_tokenizer_tokens_have_numbers(draws: Draws, monkeypatch: py
     monkeypatch.setattr(wiring, "cache_path", lambda: tmp_path)
     assert json.loads(draws("trace", "alice", "--json"))["trace"]["answer"][0]["text"] is None
     assert "#1 " in draws("trace", "alice")
-    assert json.loads(draws("inspect", "alice", "--json"))["context"]["limit"] is None
+    assert json.loads(draws("inspect", "alice", "--json"))["context"]["limits"]["context"] is None
     assert "free" not in draws("inspect", "alice")
 
 

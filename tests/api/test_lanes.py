@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from perdure.api.cli.lane_render import cells
-from perdure.api.lanes import Row, ordered, rows
+from perdure.api.lanes import Row, rows
 
 History = Sequence[tuple[str, Sequence[str]]]
 
@@ -158,14 +158,3 @@ def test_rows_are_made_when_they_are_asked_for_and_tell_of_the_first_lanes() -> 
     found = rows(endless, widest=8)
     assert len(next(found).passing) == 0
     assert len(list(found)[-1].passing) == 8
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_children_come_first(seed: int) -> None:
-    history = scattered(seed, 60)
-    assert ordered(history) == list(range(len(history)))
-    mixed = history[:]
-    random.Random(seed).shuffle(mixed)
-    place = {mixed[at][0]: number for number, at in enumerate(ordered(mixed))}
-    assert len(place) == len(mixed)
-    assert all(place[name] < place[parent] for name, parents in mixed for parent in parents if parent in place)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from perdure.errors import SessionNotFound
-from perdure.memory import blockmap, tree
+from perdure.memory import blockmap, commits, tree
 from perdure.memory.memo import Memo
 from perdure.memory.norms import layer_of
+from perdure.memory.records import Commit
 from perdure.memory.repository import Repository
 from perdure.stores.memory import MemoryStore
 
@@ -114,6 +116,48 @@ def test_the_family_of_a_session(repository: Repository, turn: Turn) -> None:
     assert repository.family("dan")[0].hex == repository.info("dan").head.hex
     with pytest.raises(SessionNotFound):
         repository.family("nobody")
+
+
+def test_a_history_is_walked_from_its_newest_commits(repository: Repository, turn: Turn) -> None:
+    for number in range(5):
+        turn("ada", f"Turn {number}.", tokens=40)
+        repository.fork("ada", f"fork{number}")
+        turn(f"fork{number}", "Other.", tokens=40)
+    heads = [info.head for info in repository.sessions()]
+    whole = repository.walk(heads)
+    assert {commit.hex for commit in whole} == {commit.hex for name in repository.heads() for commit in repository.log(name)}
+    place = {commit.digest: number for number, commit in enumerate(whole)}
+    assert all(place[commit.digest] < place[parent] for commit in whole for parent in commit.parents)
+    assert len(repository.walk(heads, 4)) == 4
+    listed = repository.nodes(None, whole)
+    assert sorted(name for node in listed for name in node.branches) == sorted(repository.heads())
+    assert repository.nodes("fork4", whole)[0].added == listed[0].added
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_children_come_before_their_parents_whatever_clocks_said(repository: Repository, turn: Turn, seed: int) -> None:
+    rng = random.Random(seed)
+    base = turn("ada").head
+    made: list[Commit] = []
+    with repository.store.write() as txn:
+        for number in range(60):
+            parents = tuple({each.digest for each in rng.sample(made, min(len(made), rng.choice((1, 1, 2))))})
+            drawn = replace(base, parents=parents, title=str(number), time_ms=rng.randrange(1000))
+            made.append(replace(drawn, digest=commits.write(txn, drawn)))
+    order = [commit.digest for commit in repository.walk(rng.sample(made, 60))]
+    assert sorted(order) == sorted(commit.digest for commit in made)
+    assert all(order.index(each.digest) < order.index(parent) for each in made for parent in each.parents)
+
+
+def test_a_list_that_is_lost_leaves_the_history_to_look_at(repository: Repository, turn: Turn) -> None:
+    turn("ada", "One.", tokens=100)
+    head = turn("ada", "Two.", tokens=100).head
+    assert head.state is not None
+    with repository.store.write() as txn:
+        txn.delete(head.state.blocks)
+    node, *_ = repository.nodes(None, [head])
+    assert node.branches == ("ada",)
+    assert (node.added["working"], node.added["log"] > 0) == (0, True)
 
 
 def test_a_memo_keeps_what_was_asked_for_last() -> None:

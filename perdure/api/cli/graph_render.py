@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich.text import Text
 
+from ...memory.graph import Node
 from ..figures import age, size
-from ..graph import Node, Refs
-from .lane_render import cells
+from ..graph import Drawn
+from .lane_render import Cell, cells
 from .screen import Column, Screen, columns, one_line
 
 STRANDS = ("cyan", "magenta", "green", "blue", "yellow", "red", "bright_cyan", "bright_magenta", "bright_green")
@@ -32,7 +34,7 @@ SHAPE = (
 )
 
 
-def graph_lines(nodes: Sequence[Node], out: Screen) -> Iterator[Text]:
+def graph_lines(nodes: Sequence[Drawn], out: Screen) -> Iterator[Text]:
     """One line for each commit, the lanes first."""
     most = max(4, min(LANES, out.width // 6))
     return columns(SHAPE, [_cells(node, most, out) for node in nodes], out)
@@ -42,32 +44,40 @@ def strand_style(strand: int) -> str:
     return STRANDS[strand % len(STRANDS)]
 
 
-def _cells(node: Node, most: int, out: Screen) -> list[Text]:
-    commit = node.commit
+def _cells(drawn: Drawn, most: int, out: Screen) -> list[Text]:
+    commit, added = drawn.node.commit, drawn.node.nbytes
     return [
-        _lanes(node, most, out),
+        _lanes(drawn, most, out),
         Text(commit.short, "yellow"),
         Text(f"t{commit.turn}"),
         Text(f"{commit.tokens} tok", "dim"),
-        Text(f"+{size(node.added)}" if node.added else "", "dim"),
+        Text(f"+{size(added)}" if added else "", "dim"),
         Text(age(commit.time_ms), "dim"),
-        _about(node),
+        _about(drawn),
     ]
 
 
-def _lanes(node: Node, most: int, out: Screen) -> Text:
-    sign = NODES.get(node.commit.kind, CHANGE)[0 if out.unicode else 1]
+def _lanes(drawn: Drawn, most: int, out: Screen) -> Text:
+    row, sign = drawn.row, NODES.get(drawn.node.commit.kind, CHANGE)[0 if out.unicode else 1]
+    styled = out.console.is_terminal
+
+    def style(cell: Cell) -> str:
+        if cell.strand is None or not styled:
+            return ""
+        own = cell.strand == row.strand and cell.sign == sign
+        return f"{'bold ' if own else ''}{strand_style(cell.strand)}"
+
     line = Text()
-    for cell in cells(node.row, sign, unicode=out.unicode, most=most):
-        own = cell.strand == node.row.strand and cell.sign == sign
-        line.append(cell.sign, "" if cell.strand is None else f"{'bold ' if own else ''}{strand_style(cell.strand)}")
+    for name, run in groupby(cells(row, sign, unicode=out.unicode, most=most), style):
+        line.append("".join(cell.sign for cell in run), name)
     return line
 
 
-def _about(node: Node) -> Text:
-    commit, line = node.commit, Text()
-    if any(node.refs):
-        line.append_text(labels(node.refs, strand_style(node.row.strand))).append(" ")
+def _about(drawn: Drawn) -> Text:
+    node, line = drawn.node, Text()
+    commit = node.commit
+    if node.branches or node.tags:
+        line.append_text(labels(node, strand_style(drawn.row.strand))).append(" ")
     if commit.kind != "turn":
         line.append(f"[{commit.kind}] ", "magenta")
     if commit.reason not in ("", "stop", commit.kind):
@@ -76,10 +86,10 @@ def _about(node: Node) -> Text:
     return line.append("" if title == commit.kind else title)
 
 
-def labels(refs: Refs, style: str = "cyan") -> Text:
+def labels(node: Node, style: str = "cyan") -> Text:
     """What stands at a commit, in parentheses."""
-    names = [(one_line(name), f"bold {style}") for name in refs.sessions]
-    names += [(f"tag: {one_line(name)}", "bold yellow") for name in refs.tags]
+    names = [(one_line(name), f"bold {style}") for name in node.branches]
+    names += [(f"tag: {one_line(name)}", "bold yellow") for name in node.tags]
     line = Text("(")
     for number, (name, shown) in enumerate(names[:NAMES]):
         line.append(", " if number else "").append(name, shown)

@@ -151,17 +151,17 @@ def log(
 def _print_graph(store: Path | None, rev: str | None, name: str, limit: int | None, *, graph: bool, json: bool) -> None:
     """Commits of a revision (None: of all) with what merges brought, drawn or listed."""
     with repository(store) as history:
-        nodes = commit_graph(history, rev, limit, WIDEST if json else LANES)
+        found = commit_graph(history, rev, limit, WIDEST if json else LANES)
     if json:
-        drawn = [{**shapes.commit(node.commit), **graph_shape(node)} for node in nodes]
+        drawn = [{**shapes.commit(each.node.commit), **graph_shape(each)} for each in found]
         print_json({"revision": name if rev is not None else None, "commits": drawn})
     elif graph:
         out = screen()
-        out.lines(graph_lines(nodes, out))
+        out.lines(graph_lines(found, out))
     else:
-        marks = {node.commit.digest: [*node.refs.sessions, *(f"tag: {tag}" for tag in node.refs.tags)] for node in nodes}
-        for node in nodes:
-            stdout().print(commit_line(node.commit, marks))
+        for node, _ in found:
+            marks = [*node.branches, *(f"tag: {tag}" for tag in node.tags)]
+            stdout().print(commit_line(node.commit, {node.commit.digest: marks}))
 
 
 def fork(

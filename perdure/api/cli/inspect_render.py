@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from ..context import Context
+from .. import views
 from ..figures import size
 from .map_render import block_lines, heat_lines, histogram
 from .memory_render import Fact, episode_lines, tier_facts
@@ -18,14 +18,14 @@ from .show_render import legend
 
 if TYPE_CHECKING:
     from ...memory import Commit
-    from ..inspection import Inspected, Ledger
+    from ..inspection import Inspected, Ledger, Seen
 
 STYLES = {
     "system": ("y", "blue"),
     "sinks": ("k", "yellow"),
-    "recalled": ("m", "magenta"),
     "summary": ("s", "color(208)"),
     "window": ("w", "green"),
+    "recalled": ("m", "magenta"),
     "free": (".", "bright_black"),
 }
 WIDEST = 100
@@ -46,10 +46,9 @@ def inspected_lines(seen: Inspected, out: Screen) -> Iterator[Text]:
 
 def _sections(seen: Inspected, out: Screen) -> Iterator[Section]:
     report, known = seen.report, seen.known
-    working, summary, episodes = (seen.blocks or (), seen.heat or (), seen.episodes or ())
-    maps = [*heat_lines(summary, out), *histogram(report.summary, out)] if seen.tier == "summary" else []
-    yield Section("working", report.working.nbytes, _facts(seen, "working"), block_lines(working, out))
-    yield Section("episodic", report.episodic.nbytes, _facts(seen, "episodic"), episode_lines(episodes, out))
+    maps = [] if seen.heads is None else [*heat_lines(seen.heads, out), *histogram(report.summary, out)]
+    yield Section("working", report.working.nbytes, _facts(seen, "working"), block_lines(seen.blocks or (), out))
+    yield Section("episodic", report.episodic.nbytes, _facts(seen, "episodic"), episode_lines(seen.episodes or (), out))
     yield Section("summary", report.summary.nbytes, _facts(seen, "summary"), maps)
     yield Section("fast-weights", known.nbytes, _facts(seen, "fast-weights"), _ledger(seen.ledger, out))
 
@@ -81,18 +80,31 @@ def head_line(commit: Commit, name: str) -> Text:
     return Text.assemble((commit.short, "yellow"), f"  turn {commit.turn}, {commit.tokens} tokens", (named, "bold cyan"))
 
 
-def context_lines(found: Context, out: Screen) -> Iterator[Text]:
+def context_lines(seen: Seen, out: Screen) -> Iterator[Text]:
     """What the model sees, as one bar with a legend in tokens and bytes."""
-    parts = [(Part(part.name, part.tokens, *STYLES[part.name]), part) for part in found.parts]
-    of = "" if found.limit is None else f" of {found.limit}"
-    yield Text.assemble(("context", "bold"), (f"  {found.used}{of} tokens, {size(_bytes(found))}", "dim"))
-    yield _bar([drawn for drawn, part in parts if part.tokens], min(out.width, WIDEST), out)
-    known = [pair for pair in parts if pair[1].tokens or (pair[0].name == "free" and found.limit is not None)]
-    yield from legend([(drawn, f"{part.tokens} ({size(part.nbytes)})") for drawn, part in known], out)
-    if found.fixed:
-        yield Text(f"and {size(found.fixed)} of layers that keep no more however much is said", "dim")
-    if any(part.name == "recalled" and part.tokens for part in found.parts):
+    parts = {name: (tokens, nbytes) for name, tokens, nbytes in _parts(seen)}
+    tier = seen.context.working
+    of = "" if seen.positions is None else f" of {seen.positions}"
+    yield Text.assemble(("context", "bold"), (f"  {tier.entries}{of} tokens, {size(tier.nbytes)}", "dim"))
+    drawn = {name: Part(name, amounts[0], *STYLES[name]) for name, amounts in parts.items()}
+    yield _bar([part for part in drawn.values() if part.amount], min(out.width, WIDEST), out)
+    known = [name for name, part in drawn.items() if part.amount or name == "free"]
+    yield from legend([(drawn[name], f"{parts[name][0]} ({size(parts[name][1])})") for name in known], out)
+    if seen.context.fixed:
+        yield Text(f"and {size(seen.context.fixed)} of layers that keep no more however much is said", "dim")
+    if seen.chosen:
         yield from out.folded(Text("recalled: put back for the last answer, and taken out again after it", "dim"))
+
+
+def _parts(seen: Seen) -> Iterator[tuple[str, int, int]]:
+    """Tokens and bytes of each part, with what the last answer alone had, and of what is left free where that is known."""
+    found, more = seen.context, sum(each.tokens for each in seen.chosen)
+    for part in found.parts:
+        pasted = more if part.name == "recalled" else 0
+        yield part.name, part.tokens + pasted, part.nbytes + pasted * found.entry
+    free = views.free(found.working, None, seen.positions)
+    if free is not None:
+        yield "free", free, free * found.entry
 
 
 def _bar(parts: Sequence[Part], cells: int, out: Screen) -> Text:
@@ -104,10 +116,6 @@ def _bar(parts: Sequence[Part], cells: int, out: Screen) -> Text:
     side = (cells - cells // 2 - 2) // 2
     half = stacked([parts[-1]], side, out)
     return Text.assemble(stacked(used, cells // 2, out), half, ("//", "dim"), half)
-
-
-def _bytes(found: Context) -> int:
-    return found.fixed + sum(part.nbytes for part in found.parts if part.name != "free")
 
 
 def tier_lines(sections: Sequence[Section], out: Screen) -> Iterator[Text]:

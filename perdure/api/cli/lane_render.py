@@ -13,14 +13,15 @@ BOX = " ╵╷│╴╯╮┤╶╰╭├─┴┬┼"
 PLAIN = " |||-'.+-'.+-++|"
 """One character for each set of directions in which lines leave a cell: the sum of those above."""
 
-FEWEST = 3
-
 
 class Cell(NamedTuple):
     """A character and the strand that it is drawn for (None: blank)."""
 
     sign: str
     strand: int | None
+
+
+BLANK = Cell(" ", None)
 
 
 def cells(row: Row, node: str, *, unicode: bool, most: int) -> list[Cell]:
@@ -60,10 +61,10 @@ def _reach(paths: dict[int, int], strands: dict[int, int], lane: int, other: int
 
 
 def _signs(row: Row, paths: Mapping[int, int], strands: Mapping[int, int], node: str, signs: str, most: int) -> list[Cell]:
-    ends = 2 * min(most, width(row)) - 1
-    found = [Cell(signs[paths.get(at, 0)], strands.get(at)) for at in range(ends)]
-    cut = width(row) > most
-    if cut and row.lane < most - 1:
+    wide = width(row)
+    ends = 2 * min(most, wide) - 1
+    found = [Cell(signs[paths[at]], strands[at]) if at in paths else BLANK for at in range(ends)]
+    if wide > most and row.lane < most - 1:
         found[-1] = Cell("…" if signs is BOX else ">", None)
     found[2 * min(row.lane, most - 1)] = Cell(node, row.strand)
     return found

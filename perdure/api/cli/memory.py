@@ -59,8 +59,9 @@ def inspect(
     """
     with repository(store) as history:
         seen = inspection.inspected(history, session, at, tier)
+        told = {**shapes.commit(seen.commit), **inspection.shape(history, seen)} if json else {}
     if json:
-        print_json({**shapes.commit(seen.commit), **inspection.shape(seen)})
+        print_json(told)
         return
     out = screen()
     out.lines(inspected_lines(seen, out))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from ..figures import age, size
-from ..graph import Refs
 from .graph_render import labels
 from .output import visible
 from .render import ROLE_STYLES
 from .screen import Column, Part, Screen, bar, columns, one_line, rule, stacked, swatch
 
 if TYPE_CHECKING:
+    from ...memory.graph import Node
     from ...memory.inspecting import Memory
     from ...memory.recipe import Recipe
-    from ...memory.records import Commit, Message
+    from ...memory.records import Message
     from ..showing import Shown
     from ..taught import Tier
 
@@ -31,17 +31,18 @@ BAR = 40
 def shown_lines(seen: Shown, out: Screen, *, full: bool) -> Iterator[Text]:
     """All of it, the conversation in the middle."""
     commit, earlier = seen.commit, 0 if full else seen.earlier
-    yield from head_lines(commit, seen.refs, seen.recipe, seen.added, out)
+    yield from head_lines(seen.node, seen.recipe, out)
     yield from talk_lines(seen.messages[earlier:], earlier, out)
     yield from section("merge" if commit.kind == "merge" else "receipt", receipt_lines(commit.metrics, out), out)
     if seen.memory is not None and seen.known is not None:
         yield from section("memory", tier_table(seen.memory, seen.known, seen.snapshots, out), out)
 
 
-def head_lines(commit: Commit, refs: Refs, recipe: Recipe | None, added: int, out: Screen) -> Iterator[Text]:
+def head_lines(node: Node, recipe: Recipe | None, out: Screen) -> Iterator[Text]:
     """A commit's facts, one a line."""
+    commit = node.commit
     first = Text.assemble(("commit ", "dim"), (commit.hex if out.width >= 80 else commit.short, "yellow"))
-    yield first.append(" ").append_text(labels(refs)) if any(refs) else first
+    yield first.append(" ").append_text(labels(node)) if node.branches or node.tags else first
     made = ", ".join(one_line(part) for part in (commit.kind, commit.reason, commit.author) if part)
     when = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(commit.time_ms / 1000))
     facts = [
@@ -49,11 +50,17 @@ def head_lines(commit: Commit, refs: Refs, recipe: Recipe | None, added: int, ou
         ("made by", made),
         ("time", f"{when} ({age(commit.time_ms)})"),
         ("holds", f"turn {commit.turn}, {commit.messages} messages, {commit.tokens} tokens"),
-        ("added", f"{size(added)} of state"),
+        ("added", _added(node)),
         ("recipe", f"{commit.recipe.hex()[:10]}  {_recipe(recipe)}".rstrip()),
     ]
     for name, value in facts:
-        yield Text.assemble((f"{name:<8} ", "dim"), visible(value))
+        yield from out.folded(Text.assemble((f"{name:<8} ", "dim"), visible(value)))
+
+
+def _added(node: Node) -> str:
+    """The bytes in all, and by tier."""
+    parts = ", ".join(f"{tier} {size(nbytes)}" for tier, nbytes in node.added.items() if nbytes)
+    return f"{size(node.nbytes)}: {parts}" if parts else "nothing"
 
 
 def _recipe(recipe: Recipe | None) -> str:

@@ -81,8 +81,7 @@ def by_hash(store: Repository, digits: str) -> Commit:
 
 
 def node_body(node: Node) -> dict[str, Any]:
-    stands = {"branches": list(node.branches), "tags": list(node.tags)}
-    return {**commit_body(node.commit), **stands, "bytes_added": sum(node.added.values()), "added": dict(node.added)}
+    return {**commit_body(node.commit), **views.node(node)}
 
 
 def diff_body(found: Diff) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from fastapi import APIRouter, Path, Query
 
 from ...errors import NotFound
-from ...memory.blockmap import TIERS, Block, Group, holders
-from .. import recalling, views
+from ...memory.blockmap import Block, Group
+from .. import blocks, recalling, views
+from ..blocks import MOST, NAMES
 from .hub import Hub
 from .memory import At, commit_at, head
 from .mentions import mention
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from ...runtime import Runtime
 
 router = APIRouter(prefix="/v1/sessions/{name}", tags=["memory"])
-
-MOST = 1 << 31
-"""Above every token's number."""
-
-NAMES = 100
-"""Sessions that have a block too are named up to so many, and counted."""
 
 PartName = Literal["system", "sinks", "summary", "window", "recalled"]
 Token = Annotated[int, Query(ge=0, le=MOST)]
@@ -52,7 +47,7 @@ def get_context(
 ) -> dict[str, Any]:
     """What the model sees, part by part as attention reads it, each with a piece of its text; then what is left free."""
     commit = commit_at(hub, name, at)
-    found = store.context(commit)
+    found, runtime = store.context(commit), cast("Runtime", hub.runtime)
     text = _Text(hub, store, commit)
     system = next(each.tokens for each in found.parts if each.name == "system")
     return {
@@ -63,10 +58,7 @@ def get_context(
             if part in (None, each.name)
         ],
         "offset": offset,
-        "backend": found.backend,
-        "fixed_bytes": found.fixed,
-        "last_recalled": _last_recalled(store, commit),
-        **_room(hub, found.working.entries, found.working.window, system),
+        **views.context(found, recalling.chosen(store, commit), runtime.budget(system), runtime.model.context_length),
     }
 
 
@@ -86,20 +78,11 @@ def list_blocks(
     if other is not None:
         must_exist(hub, other)
         mention([other])
-    written = _Written()
-    groups, ends = [], []
-    for found in store.block_groups(commit):
-        within = [each for each in found.blocks if each.end > start and each.start < end]
-        groups.append(_group(store, commit, name, found, within[:limit], other, written))
-        ends += [within[limit].start] if len(within) > limit else []
+    groups = blocks.held(store, commit, name)
+    also = None if other is None else {each.group.name: _also(each, name, other) for each in groups}
     return {
         **head("session.blocks", name, commit),
-        "tokens": commit.tokens,
-        "tiers": list(TIERS),
-        "commits": written.listed,
-        "groups": groups,
-        "has_more": bool(ends),
-        "next": min(ends, default=None),
+        **blocks.listed(store, commit, groups, start=start, end=end, limit=limit, also=also),
     }
 
 
@@ -121,7 +104,7 @@ def get_block(
     return {
         **head("session.block", name, commit),
         **views.block(block),
-        **_numbers(store, commit, found),
+        **blocks.packed(store, commit, found),
         "group": found.name,
         "layers": [views.layer(each) for each in found.layers],
         "written": None if writer is None else views.written(writer),
@@ -182,37 +165,9 @@ class _Text:
         ]
 
 
-class _Written:
-    """The commits that wrote some blocks, each told once and known by its number."""
-
-    def __init__(self) -> None:
-        self.listed: list[dict[str, Any]] = []
-        self._numbers: dict[str, int] = {}
-
-    def number(self, commit: Commit) -> int:
-        if commit.hex not in self._numbers:
-            self._numbers[commit.hex] = len(self.listed)
-            self.listed.append(views.written(commit))
-        return self._numbers[commit.hex]
-
-
-def _group(
-    store: Repository, commit: Commit, name: str, found: Group, listed: list[Block], other: str | None, written: _Written
-) -> dict[str, Any]:
-    writers = store.block_writers(commit, found.name)
-    numbers = {each.digest: written.number(writers[each.digest]) for each in listed if each.digest in writers}
-    shared = store.block_sharing(name, found)
-    also = None if other is None else len(found.blocks) if other == name else shared.get(other, 0)
-    columns = views.group(found, listed, holders(shared, len(found.blocks)), also, numbers)
-    return {**columns, **_numbers(store, commit, found)}
-
-
-def _numbers(store: Repository, commit: Commit, found: Group) -> dict[str, Any]:
-    """In what type the blocks of a group keep their numbers, and how these are packed: null where there are none."""
-    present = next((each for each in found.blocks if each.nbytes), None)
-    header = None if present is None or not found.layers else store.header(present.digest)
-    dtype = store.recipe(commit)["dtype"]
-    return {"codec": None if header is None else header.get("codec"), "dtype": None if header is None else dtype}
+def _also(each: blocks.Held, name: str, other: str) -> int:
+    """How many blocks, from the first on, the other session has."""
+    return len(each.group.blocks) if other == name else each.sharing.get(other, 0)
 
 
 def _block(store: Repository, commit: Commit, name: str, group: str, index: str) -> tuple[Group, Block]:
@@ -225,20 +180,6 @@ def _block(store: Repository, commit: Commit, name: str, group: str, index: str)
             f"Session {name} has {count} blocks of the group {group}, counted from 0; there is no {index[:20]!r}."
         )
     return found, found.blocks[number]
-
-
-def _last_recalled(store: Repository, commit: Commit) -> list[dict[str, Any]]:
-    """What the turn that made the commit had before it, and which was taken out again at its end."""
-    story = recalling.told(store, commit)
-    return [] if story is None else [views.recalled(each) for each in story.chosen]
-
-
-def _room(hub: Hub, entries: int, window: int, system: int) -> dict[str, Any]:
-    """How many tokens fit before some must leave the window, or before the model's positions end."""
-    runtime = cast("Runtime", hub.runtime)
-    budget, context = runtime.budget(system), runtime.model.context_length
-    free = context - entries if budget is None else min(context - entries, budget.window + budget.block - window)
-    return {"free": max(0, free), "then": "end" if budget is None else "evict", "limits": views.limits(budget, context)}
 
 
 def _no_states(store: Repository, commit: Commit) -> str:
