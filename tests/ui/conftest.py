@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from perdure.api.access.keyring import Keyring
+
 from .served import Served, served
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -42,6 +44,25 @@ def browser() -> Iterator[Browser]:
 def api(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The server that tests share; each uses sessions of its own, by names of its own."""
     with served(model, tmp_path_factory.mktemp("ui") / "store") as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The store as "store", and the secrets of an admin, of a reader, and of another tenant's writer."""
+    store = tmp_path_factory.mktemp("keyed") / "store"
+    keyring = Keyring(store)
+    wanted = {"admin": ("default", "admin"), "reader": ("default", "read"), "other": ("acme", "write")}
+    made = {name: keyring.create(name, tenant, (scope,)).token for name, (tenant, scope) in wanted.items()}
+    keyring.close()
+    return {"store": str(store), **made}
+
+
+@pytest.fixture(scope="session")
+def keyed(model: Path, keys: dict[str, str]) -> Iterator[Served]:
+    """A server that asks for keys, to its admin."""
+    with served(model, Path(keys["store"]), key=keys["admin"]) as api:
+        api.say("secret-plans", "Nobody may read this")
         yield api
 
 

@@ -69,19 +69,6 @@ def served(model: Path, store: Path, *options: str, key: str | None = None) -> I
         process.stderr.close()
 
 
-def perdure(store: Path, *words: str) -> str:
-    """What a command of the terminal prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.ui.child", *words, "--store", str(store)],
-        capture_output=True,
-        text=True,
-        timeout=START_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def taught(api: Served, name: str) -> dict[str, Any]:
     """A session that was told a fact, which has left its window since, and then asked for it; the last answer."""
     api.say(name, FACT, *(f"{turn} {FILLER * 2}" for turn in range(4)))

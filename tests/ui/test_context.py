@@ -122,7 +122,7 @@ def test_what_was_recalled_leads_to_its_memory(page: Page, api: Served) -> None:
     page.goto(f"{SCREEN}?part=recalled")
     expect(page.get_by_text(FACT)).to_be_visible()
     link = page.get_by_role("link", name=f"Memory {recalled[0]['id']}")
-    assert f"/ui/sessions/{NAME}/episodes?find=" in (link.get_attribute("href") or "")
+    assert f"/ui/sessions/{NAME}/episodes?id=" in (link.get_attribute("href") or "")
 
 
 def test_it_is_shown_as_it_was(page: Page, api: Served) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,28 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from .conftest import WIDE, opened
-from .served import Served, perdure, served
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The store as "store", and the secrets of an admin, of a reader, and of another tenant's writer."""
-    store = tmp_path_factory.mktemp("keyed") / "store"
-    made = {"store": str(store)}
-    for name, *options in (
-        ("admin", "--scope", "admin"),
-        ("reader", "--scope", "read"),
-        ("other", "--tenant", "acme", "--scope", "read", "--scope", "write"),
-    ):
-        made[name] = json.loads(perdure(store, "keys", "create", name, *options, "--json"))["token"]
-    return made
-
-
-@pytest.fixture(scope="module")
-def keyed(model: Path, keys: dict[str, str]) -> Iterator[Served]:
-    with served(model, Path(keys["store"]), key=keys["admin"]) as api:
-        api.say("secret-plans", "Nobody may read this")
-        yield api
+from .served import Served, served
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_a_memory_has_an_address_of_its_own(page: Page, api: Served, aunt: str) 
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(FACT)
     expect(dialog.get_by_role("link", name=memory["origin"][:8])).to_have_attribute(
-        "href", re.compile(rf"/ui/sessions/{aunt}/graph\?commit={memory['origin']}")
+        "href", re.compile(rf"/ui/sessions/{aunt}/graph\?at={memory['origin']}")
     )
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_have_count(0)

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from .conftest import WIDE, opened
-from .served import Served, perdure, served
-
-
-@pytest.fixture(scope="module")
-def keyed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    store = tmp_path_factory.mktemp("admin") / "store"
-    token = json.loads(perdure(store, "keys", "create", "chief", "--scope", "admin", "--json"))["token"]
-    with served(model, store, key=token) as api:
-        yield api
+from .served import Served
 
 
 @pytest.fixture

@@ -53,7 +53,13 @@ class Pager(Generic[T]):
     async def first(self) -> None:
         """Begin again, as after another search."""
         self._before.clear()
+        self._page = None
         await self._to(None)
+
+    async def anew(self) -> None:
+        """Draw the present page again though it may be as before: something else about the drawing has changed."""
+        self._page = None
+        await self.show()
 
     async def _on(self) -> None:
         if self._page is not None and self._page.last_id is not None:

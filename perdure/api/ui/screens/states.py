@@ -105,7 +105,7 @@ class _Shown:
     async def keep(self, **query: str) -> None:
         self.view.keep(**query)
         async with self.view.told():
-            await self.pager.show()
+            await self.pager.anew()
 
     def drawn(self) -> None:
         shown = [at for at, each in enumerate(self.found.tensors) if _kind(each["tensor"]) == self.kind]
