@@ -47,6 +47,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
 def read(told: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command over that store, where no model can be loaded."""
     without_a_model(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "160")
     return lambda *words: CliRunner().invoke(app, [*words, "--store", str(told)])
 
 

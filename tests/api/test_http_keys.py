@@ -313,6 +313,7 @@ def test_quotas_are_seen_by_admins_and_set_by_the_servers_own(clients: dict[str,
     assert {"acme", "default"} <= {each["id"] for each in clients["chief"].get("/v1/quotas").json()["data"]}
     assert [each["id"] for each in clients["owner"].get("/v1/quotas").json()["data"]] == ["acme"]
     refused(clients["owner"].put("/v1/quotas/acme", json={}), 403, "insufficient_scope")
+    refused(clients["owner"].put("/v1/quotas/default", json={}), 404, "not_found")
     refused(clients["writer"].get("/v1/quotas"), 403, "insufficient_scope")
     refused(clients["chief"].put("/v1/quotas/NO", json={}), 422, "invalid_input")
     refused(clients["chief"].put("/v1/quotas/acme", json={"tokens": -1}), 422, "invalid_parameter")

@@ -25,6 +25,7 @@ from .remembering import SMALL
 from .tenancy import SECRETS, STORY, House, chat, ended, furnish, house
 
 BODIES: dict[str, Any] = {
+    "/v1/quotas/{name}": {},
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hi."}], "conversation": "alice", "max_tokens": 1},
     "/v1/responses": {"input": "Hi.", "previous_response_id": "RESPONSE", "max_output_tokens": 1},
     "/v1/conversations": {},

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from ...config import Quota
+from ...errors import NotFound
 from ..access.keys import checked_tenant
 from .caller import Sender
 from .fields import Exact
@@ -41,9 +42,11 @@ def list_quotas(
     return page([shape(tenant, kept.keyring.quota(tenant)) for tenant in tenants], limit, after, order)
 
 
-@router.put("/quotas/{name}", responses=refusals(401, 403, 422))
+@router.put("/quotas/{name}", responses=refusals(401, 403, 404, 422))
 async def set_quota(name: str, body: QuotaRequest, kept: Kept, caller: Sender) -> dict[str, Any]:
     """Have a tenant have no more than this from now on; what it has already stays."""
+    if caller.reach not in (None, name):
+        raise NotFound(f"There is no tenant {name[:40]!r} here.")
     caller.require_operator()
     quota = Quota(**body.model_dump())
     await asyncio.to_thread(kept.keyring.set_quota, checked_tenant(name), quota)
