@@ -88,7 +88,8 @@ def told(child: Child) -> str:
 
 
 def say(child: Child, session: str, text: str) -> Any:
-    body = {"messages": [{"role": "user", "content": text}], "max_tokens": 64, "seed": 1, "memory": {"session": session}}
+    said = [{"role": "user", "content": text}]
+    body = {"messages": said, "max_tokens": 64, "temperature": 0, "memory": {"session": session}}
     return ask(child, "POST", "/v1/chat/completions", body)
 
 
@@ -120,7 +121,8 @@ def taken(page: Any, address: str, file: Path) -> None:
     page.goto(address)
     page.wait_for_selector(DRAWN, timeout=60_000)
     page.wait_for_timeout(SETTLED_MS)
-    page.screenshot(path=str(file), full_page=True)
+    # The conversation is scrolled to its end, and shown as somebody sees it.
+    page.screenshot(path=str(file), full_page="/chat" not in address)
 
 
 if __name__ == "__main__":

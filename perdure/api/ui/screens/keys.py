@@ -173,10 +173,10 @@ def _entries(page: Page[AuditEntry]) -> None:
     if not page.data:
         nothing("Nothing was read, changed or erased yet.", icon="receipt_long")
         return
-    with table(("Time", "Action", "Key", "About", "Outcome")):
+    with table(("Time (UTC)", "Action", "Key", "About", "Outcome")):
         for entry in page:
             with row():
-                text(entry.time, "mono")
+                text(entry.time[:19].replace("T", " "), "mono nowrap")
                 text(entry.action)
                 text(entry.key or "")
                 text(", ".join(entry.ids), "cut")

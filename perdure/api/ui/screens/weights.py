@@ -132,7 +132,9 @@ def _taught(job: Job) -> None:
 
 
 async def _probe(view: View, name: str) -> None:
-    """The question stands in the address, so that what it opens can be passed on."""
+    """The question stands in the address, so that what it opens can be passed on. A probe takes the session for a moment."""
+    if not view.may("write"):
+        return
     with panel("Which records would a question open?", note="nothing is kept of it", wide=True):
         with ui.element("div").classes("actions"):
             asked = ui.input("A question", value=view.query.get("q", "")).props("outlined dense clearable").classes("grow")
