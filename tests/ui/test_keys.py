@@ -64,3 +64,15 @@ def test_the_audit_log_tells_who_did_what(admin: Page, keyed: Served) -> None:
 def test_without_keys_it_says_how_the_first_is_made(page: Page) -> None:
     page.goto("/ui/keys")
     expect(page.get_by_text("perdure keys create NAME --scope admin")).to_be_visible()
+
+
+def test_what_a_key_is_called_becomes_no_script(admin: Page, keyed: Served) -> None:
+    """Whoever looks after the server sees the names that other tenants give."""
+    evil = "x\" onclick=\"document.title='owned'\" y='"
+    keyed.ask("/v1/keys", "POST", json={"name": evil, "tenant": "acme", "scopes": ["read"]})
+    admin.reload()
+    expect(admin.get_by_text(evil)).to_be_visible()
+    admin.get_by_role("button", name=f"Rotate {evil}").click()
+    expect(admin.get_by_role("button", name="Rotate", exact=True)).to_be_visible()
+    assert admin.locator("[onclick]").count() == 0
+    assert admin.title() != "owned"

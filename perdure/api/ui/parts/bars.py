@@ -25,7 +25,8 @@ def bar(parts: Sequence[Part], *, legend: bool = True, choose: Choose | None = N
     """Parts in their order, as wide as they are large. `choose` is called with the kind of the part that is clicked."""
     whole = sum(part.amount for part in parts)
     label = ", ".join(f"{part.name} {part.said or share(part.amount, whole)}" for part in parts)
-    with ui.element("div").classes("bar-of").props(f'role=img aria-label="{_plain(label)}"'):
+    with ui.element("div").classes("bar-of").props("role=img") as drawn:
+        drawn.props["aria-label"] = label
         for part in parts:
             if part.amount > 0:
                 _piece(part, whole, choose, chosen)
@@ -61,7 +62,3 @@ def _named(part: Part, choose: Choose | None, chosen: str | None) -> ui.element:
     pressed = "true" if part.kind == chosen else "false"
     button = ui.element("button").classes("entry").props(f"type=button aria-pressed={pressed}")
     return button.on("click", lambda: choose(part.kind))
-
-
-def _plain(text: str) -> str:
-    return text.replace('"', "'").replace("\\", "/")

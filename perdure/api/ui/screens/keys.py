@@ -71,7 +71,10 @@ def _key(view: View, key: Key, again: Again) -> None:
 
 
 def _button(verb: str, icon: str, name: str, act: Callable[[], None]) -> None:
-    with ui.button(icon=icon, on_click=act).props("flat round dense").props(f'aria-label="{verb} {name}"'):
+    button = ui.button(icon=icon, on_click=act).props("flat round dense")
+    # Not in a text of props: what somebody called a key must not become an attribute.
+    button.props["aria-label"] = f"{verb} {name}"
+    with button:
         ui.tooltip(verb)
 
 

@@ -93,8 +93,9 @@ def _mount_row(view: View, name: str, each: Any, mounts: Mounts, again: Again) -
         text(size(each["bytes"]), "n")
         with cell("n"):
             if view.may("write"):
-                ask = lambda: sure(view, f"Have {name} forget what {each['name']} teaches?", "Unmount", unmount)  # noqa: E731
-                ui.button(icon="link_off", on_click=ask).props(f'flat round dense aria-label="Unmount {each["name"]}"')
+                ask = partial(sure, view, f"Have {name} forget what {each['name']} teaches?", "Unmount", unmount)
+                button = ui.button(icon="link_off", on_click=ask).props("flat round dense")
+                button.props["aria-label"] = f"Unmount {each['name']}"
 
 
 def _mount(view: View, name: str, mounts: Mounts, again: Again) -> None:
