@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -11,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
-from ...errors import NotFound, SessionBusy
+from ...errors import NotFound, PerdureError, SessionBusy
 from .ports import SessionPort
 from .problems import Unavailable, error_object
 from .turns import Turns
+
+log = logging.getLogger("perdure.http")
 
 KEPT = 256
 """Jobs that can be asked about; the oldest that have ended go first."""
@@ -100,6 +103,8 @@ class Job:
             self._result = done.result
             self._status = "completed" if done.whole else "cancelled"
         except Exception as error:
+            if not isinstance(error, PerdureError):
+                log.exception("job %s: %s of %s failed", self.id, self.kind, self.session)
             self.error = error
             self._status = "failed"
 
