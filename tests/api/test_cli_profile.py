@@ -37,6 +37,7 @@ def made(store: Path) -> dict[str, Record]:
 def do(store: Path, made: dict[str, Record], monkeypatch: pytest.MonkeyPatch) -> Command:
     without_a_model(monkeypatch)
     monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.setenv("COLUMNS", "160")
     return lambda *words: CliRunner().invoke(app, [*words, "--store", str(store)])
 
 

@@ -56,6 +56,7 @@ def test_numbers_and_heads_are_those_of_the_interface(page: Page, api: Served) -
     expect(page.locator(".picked")).to_contain_text(f"{found['layers'][1]['entries'][1]:,} entries of tokens")
     expect(page).to_have_url(re.compile("layer=1&head=1"))
     page.get_by_role("button", name="Entries").click()
+    expect(page.get_by_text("The attention that the entries")).to_have_count(0)
     expect(walked(grid)).to_have_text(f"head 0, layer 0: {found['layers'][0]['entries'][0]}")
     expect(page).to_have_url(re.compile("show=entries"))
     spread = map_of(page, "Where the entries are from")
