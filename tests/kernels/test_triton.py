@@ -44,7 +44,7 @@ def compilations(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture
 def capabilities(pytestconfig: pytest.Config) -> str:
-    """What is compiled for: the elder one, whose blocks have less shared memory, unless more are named."""
+    """What is compiled for."""
     return str(pytestconfig.getoption("--capabilities"))
 
 
