@@ -21,7 +21,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=60, help="how many times the crash tests kill a process; make crash: 1000")
     parser.addoption("--soak", type=float, default=30.0, help="for how many seconds a server is used and killed")
     parser.addoption("--fuzz", type=int, default=0, help="how many random requests each endpoint gets; a few without")
-    parser.addoption("--capabilities", default="80,90", help="what Triton paths are compiled for")
     parser.addoption("--gemma", action="store_true", help="run the real sliding-window model, if it has been pulled")
 
 

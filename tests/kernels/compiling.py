@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -18,7 +17,6 @@ from triton.compiler import ASTSource
 CUOBJDUMP = Path(triton.__file__).parent / "backends/nvidia/bin/cuobjdump"
 
 SHARED_LIMIT = {80: 163 * 1024, 90: 227 * 1024}
-WANTED = tuple(int(each) for each in os.environ.get("COMPILED_FOR", "80,90").split(","))
 """Bytes of shared memory that one block can have, per compute capability (CUDA C++ Programming Guide, table 24)."""
 
 
@@ -56,7 +54,9 @@ def compiled(
 
 def assert_fits(kernel: Any, signature: Mapping[str, str], constants: Mapping[str, Any], **options: Any) -> dict[int, Need]:
     """Compile for sm_80 and sm_90, and fail on a kernel that spills or asks for more shared memory than there is."""
-    needs = {capability: compiled(kernel, signature, constants, capability=capability, **options) for capability in WANTED}
+    needs = {
+        capability: compiled(kernel, signature, constants, capability=capability, **options) for capability in SHARED_LIMIT
+    }
     for capability, need in needs.items():
         print(f"{kernel.__name__} sm_{capability} {dict(constants)} {options}: {need}")
         assert need.stack == 0, f"sm_{capability}: {need}"

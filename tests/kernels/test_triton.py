@@ -23,10 +23,9 @@ INTERPRETED = sorted(HERE.glob("interpreted_*.py"))
 COMPILED = sorted(HERE.glob("compiled_*.py"))
 
 
-def ran(file: Path, compilations: Path, capabilities: str, *, interpret: bool) -> None:
+def ran(file: Path, compilations: Path, interpret: bool) -> None:
     """Run one file of cases and fail with what it printed."""
     told = {"TRITON_INTERPRET": str(int(interpret)), "TRITON_CACHE_DIR": str(compilations), "OMP_NUM_THREADS": "1"}
-    told["COMPILED_FOR"] = capabilities
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TRITON_"))} | told
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
     result = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -42,20 +41,14 @@ def compilations(pytestconfig: pytest.Config) -> Path:
     return cache.mkdir("triton")
 
 
-@pytest.fixture
-def capabilities(pytestconfig: pytest.Config) -> str:
-    """What is compiled for."""
-    return str(pytestconfig.getoption("--capabilities"))
-
-
 @pytest.mark.parametrize("file", INTERPRETED, ids=lambda file: file.stem)
-def test_results_are_right_in_the_interpreter(file: Path, compilations: Path, capabilities: str) -> None:
-    ran(file, compilations, capabilities, interpret=True)
+def test_results_are_right_in_the_interpreter(file: Path, compilations: Path) -> None:
+    ran(file, compilations, interpret=True)
 
 
 @pytest.mark.parametrize("file", COMPILED, ids=lambda file: file.stem)
-def test_it_compiles_without_spilling(file: Path, compilations: Path, capabilities: str) -> None:
-    ran(file, compilations, capabilities, interpret=False)
+def test_it_compiles_without_spilling(file: Path, compilations: Path) -> None:
+    ran(file, compilations, interpret=False)
 
 
 def test_every_triton_path_is_covered() -> None:

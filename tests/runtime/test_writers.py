@@ -34,7 +34,8 @@ from perdure.runtime.writers import (
 from perdure.runtime.writers.closed_form import shortened
 from perdure.runtime.writers.judging import acting_of
 from perdure.runtime.writers.lessons import ANSWER, AROUND, sheet
-from perdure.runtime.writers.upper import Row, Upper, common, hooked
+from perdure.runtime.writers.places import upper_places
+from perdure.runtime.writers.upper import Row, Upper, common, hooked, layer_list
 from perdure.testing.encoder import HashedWords
 from perdure.testing.records import record_of
 from perdure.testing.tiny import tiny_llama
@@ -185,6 +186,20 @@ def test_the_upper_layers_alone_give_what_the_whole_model_gives(runtime: Runtime
         assert whole.hidden is not None
         assert torch.allclose(ends[number, len(row.tokens) - row.start - 1], whole.hidden[0, -1], atol=1e-4)
         state.release()
+
+
+def test_others_see_the_whole_model_while_its_upper_layers_run(runtime: Runtime) -> None:
+    """Two consolidations at once, or a turn that opens a record, look up layers by name without having the engine."""
+    engine, model = runtime.engine, runtime.engine.model.base_model
+    whole, seen = model.layers, []
+    rows = [Row(tuple(runtime.loaded.chat.prompt([Message("user", "Who are you?")])), 2)]
+    upper = Upper(engine, 1)
+    prepared = upper.prepare(rows)
+    with engine.alone(), hooked([(whole[-1], lambda *_: seen.append((layer_list(model)[1], upper_places(model))))]):
+        upper.run(prepared)
+    (((layers, places)),) = seen
+    assert layers is whole
+    assert places.names == upper_places(model).names
 
 
 def test_a_sheet_says_what_is_wanted_where(runtime: Runtime) -> None:

@@ -73,6 +73,13 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(keyed: Served, keys: di
     assert keys["reader"] not in cookie
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null"])
+def test_no_other_site_signs_anybody_in(keyed: Served, keys: dict[str, str], origin: str) -> None:
+    answer = httpx.post(f"{keyed.url}/ui/sign-in", data={"key": keys["reader"]}, headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
 @pytest.mark.parametrize("goal", ["https://evil.example/", "//evil.example/ui/", "/ui/..\\evil", "/v1/sessions"])
 def test_nobody_is_sent_elsewhere_after_signing_in(keyed: Served, keys: dict[str, str], goal: str) -> None:
     answer = httpx.post(f"{keyed.url}/ui/sign-in", params={"next": goal}, data={"key": keys["reader"]})

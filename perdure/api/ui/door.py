@@ -35,7 +35,7 @@ POLICY = (
 FIXED = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
 }
 
 
@@ -59,9 +59,8 @@ class Door:
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Browsers let any page open a socket to any host, with that host's cookies: so its origin is looked at here."""
         headers = Headers(scope=scope)
-        own = urlsplit(headers.get("origin", "")).netloc == headers.get("host")
         known = not self._hosts or hostname(headers.get("host", "")) in self._hosts
-        if own and known and self._visitors.of(scope) is not None:
+        if _own(headers) and known and self._visitors.of(scope) is not None:
             await self._pages(scope, receive, send)
         else:
             await receive()
@@ -87,6 +86,9 @@ class Door:
         goal = _goal(request.query_params.get("next", ""))
         if request.url.path == SIGN_OUT or request.method != "POST":
             return self._leaving(request) if request.url.path == SIGN_OUT else sign_in(goal)
+        if "origin" in request.headers and not _own(request.headers):
+            # Who is signed in with somebody else's key would confide in that one's sessions.
+            return sign_in(goal, "That came from a page of another site; sign in here.", 403)
         given = parse_qs((await request.body()).decode("utf-8", "replace")).get("key", [""])[0].strip()
         try:
             cookie = self._visitors.welcome(given)
@@ -112,6 +114,11 @@ def sign_in(goal: str, problem: str = "", status: int = 200) -> Response:
     action = f"{SIGN_IN}?next={quote(goal)}"
     headers = {"Cache-Control": "no-store"}
     return HTMLResponse(page.replace("{problem}", said).replace("{action}", escape(action)), status, headers)
+
+
+def _own(headers: Headers) -> bool:
+    """Whether a page of this server sends it."""
+    return urlsplit(headers.get("origin", "")).netloc == headers.get("host")
 
 
 def _goal(wanted: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -52,7 +53,8 @@ class Upper:
     def __init__(self, engine: Engine, first: int) -> None:
         self._engine = engine
         self._model = engine.model.base_model
-        self._name, self._layers = layer_list(self._model)
+        name, self._layers = layer_list(self._model)
+        self._upper = with_layers(self._model, name, self._layers[first:])
         self._first = first
 
     def prepare(self, rows: Sequence[Row]) -> Prepared:
@@ -100,14 +102,11 @@ class Upper:
         """
         ear = _Continued(prepared, extra or {}, self._engine.adapter.unplaced)
         hook = self._layers[self._first].register_forward_pre_hook(_Entering(prepared.hidden), with_kwargs=True)
-        whole = self._layers
-        setattr(self._model, self._name, whole[self._first :])
         try:
-            out = self._model(
+            out = self._upper(
                 inputs_embeds=prepared.hidden, position_ids=prepared.positions, use_cache=False, **{KEYWORD: ear}
             )
         finally:
-            setattr(self._model, self._name, whole)
             hook.remove()
         hidden: Tensor = out.last_hidden_state
         return hidden
@@ -120,6 +119,13 @@ def layer_list(model: Module) -> tuple[str, ModuleList]:
     if len(found) != 1:
         raise LookupError("the model has no single list of layers")
     return found[0]
+
+
+def with_layers(model: Module, name: str, layers: ModuleList) -> Module:
+    """The same modules with other `layers` under a name. The model stays as it is: others read it at the same time."""
+    twin = copy(model)
+    twin._modules = {**model._modules, name: layers}
+    return twin
 
 
 class _Entered:
