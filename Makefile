@@ -37,9 +37,11 @@ chat: $(BASE)
 serve: $(BASE)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null && $(BIN)/perdure serve --model "$(MODEL)" $(ARGS)
 
+# What the tests start, some hundred processes, does not compile everything anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	@$(BIN)/ruff check .

@@ -26,10 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 LONGEST = ("test_readme.py", "test_embedded.py", "test_kill.py", "test_corruption.py", "test_triton.py", "test_soak.py")
 """Files that take a minute and more. They begin, so that no worker is left with one of them at the end."""
+TOGETHER = ("ui",)
+"""Folders whose files go to one worker, since they share a server; they follow."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path.parent.name not in TOGETHER))
+    for item in items:
+        together = item.path.parent if item.path.parent.name in TOGETHER else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(config.rootpath))))
     if torch.cuda.is_available() and find_spec("triton"):
         return
     needing = [item for item in items if item.get_closest_marker("gpu")]

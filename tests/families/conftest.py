@@ -203,13 +203,6 @@ def afterlife(
     children.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def afterlife_first(request: pytest.FixtureRequest) -> None:
-    """Where the children are needed they are started first, and are busy while other tests run."""
-    if any(isinstance(item, pytest.Function) and "afterlife" in item.fixturenames for item in request.session.items):
-        request.getfixturevalue("afterlife")
-
-
 def few(*families: str, dtypes: tuple[Dtype, ...] = DTYPES) -> pytest.MarkDecorator:
     """Run a test for these families only."""
     cases = [Case(family, dtype) for family in families for dtype in dtypes]

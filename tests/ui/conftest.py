@@ -1,4 +1,4 @@
-"""A browser for each file, one server for all tests of the pages; those that break something start one of their own."""
+"""One browser and one server for all tests of the pages; those that break something start one of their own."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ WIDE = {"width": 1280, "height": 800}
 NARROW = {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Closed after each file, since its event loop would be in the way of tests that run one of their own."""
+    """Closed at the end of these tests, since its event loop would be in the way of others that run one of their own."""
     if CHROMIUM is None:
         pytest.skip(
             "no Chromium is installed, and the pages are only tested in a real browser (Debian: apt install chromium)"
