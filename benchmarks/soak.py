@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import statistics
 import tempfile
@@ -103,8 +104,16 @@ class Soak:
                 if (seen := self.server.signs()) is not None:
                     self.signs.append(seen)
                 if len(self.signs) % 10 == 1:
-                    self.held.append(_stored(client))
+                    self._note_stored(client)
                 time.sleep(1)
+
+    def _note_stored(self, client: httpx.Client) -> None:
+        try:
+            self.held.append(_stored(client))
+        except httpx.HTTPStatusError as error:
+            self.findings.add(
+                f"{error.request.url.path} answered {error.response.status_code}: {error.response.text[:2000]}"
+            )
 
     def _conclude(self, visitors: Sequence[Visitor]) -> None:
         with self.server.client() as client:
@@ -254,9 +263,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(argv)
     cores, before = _machine.pin(1, args.cpus), _machine.load()
     console = Console()
-    with tempfile.TemporaryDirectory(dir=args.work, prefix="perdure-soak-") as folder:
-        soak = soaked(args, Path(folder))
-        result = report(soak, _machine.described(Path(folder), cores, before))
+    folder = Path(tempfile.mkdtemp(dir=args.work, prefix="perdure-soak-"))
+    console.print(f"in {folder}, which stays where something goes wrong", highlight=False)
+    soak = soaked(args, folder)
+    result = report(soak, _machine.described(folder, cores, before))
     for name in ("done", "statuses", "metrics"):
         console.print_json(data=result[name])
     show_load(console, result["machine"])
@@ -265,7 +275,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + "\n")
     if result["wrong"]:
-        raise SystemExit(f"{len(result['wrong'])} things went wrong (seed {args.seed}).")
+        raise SystemExit(
+            f"{len(result['wrong'])} things went wrong (seed {args.seed}); store and server.log are in {folder}."
+        )
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

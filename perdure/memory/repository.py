@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any
@@ -236,13 +236,17 @@ class Repository(Viewer):
 
     def disk(self) -> dict[str, int]:
         """Bytes of the files: "disk", the database, and "journal"."""
-        journals = sum(path.stat().st_size for path in (self.path / "journals").iterdir())
+        journals = 0
+        for path in (self.path / "journals").iterdir():
+            # A session may be deleted meanwhile.
+            with suppress(FileNotFoundError):
+                journals += path.stat().st_size
         return {"disk": self.store.bytes_on_disk(), "journal": journals}
 
-    def usage(self, heads: Iterable[Commit] | None = None) -> Mapping[str, usage.Held]:
-        """What the sessions, or some commits, hold, tier by tier; sessions that cannot be read are left out."""
+    def usage(self, heads: Iterable[Digest] | None = None) -> Mapping[str, usage.Held]:
+        """What the sessions, or some commits, hold, tier by tier; what cannot be read is left out."""
         with self.store.read() as txn:
-            return usage.usage(txn, [info.head for info in self.sessions()] if heads is None else heads)
+            return usage.usage(txn, [ref.target for _, ref in txn.refs(names.HEADS)] if heads is None else heads)
 
     def compact(self) -> int:
         """Give freed pages back to the file system by a compacting copy; returns the bytes that the file shrank.

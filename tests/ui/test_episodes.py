@@ -202,6 +202,15 @@ def test_texts_and_files_are_added(page: Page, api: Served) -> None:
     assert [each["source"] for each in listed(api, "ep-added")] == ["by hand", "Häfen.md"]
 
 
+def test_what_other_clients_teach_and_delete_is_shown_unasked(page: Page, api: Served) -> None:
+    page.goto("/ui/memories?find=windmill")
+    done(page, "0 memories")
+    told(api, "ep-taught", "The windmill of Hanne has no door.")
+    expect(row(page, "The windmill of Hanne")).to_have_count(1)
+    api.ask("/v1/sessions/ep-taught", "DELETE")
+    expect(row(page, "The windmill of Hanne")).to_have_count(0)
+
+
 def test_what_is_remembered_is_text_and_nothing_else(page: Page, api: Served) -> None:
     told(api, "ep-scripts", f"A note {SCRIPT}")
     page.goto("/ui/sessions/ep-scripts/episodes?q=note&threshold=0")

@@ -80,7 +80,7 @@ class Meter:
         """Bytes of all sessions, each for itself; only the heads that are new are looked at."""
         store = cast("Repository", self._runtime.repository)
         heads = set(store.heads().values())
-        fresh = {head: store.usage([store.resolve(head.hex())]) for head in heads - self._weights.keys()}
+        fresh = {head: store.usage([head]) for head in heads - self._weights.keys()}
         weights = {head: sum(held.logical for held in tiers.values()) for head, tiers in fresh.items()}
         with self._lock:
             self._weights = {head: weight for head, weight in {**self._weights, **weights}.items() if head in heads}

@@ -30,6 +30,10 @@ SORTS = {
 ORDERS = {"desc": "descending", "asc": "ascending"}
 PINS = {"": "pinned or not", "true": "pinned", "false": "not pinned"}
 GONE = "after_not_found"
+CHANGES = frozenset(
+    {"memory.learned", "memory.forgotten", "session.created", "session.deleted", "branch.moved", "events.lost"}
+)
+"""What changes the memories of all sessions: to list them looks at every session, which not every turn is worth."""
 
 
 @screen("/sessions/{name}/episodes", "Episodes")
@@ -41,7 +45,7 @@ async def episodes(view: View, name: str) -> None:
 
 @screen("/memories", "Memories")
 async def everything(view: View) -> None:
-    """Those of all sessions, each once."""
+    """Those of all sessions, each once; the list follows what is learned and forgotten."""
     await _remembered(view, None)
 
 
@@ -62,8 +66,7 @@ async def _remembered(view: View, session: str | None) -> None:
     await listed()
     await playground.begin()
     await acts.opened()
-    if session is not None:
-        view.follow(session, listed)
+    view.follow(session, listed, wanted=lambda event: session is not None or event.kind in CHANGES)
 
 
 def _list(view: View, session: str | None, acts: Changing) -> Callable[[], Awaitable[None]]:
