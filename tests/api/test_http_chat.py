@@ -128,10 +128,11 @@ def test_an_empty_answer_is_an_answer(api: Api) -> None:
     assert len(frames(api.chat("a", stream=True))) == 3
 
 
-def test_a_failure_before_the_first_piece_is_an_error_response(api: Api) -> None:
+def test_a_failure_before_the_first_piece_is_an_error_response(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     api.runtime.answer = failing(StoreFull("The disk is full; free some space."), 0)
     response = api.chat("a", stream=True)
     assert (response.status_code, response.json()["code"]) == (507, "store_full")
+    assert "POST /v1/chat/completions: store_full: The disk is full" in caplog.text
     assert api.chat("word " * 300, stream=True).json()["code"] == "context_length_exceeded"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,8 @@ from starlette.types import Receive, Scope, Send
 
 from ...errors import Conflict, InvalidInput, MergeConflict, OverBudget, Overloaded, PerdureError, StoreError
 from .. import reports
+
+log = logging.getLogger("perdure.http")
 
 MEDIA_TYPE = "application/problem+json"
 CODE = "perdure.problem"
@@ -221,6 +224,8 @@ def on_perdure_error(request: Request, error: Exception) -> JSONResponse:
     status = error.status if isinstance(error, PerdureError) else 500
     clashes = [reports.clash(each) for each in error.clashes] if isinstance(error, MergeConflict) else []
     later = {"Retry-After": str(error.retry_after)} if isinstance(error, Overloaded) else None
+    if isinstance(error, StoreError):
+        log.error("%s %s: %s: %s", request.method, request.url.path, found["code"], found["message"])
     return problem(
         request.url.path,
         status,
