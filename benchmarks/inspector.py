@@ -180,21 +180,24 @@ def overhead(table: Table, browse: Any, child: Child, reps: int) -> dict[str, fl
         for page in (overview, chat):
             page.goto("about:blank")
         time.sleep(GONE_S)
-        stream(child, name)
-        return decoded(child, name)
+        with noted(child) as sample:
+            stream(child, name)
+        return sample
 
     def watched() -> Sample:
         look(name := forked())
-        stream(child, name)
-        return decoded(child, name)
+        with noted(child) as sample:
+            stream(child, name)
+        return sample
 
     def asked() -> Sample:
-        look(name := forked())
+        look(forked())
         before = chat.locator(FOOT).count()
-        chat.get_by_label("Message").fill(QUESTION)
-        chat.keyboard.press("Enter")
-        chat.wait_for_function(f"n => document.querySelectorAll('{FOOT}').length > n", arg=before, timeout=600_000)
-        return decoded(child, name)
+        with noted(child) as sample:
+            chat.get_by_label("Message").fill(QUESTION)
+            chat.keyboard.press("Enter")
+            chat.wait_for_function(f"n => document.querySelectorAll('{FOOT}').length > n", arg=before, timeout=600_000)
+        return sample
 
     variants = {Key("no page"): alone, Key("two pages"): watched, Key("asked in a page"): asked}
     found = interleave(variants, 2 * reps, discard=1)
@@ -214,11 +217,18 @@ def stream(child: Child, session: str) -> None:
             pass
 
 
-def decoded(child: Child, session: str) -> Sample:
-    """What the session's last commit says of a token's time, and how many there were."""
-    url = f"{child.address}/v1/sessions/{session}/commits"
-    metrics = httpx.get(url, params={"limit": 1}).raise_for_status().json()["data"][0]["metrics"]
-    return {"token_ms": metrics["decode_ms"] / metrics["generated"], "tokens": float(metrics["generated"])}
+@contextmanager
+def noted(child: Child) -> Iterator[Sample]:
+    """What the server notes of the one answer that is given within: the mean time of a token after the first."""
+    found: Sample = {}
+    before = metric(child, "perdure_token_seconds_sum")
+    yield found
+    found["token_ms"] = 1e3 * (metric(child, "perdure_token_seconds_sum") - before)
+
+
+def metric(child: Child, name: str) -> float:
+    text = httpx.get(f"{child.address}/metrics").raise_for_status().text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 if __name__ == "__main__":
