@@ -66,6 +66,13 @@ def refused(client: httpx.Client) -> httpx.Response:
     return found
 
 
+def test_what_is_answered_does_not_wait_for_what_was_sent_before() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_stopping_server_ends_its_streams_and_tells_others_to_come_back() -> None:
     with stopping(1) as (process, client, lines):
         found = refused(client)
