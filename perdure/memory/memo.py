@@ -11,6 +11,20 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+class Latest(Generic[V]):
+    """What was found out about a store as a whole, for as long as that stays as it is. Safe for several threads."""
+
+    def __init__(self) -> None:
+        self._found: tuple[Hashable, V] | None = None
+
+    def of(self, version: Hashable, make: Callable[[], V]) -> V:
+        """The answer for a version that was read before what `make` looks at, so that it is never too old."""
+        found = self._found
+        if found is None or found[0] != version:
+            found = self._found = version, make()
+        return found[1]
+
+
 class Memo(Generic[K, V]):
     """Up to `kept` answers by what they are about, those asked for last. Safe for several threads."""
 

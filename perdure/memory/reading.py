@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import ObjectCorrupt, ObjectMissing, SessionNotFound
@@ -27,6 +28,7 @@ from .events import Event
 from .fastweights import Held, Record, Refusal
 from .heads import Heads, heads
 from .inspecting import Bounded
+from .memo import Latest
 from .native import Native
 from .recipe import Recipe
 from .records import Checkpoint, Commit, Diff, LayerKind, Message, SessionInfo, Tag
@@ -57,12 +59,19 @@ class Reader:
     store: Store
     salt: bytes = b""
 
+    def __init__(self) -> None:
+        self._heads: Latest[Mapping[str, Digest]] = Latest()
+        self._sessions: Latest[Sequence[SessionInfo]] = Latest()
+
     def origin(self, recipe: Recipe) -> Digest:
         """What the lineage ids of states begin with that a recipe computes for this store."""
         return tokenlog.salted(recipe.digest, self.salt)
 
     def sessions(self) -> list[SessionInfo]:
         """All sessions, ordered by name. One whose head cannot be read is left to `fsck` to report."""
+        return list(self._sessions.of(self.store.version(), self._listed))
+
+    def _listed(self) -> list[SessionInfo]:
         with self.store.read() as txn:
             found = [_session_or_none(txn, name, ref) for name, ref in txn.refs(names.HEADS)]
         return [info for info in found if info is not None]
@@ -105,10 +114,13 @@ class Reader:
         with self.store.read() as txn:
             return ancestry.leads_to(txn, earlier.digest, later)
 
-    def heads(self) -> dict[str, Digest]:
+    def heads(self) -> Mapping[str, Digest]:
         """Where every session stands."""
+        return self._heads.of(self.store.version(), self._standing)
+
+    def _standing(self) -> Mapping[str, Digest]:
         with self.store.read() as txn:
-            return graph.heads(txn)
+            return MappingProxyType(graph.heads(txn))
 
     def reflog(self, name: str) -> list[RefLogEntry]:
         """Where the session's branch has stood, oldest first."""

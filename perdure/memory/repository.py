@@ -50,6 +50,7 @@ class Repository(Viewer):
         options: StoreOptions,
         salt: bytes = b"",
     ) -> None:
+        super().__init__()
         self.path = path
         self.salt = salt
         self._options = options

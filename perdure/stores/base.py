@@ -15,7 +15,7 @@ sorted, so that equal content has equal bytes. The digest of an object is BLAKE3
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -159,6 +159,10 @@ class Store(ABC):
 
         Raises StoreFull when the disk is full, with nothing changed.
         """
+
+    @abstractmethod
+    def version(self) -> Hashable:
+        """A mark of the present state: as long as it is the same, views see the same. Costs less than to look."""
 
     @abstractmethod
     def check(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,14 @@ class LmdbStore(Store):
                 raise
             finally:
                 env.writer = None
+                txn.abort()
+
+    def version(self) -> Hashable:
+        with self._entered() as env:
+            txn = env.begin(write=False)
+            try:
+                return env.key, int(txn.id())
+            finally:
                 txn.abort()
 
     def check(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from ..errors import StoreError
@@ -90,6 +90,7 @@ class MemoryStore(Store):
         self._lock = threading.Lock()
         self._writer: int | None = None
         self._closed = False
+        self._writes = 0
 
     @contextmanager
     def read(self) -> Iterator[ReadTxn]:
@@ -109,9 +110,14 @@ class MemoryStore(Store):
             try:
                 yield TableWrite(tables)
                 self._tables = tables.tables
+                self._writes += 1
             finally:
                 self._writer = None
                 tables.close()
+
+    def version(self) -> Hashable:
+        self._begin().close()
+        return self._writes
 
     def check(self) -> list[str]:
         with self.read() as txn:

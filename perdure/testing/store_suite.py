@@ -376,6 +376,25 @@ class StoreTests(ABC):
             txn.delete(first)
             raise _Abort
 
+    def test_the_version_changes_with_what_is_there_to_see(self, store: Store) -> None:
+        before = store.version()
+        with store.read() as txn:
+            list(txn.digests())
+        assert store.version() == before
+        with pytest.raises(_Abort), store.write() as rolled_back:
+            rolled_back.put("leaf", b"never")
+            raise _Abort
+        assert store.version() == before
+        seen = {before}
+        for number in range(3):
+            with store.write() as written:
+                written.put("leaf", bytes([number]))
+            seen.add(store.version())
+        assert len(seen) == 4
+        store.close()
+        with pytest.raises(StoreError):
+            store.version()
+
     def test_a_view_does_not_see_later_writes(self, store: Store) -> None:
         with store.write() as txn:
             first = txn.put("leaf", b"1" * 5000)

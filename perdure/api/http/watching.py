@@ -61,17 +61,21 @@ class Watcher:
 
     def _compare(self) -> None:
         before, self._heads = self._heads, self._repository.heads()
-        for name in before.keys() - self._heads.keys():
-            self._feed.tell("session.deleted", name)
-        for name, head in self._heads.items():
-            if before.get(name) != head:
-                self._moved(name, before.get(name))
+        if self._heads is not before:
+            self._tell(before)
         loaded = {kept.name for kept in self._warm.kept() if kept.since is not None}
         for name in loaded - self._loaded:
             self._feed.tell("session.loaded", name)
         for name in self._loaded - loaded:
             self._feed.tell("session.unloaded", name)
         self._loaded = loaded
+
+    def _tell(self, before: Mapping[str, Digest]) -> None:
+        for name in before.keys() - self._heads.keys():
+            self._feed.tell("session.deleted", name)
+        for name, head in self._heads.items():
+            if before.get(name) != head:
+                self._moved(name, before.get(name))
 
     def _moved(self, name: str, before: Digest | None) -> None:
         try:
