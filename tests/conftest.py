@@ -30,6 +30,7 @@ TOGETHER = ("ui",)
 """Folders whose files go to one worker, since they share a server; they follow."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path.name not in LONGEST, item.path.parent.name not in TOGETHER))
     for item in items:

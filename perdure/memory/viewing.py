@@ -73,7 +73,8 @@ class Viewer(Reader):
         """The commits of a session and of all that was forked from it, none before those that go back to it."""
         with self.store.read() as txn:
             head_ref(txn, name)
-            return graph.ordered(txn, [commits.read(txn, head) for head in graph.family(txn, name).values()])
+            standing = dict.fromkeys(graph.family(txn, name).values())
+            return graph.ordered(txn, [commits.read(txn, head) for head in standing])
 
     def walk(self, starts: Iterable[Commit], limit: int | None = None) -> list[Commit]:
         """Commits and all that they go back to, the newest first and none before those that go back to it."""

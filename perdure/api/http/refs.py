@@ -16,7 +16,7 @@ from .fields import NAME, Exact, Revision
 from .hub import Hub
 from .preconditions import IfMatch, moved_is_failed, require_at, tagged
 from .problems import PreconditionFailed, refusals
-from .sessions import LongLimit, Order, commit_body, page, session_body
+from .sessions import LongLimit, Order, age, commit_body, page, session_body, sessions_page
 from .store import SharedHub, Store, alone
 
 router = APIRouter(prefix="/v1", tags=["history"])
@@ -67,8 +67,7 @@ def list_branches(
     """The session and those that were forked from it, in the order in which they were made."""
     own = store.info(name)
     forks = [info for info in store.sessions() if info.forked_from == name]
-    infos = [own, *sorted(forks, key=lambda info: (info.created_ms, info.name))]
-    return page([session_body(info) for info in infos], limit, after, order)
+    return sessions_page([own, *sorted(forks, key=age)], limit, after, order)
 
 
 @router.get("/sessions/{name}/branches/{branch}", responses=refusals(404))

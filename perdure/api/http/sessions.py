@@ -33,8 +33,7 @@ class NoSuchPage(NotFound):
 @router.get("", responses=refusals(404))
 def list_sessions(hub: SharedHub, limit: Limit = 20, after: str | None = None, order: Order = "desc") -> dict[str, Any]:
     """The sessions by time of creation, the newest first."""
-    infos = sorted(hub.runtime.sessions(), key=lambda info: (info.created_ms, info.name))
-    return page([session_body(info) for info in infos], limit, after, order)
+    return sessions_page(sorted(hub.runtime.sessions(), key=age), limit, after, order)
 
 
 @router.get("/{name}", responses=refusals(404))
@@ -100,6 +99,18 @@ def page(items: Sequence[Mapping[str, Any]], limit: int, after: str | None, orde
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     more = start + limit < len(ordered)
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": more}
+
+
+def sessions_page(infos: Sequence[SessionInfo], limit: int, after: str | None, order: Order) -> dict[str, Any]:
+    """A page of sessions, of which only those on it are told."""
+    named = {info.name: info for info in infos}
+    listed = page([{"id": name} for name in named], limit, after, order)
+    return {**listed, "data": [session_body(named[each["id"]]) for each in listed["data"]]}
+
+
+def age(info: SessionInfo) -> tuple[int, str]:
+    """Puts sessions in the order in which they were made."""
+    return info.created_ms, info.name
 
 
 def session_body(info: SessionInfo) -> dict[str, Any]:
