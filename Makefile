@@ -41,7 +41,7 @@ serve: $(BASE)
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	@$(BIN)/ruff check .

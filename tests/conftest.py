@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from perdure import Sampling
 from perdure.runtime import Runtime, open  # noqa: A004
@@ -26,16 +27,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 LONGEST = ("test_readme.py", "test_embedded.py", "test_kill.py", "test_corruption.py", "test_triton.py", "test_soak.py")
 """Files that take a minute and more. They begin, so that no worker is left with one of them at the end."""
-TOGETHER = ("ui",)
-"""Folders whose files go to one worker, since they share a server; they follow."""
+TOGETHER = "tests/ui/"
+"""Where all files go to one worker, since they share a server and a browser; they follow."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """A file to a worker, and a folder whose files share what is costly."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER if nodeid.startswith(TOGETHER) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path.parent.name not in TOGETHER))
-    for item in items:
-        together = item.path.parent if item.path.parent.name in TOGETHER else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(config.rootpath))))
+    items.sort(key=lambda item: (item.path.name not in LONGEST, not item.nodeid.startswith(TOGETHER)))
     if torch.cuda.is_available() and find_spec("triton"):
         return
     needing = [item for item in items if item.get_closest_marker("gpu")]
