@@ -19,6 +19,8 @@ import httpx
 from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 
+from perdure.api.ui.mount import AWAY_S
+
 from . import _machine, _synthetic
 from ._measure import Key, Sample, Table, interleave
 from ._report import medians, show_load, verdicts_table
@@ -60,7 +62,7 @@ QUESTION = "Tell me of the sea."
 DRAWN_ANSWER = {"max_tokens": ANSWER, "temperature": 1}
 """Greedy answers of a small model run in loops, which are easily guessed."""
 FOOT = "footer.foot"
-GONE_S = 18.0
+GONE_S = AWAY_S + 3
 """Seconds after which the server has given up a page that was left."""
 
 

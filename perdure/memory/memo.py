@@ -1,4 +1,4 @@
-"""What was found out about objects, which never change: kept in this process for the next who asks."""
+"""What was found out about objects, which never change, and of a store as it stands: kept for the next who asks."""
 
 from __future__ import annotations
 

@@ -69,9 +69,9 @@ def served(model: Path, store: Path, *options: str, key: str | None = None) -> I
         process.stderr.close()
 
 
-def taught(api: Served, name: str) -> dict[str, Any]:
+def taught(api: Served, name: str, fact: str = FACT) -> dict[str, Any]:
     """A session that was told a fact, which has left its window since, and then asked for it; the last answer."""
-    api.say(name, FACT, *(f"{turn} {FILLER * 2}" for turn in range(4)))
+    api.say(name, fact, *(f"{turn} {FILLER * 2}" for turn in range(4)))
     return api.say(name, ASK)
 
 
