@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from nicegui import ui
 
 from ..view import View
@@ -11,6 +13,8 @@ NEXT = {"auto": "dark", "dark": "light", "light": "auto"}
 ICONS = {"auto": "brightness_auto", "dark": "dark_mode", "light": "light_mode"}
 VALUES: dict[str, bool | None] = {"auto": None, "dark": True, "light": False}
 YEAR_S = 365 * 86_400
+KEEP = f"document.cookie = '{COOKIE}=%s; path=/ui; max-age={YEAR_S}; samesite=strict'"
+AWAY_S = 10.0
 
 
 def theme(view: View) -> None:
@@ -20,11 +24,13 @@ def theme(view: View) -> None:
     now = {"is": chosen if chosen in NEXT else "auto"}
     dark = ui.dark_mode(VALUES[now["is"]])
 
-    def change() -> None:
+    async def change() -> None:
+        """Kept before it is shown, so that whoever reloads as soon as it is seen finds it again."""
         now["is"] = NEXT[now["is"]]
+        with suppress(TimeoutError):  # the page is gone
+            await view.page.run_javascript(KEEP % now["is"], timeout=AWAY_S)
         dark.value = VALUES[now["is"]]
         button.props(f"icon={ICONS[now['is']]} aria-label='Colours: {now['is']}'")
-        view.page.run_javascript(f"document.cookie = '{COOKIE}={now['is']}; path=/ui; max-age={YEAR_S}; samesite=strict'")
 
     button = ui.button(icon=ICONS[now["is"]], on_click=change)
     button.props(f"flat round dense aria-label='Colours: {now['is']}'")
