@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,17 +26,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gemma", action="store_true", help="run the real sliding-window model, if it has been pulled")
 
 
+def pytest_configure() -> None:
+    """One thread, here and in processes that tests start: where two workers share two cores, threads that wait for each
+    other by spinning made a file of tests take 267 s instead of 19."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+
+
 LONGEST = ("test_readme.py", "test_embedded.py", "test_kill.py", "test_corruption.py", "test_triton.py", "test_soak.py")
-"""Files that take a minute and more. They begin, so that no worker is left with one of them at the end."""
-TOGETHER = "tests/ui/"
-"""Where all files go to one worker, since they share a server and a browser; they follow."""
+"""Files that take half a minute and more. They follow, so that no worker is left with one of them at the end."""
+TOGETHER = ("tests/families/", "tests/ui/")
+"""Where all files go to one worker: they share ninety models and what was said with each, or a server and a browser."""
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]
     """A file to a worker, and a folder whose files share what is costly."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return TOGETHER if nodeid.startswith(TOGETHER) else str(super()._split_scope(nodeid))
+        return next(filter(nodeid.startswith, TOGETHER), None) or str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
@@ -43,7 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | Non
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: (item.path.name not in LONGEST, not item.nodeid.startswith(TOGETHER)))
+    items.sort(key=lambda item: (not item.nodeid.startswith(TOGETHER), item.path.name not in LONGEST))
     if torch.cuda.is_available() and find_spec("triton"):
         return
     needing = [item for item in items if item.get_closest_marker("gpu")]

@@ -17,6 +17,7 @@ import pytest
 
 from perdure.testing.tiny import tiny_llama
 
+from .forking import perdure
 from .runtime.tiny_bert import tiny_bert
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,9 +53,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(line: str) -> None:
-    words = [sys.executable, "-m", "perdure", *shlex.split(line)[1:]]
-    yes = ["--yes"] if "rm" in words[3:4] else []
-    done = subprocess.run([*words, *yes], input="Hello.\n", capture_output=True, text=True, timeout=120, check=False)
+    words = shlex.split(line)[1:]
+    yes = ["--yes"] if words[0] == "rm" else []
+    done = perdure([*words, *yes], given="Hello.\n")
     assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 

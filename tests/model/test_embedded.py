@@ -16,6 +16,8 @@ from perdure.errors import ModelNotFound
 from perdure.places import default_cache
 from perdure.runtime.models import resolve
 
+from .. import forking
+
 pytestmark = pytest.mark.model
 STORY = "Tell me a very long story about a lighthouse, its keeper and the keeper's cat."
 
@@ -28,12 +30,8 @@ def _pulled() -> None:
         pytest.fail("the embedded model is not here; `make test` (or `perdure pull smollm2-135m-instruct`) brings it")
 
 
-def command(store: Path, *words: str) -> list[str]:
-    return [sys.executable, "-m", "perdure", *words, "--store", str(store)]
-
-
 def run(store: Path, *words: str) -> dict[str, Any]:
-    done = subprocess.run(command(store, *words, "--json"), capture_output=True, text=True, timeout=240, check=False)
+    done = forking.perdure([*words, "--store", str(store), "--json"])
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -41,8 +39,9 @@ def run(store: Path, *words: str) -> dict[str, Any]:
 
 def killed_after(store: Path, characters: int) -> str:
     """Start an answer, kill -9 its process once so much of it has been shown, and return what was shown."""
-    words = command(store, "chat", "-s", "alice", STORY, "--max-tokens", "400", "--temperature", "0")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    words = ["chat", "-s", "alice", STORY, "--max-tokens", "400", "--temperature", "0", "--store", str(store)]
+    command = [sys.executable, "-m", "perdure", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         seen = b""
         while len(seen) < characters:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,9 @@ class Served(httpx.Client):
 
 
 @contextmanager
-def served(model: Path, store: Path, *options: str, key: str | None = None) -> Iterator[Served]:
-    """Run `perdure serve` until the test is done with it."""
-    process = _started(model, store, options)
+def served(model: Path, store: Path, *options: str, key: str | None = None, away_s: float | None = None) -> Iterator[Served]:
+    """Run `perdure serve` until the test is done with it; `away_s` is for how long its pages wait for it."""
+    process = _started(model, store, options, {} if away_s is None else {"AWAY_S": str(away_s)})
     try:
         with Served(_address(process), store, process, key) as client:
             yield client
@@ -75,14 +75,14 @@ def taught(api: Served, name: str, fact: str = FACT) -> dict[str, Any]:
     return api.say(name, ASK)
 
 
-def _started(model: Path, store: Path, options: Sequence[str]) -> subprocess.Popen[str]:
+def _started(model: Path, store: Path, options: Sequence[str], told: Mapping[str, str]) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.ui.child", "serve", "--model", str(model), "--store", str(store), "--port", "0"]
     return subprocess.Popen(
         [*command, *SMALL, *options],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **told},
     )
 
 

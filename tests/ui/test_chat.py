@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from .conftest import NARROW
+from .conftest import NARROW, WIDE, opened
 from .served import Served, taught
 
 SCRIPT = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -122,6 +124,43 @@ def test_a_refusal_is_said_in_words_and_nothing_typed_is_lost(page: Page, api: S
     expect(page.get_by_role("alert").filter(has_text="max_tokens")).to_be_visible()
     expect(composer(page)).to_have_value("this must not be lost")
     assert texts(api, "chat-refused")[-2] == "before"
+
+
+@pytest.fixture
+def tenant(browser: Browser, keyed: Served, keys: dict[str, str]) -> Iterator[Page]:
+    """A page of another tenant than the admin's."""
+    for page in opened(browser, keyed.url, WIDE):
+        page.goto("/ui/")
+        page.get_by_label("Key of this server").fill(keys["other"])
+        page.get_by_role("button", name="Sign in").click()
+        yield page
+
+
+@pytest.mark.parametrize(("bound", "told"), [({"tokens": 1}, "try again later"), ({"bytes": 1}, "remove or forget")])
+def test_a_quota_that_is_used_up_keeps_what_was_typed(
+    tenant: Page, keyed: Served, keys: dict[str, str], bound: dict[str, int], told: str
+) -> None:
+    mine = {"Authorization": f"Bearer {keys['other']}"}
+    name = f"bounded-{next(iter(bound))}"
+    keyed.ask("/v1/sessions", "POST", json={"name": name}, headers=mine)
+    tenant.goto(f"/ui/sessions/{name}/chat?max_tokens=6&temperature=0")
+    composer(tenant).fill("as much as is allowed")
+    composer(tenant).press("Enter")
+    expect(tenant.locator(".messages .foot")).to_have_count(1)
+    keyed.ask("/v1/quotas/acme", "PUT", json=bound)
+    try:
+        composer(tenant).fill("one more")
+        composer(tenant).press("Enter")
+        expect(tenant.get_by_role("alert").filter(has_text=told)).to_be_visible()
+        expect(composer(tenant)).to_have_value("one more")
+    finally:
+        keyed.ask("/v1/quotas/acme", "PUT", json={})
+    composer(tenant).press("Enter")
+    expect(tenant.locator(".messages .foot")).to_have_count(2)
+    expect(tenant.get_by_role("alert").filter(has_text=told)).to_have_count(0)
+    said = keyed.ask(f"/v1/sessions/{name}/messages", headers=mine)["data"]
+    assert [each["content"] for each in said][::2] == ["as much as is allowed", "one more"]
+    keyed.ask(f"/v1/sessions/{name}", "DELETE", headers=mine)
 
 
 def test_a_turn_is_undone_and_the_undoing_is_too(page: Page, api: Served) -> None:

@@ -11,8 +11,6 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from perdure.api.ui.mount import AWAY_S
-
 from .conftest import WIDE, opened
 from .served import Served, served
 
@@ -109,15 +107,15 @@ def test_a_revoked_key_opens_nothing_more(keyed: Served) -> None:
 
 
 def test_a_server_that_hangs_or_is_dead_is_said_to_be_away(browser: Browser, model: Path, tmp_path: Path) -> None:
-    with served(model, tmp_path / "store") as api:
+    with served(model, tmp_path / "store", away_s=3.0) as api:
         pages = opened(browser, api.url, WIDE)
         page = next(pages)
         page.goto("/ui/")
         expect(page.get_by_role("heading", name="Memory by tier")).to_be_visible()
         os.killpg(api.process.pid, signal.SIGSTOP)
-        expect(page.locator("#popup")).to_be_visible(timeout=2000 * AWAY_S)
+        expect(page.locator("#popup")).to_be_visible()
         os.killpg(api.process.pid, signal.SIGCONT)
-        expect(page.locator("#popup")).to_be_hidden(timeout=2000 * AWAY_S)
+        expect(page.locator("#popup")).to_be_hidden()
         api.say("awake", "Are you there?")
         expect(page.get_by_role("link", name="awake").first).to_be_visible()
         api.stop(signal.SIGKILL)
