@@ -264,11 +264,12 @@ def open(  # noqa: A001 - the public name is perdure.open
 
     `model` is a catalogue name, a pulled hub id or a folder; `store` None is the user's data directory, `cache` None the
     user's cache directory (where pulled models are). `threads` None takes torch's number, or the one a session was
-    computed with; `weights` "int8" rounds the linear layers' weights to 8 bits; `checkpoints` says how many snapshots of
-    recurrent states are kept, `memory` what happens when a conversation outgrows its window, `paging` how much of a GPU warm
-    sessions take, and `encoder` (None: the one that was pulled) finds what is recalled then. With `batching` sessions that
-    answer at the same time share forwards, which changes no bit of any of them; with `speculate` tokens that are guessed
-    from a session's own past share the forward of the token before them, where that is faster, and that changes none
+    computed with (where other programs keep cores busy, 1, or GOMP_SPINCOUNT=3000 in the environment, is faster: decision
+    0028); `weights` "int8" rounds the linear layers' weights to 8 bits; `checkpoints` says how many snapshots of recurrent
+    states are kept, `memory` what happens when a conversation outgrows its window, `paging` how much of a GPU warm sessions
+    take, and `encoder` (None: the one that was pulled) finds what is recalled then. With `batching` sessions that answer at
+    the same time share forwards, which changes no bit of any of them; with `speculate` tokens that are guessed from a
+    session's own past share the forward of the token before them, where that is faster, and that changes none
     either. Raises ModelNotFound, InvalidInput or a StoreError.
     """
     place = cache or default_cache()

@@ -137,6 +137,21 @@ def test_history_is_read_without_torch(line: str) -> None:
     assert done.stderr.endswith("loaded []\n")
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, "3000 None"), ({"GOMP_SPINCOUNT": "5"}, "5 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")],
+)
+def test_threads_wait_as_the_user_says(given: dict[str, str], found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And else so that another program on the machine does not slow them down twenty times."""
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    told = 'import os\n    print(os.environ.get("GOMP_SPINCOUNT"), os.environ.get("OMP_WAIT_POLICY"), file=sys.stderr)'
+    done = shell(FAKED.replace("finally:", f"finally:\n    {told}"), "ls")
+    assert done.stderr.splitlines() == [found, "loaded []"]
+
+
 @pytest.mark.parametrize("command", ["ls", "fsck", "log"])
 def test_the_real_repository_loads_no_torch(command: str, tmp_path: Path) -> None:
     program = (

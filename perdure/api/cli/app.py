@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -13,6 +14,13 @@ from . import calibrate, chat, consolidate, history, keys, machine, mcp, memory,
 from .boundary import EXIT_CODES, Commands
 
 _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in EXIT_CODES.items())
+
+SPINS = "3000"
+"""How often torch's threads look whether the others are done before they sleep. By themselves they do it 300,000 times, and
+take the time from each other where another program keeps a core busy (docs/decisions/0028-threads-that-wait.md)."""
+
+WAITING = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
+"""What a user sets who knows better. It is read when torch is imported, which no command has done yet."""
 
 app = typer.Typer(
     name="perdure",
@@ -79,6 +87,8 @@ def _root(
 
 def main() -> None:
     """The console script: run one command and leave with its status."""
+    if not WAITING & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = SPINS
     if isinstance(sys.stdout, TextIOWrapper):
         # A terminal of another encoding shows letters that it lacks by their numbers.
         sys.stdout.reconfigure(errors="backslashreplace")

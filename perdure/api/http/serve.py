@@ -24,6 +24,7 @@ from ..access.keyring import Keyring
 from .app import create_app
 from .ports import RuntimePort
 from .settings import HttpSettings
+from .trimming import trimming
 
 GRACE_AFTER_CANCEL = 10
 LOOK_S = 0.02
@@ -47,7 +48,7 @@ def serve(
     requests for a loopback Host are answered, so that a web page cannot reach the server through a name of its own.
     """
     settings = guarded(settings or HttpSettings(), host, insecure or keyed(runtime))
-    with listen(host, port) as listener:
+    with listen(host, port) as listener, trimming():
         app = create_app(runtime, settings=settings)
         server = Server(app, settings.grace_seconds)
         server.on_start = lambda: started(url(host, listener)) if started is not None else None

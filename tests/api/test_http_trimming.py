@@ -1,0 +1,53 @@
+"""Freed memory goes back to the system while a server runs."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from perdure.api.http import trimming
+
+SIZE, COUNT, KEPT = 2000, 60_000, 16
+GLIBC = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")
+
+
+def anonymous() -> int:
+    """Bytes of this process that no file stands behind."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon"))
+
+
+@pytest.mark.skipif(not GLIBC, reason="only glibc has malloc_trim")
+def test_what_lies_between_pieces_in_use_is_given_back() -> None:
+    pieces: list[bytes | None] = [bytes([n % 255 + 1]) * SIZE for n in range(COUNT)]
+    for at in range(COUNT):
+        if at % KEPT:
+            pieces[at] = None
+    before = anonymous()
+    assert trimming.trim()
+    assert before - anonymous() > SIZE * COUNT // 2
+    assert all(piece is None or piece == bytes([at % 255 + 1]) * SIZE for at, piece in enumerate(pieces))
+
+
+def test_it_is_done_now_and_then_until_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    thrice = threading.Semaphore(0)
+
+    def trim() -> bool:
+        thrice.release()
+        return True
+
+    monkeypatch.setattr(trimming, "trim", trim)
+    with trimming.trimming(0.001):
+        assert all(thrice.acquire(timeout=10) for _ in range(3))
+    assert "perdure-trimming" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not trimming.trim()
+    with trimming.trimming(0.001):
+        pass
