@@ -41,6 +41,12 @@ class Child:
             time.sleep(0.2)
         return time.monotonic() - began
 
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError(f"{self.system} has not been started")
+        return self._process.pid
+
     def kill(self) -> None:
         """As a machine that loses its power would: the whole group, at once."""
         if self._process is not None and self._process.poll() is None:

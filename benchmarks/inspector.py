@@ -33,6 +33,8 @@ TARGETS: dict[str, Target] = {
     "useful_large_ms": Target(None, False, "ms", "the same with 10,000 sessions, and of a session of 100,000 tokens"),
     "open_overhead": Target(0.02, False, "", "time of a token with a chat and the overview open / without a page, less one"),
     "asked_overhead": Target(0.02, False, "", "the same where the answer was asked for in the chat page, which draws it"),
+    "open_overhead_parts": Target(0.02, False, "", "what the server's other threads take more with them / decoding"),
+    "asked_overhead_parts": Target(0.02, False, "", "the same where the answer was asked for in the chat page"),
 }
 NOISE = (
     "Not shown: answers without a page took 50 to 68 ms a token in this run (six pairs). A run before, with ten pairs and "
@@ -83,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         metrics["useful_large_ms"] = seen["useful_ms"]
         machine = _machine.described(Path(work), cpus, before)
     result = {"model": args.model, "machine": machine, "metrics": metrics, "rows": table.to_list()}
-    console.print(medians(result["rows"], ("paint_ms", "useful_ms", "token_ms")))
+    console.print(medians(result["rows"], ("paint_ms", "useful_ms", "token_ms", "others_ms")))
     console.print(verdicts_table(judge(metrics, TARGETS, REASONS), "Targets"))
     show_load(console, machine)
     if args.json:
@@ -166,6 +168,9 @@ def painted(browse: Any, address: str) -> Sample:
 def overhead(table: Table, browse: Any, child: Child, reps: int) -> dict[str, float]:
     """The same answer in forks of one session: streamed to a client with nobody looking, with two pages that follow it, and
     asked for in a page. A token's time is what the server notes of its decoding; medians of the ratios, less one.
+
+    On one core what its other threads take is what decoding loses; their processor time does not depend on how fast the
+    decoding thread got on, which differs by more than what is looked for.
     """
     context = browse.new_context()
     overview, chat = context.new_page(), context.new_page()
@@ -209,9 +214,17 @@ def overhead(table: Table, browse: Any, child: Child, reps: int) -> dict[str, fl
     found = interleave(variants, 2 * reps, discard=1)
     table.add("decode", ANSWER, found)
     context.close()
-    plain, *others = ([sample["token_ms"] for sample in samples] for samples in found.values())
-    ratios = [statistics.median(other / own for own, other in zip(plain, each, strict=True)) - 1 for each in others]
-    return dict(zip(("open_overhead", "asked_overhead"), ratios, strict=True))
+    plain, *paged = found.values()
+    names = ("open_overhead", "asked_overhead")
+    return {name + part: each for name, page in zip(names, paged, strict=True) for part, each in dearer(plain, page).items()}
+
+
+def dearer(plain: list[Sample], paged: list[Sample]) -> dict[str, float]:
+    """By what share decoding took longer with a page, and the same from what the other threads took."""
+    pairs = list(zip(plain, paged, strict=True))
+    longer = statistics.median(page["token_ms"] / own["token_ms"] for own, page in pairs) - 1
+    more = statistics.median((page["others_ms"] - own["others_ms"]) / own["token_ms"] for own, page in pairs)
+    return {"": longer, "_parts": more}
 
 
 def stream(child: Child, session: str) -> None:
@@ -225,11 +238,21 @@ def stream(child: Child, session: str) -> None:
 
 @contextmanager
 def noted(child: Child) -> Iterator[Sample]:
-    """What the server notes of the one answer that is given within: the mean time of a token after the first."""
+    """What the server notes of the one answer that is given within: the mean time of a token after the first, and for each
+    token the processor time of all threads but the one that decodes, which takes the most.
+    """
     found: Sample = {}
-    before = metric(child, "perdure_token_seconds_sum")
+    before, taken = metric(child, "perdure_token_seconds_sum"), threads(child.pid)
     yield found
     found["token_ms"] = 1e3 * (metric(child, "perdure_token_seconds_sum") - before)
+    spent = sorted(now - taken.get(thread, 0.0) for thread, now in threads(child.pid).items())
+    found["others_ms"] = sum(spent[:-1]) / ANSWER
+
+
+def threads(pid: int) -> dict[str, float]:
+    """Milliseconds that each thread of a process has had a processor."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {task.name: int((task / "schedstat").read_text().split()[0]) / 1e6 for task in tasks}
 
 
 def metric(child: Child, name: str) -> float:

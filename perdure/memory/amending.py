@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..errors import Conflict, InvalidInput, RevisionNotFound
+from ..errors import Conflict, RevisionNotFound
 from ..stores.base import Digest
 from . import commits
 from .episodes import Episode
@@ -153,15 +153,13 @@ def describe(
 ) -> Commit:
     """Change what is said of a session: `title`, `metadata`, `system`, `memory`; None takes one away.
 
-    A system prompt is for a session in which nothing was said yet. Raises InvalidInput, SessionNotFound, SessionBusy, or
-    RefChanged where the session is not at the `expected` commit.
+    A system prompt is for a session in which nothing was said yet. Raises SessionNotFound, SessionBusy, Conflict where
+    it has begun, or RefChanged where the session is not at the `expected` commit.
     """
     with writing(repository, session) as copy:
         copy.require_at(expected)
         if "system" in changes and copy.head.messages:
-            raise InvalidInput(
-                f"Session {session!r} has begun already, so its system prompt cannot be changed; start another."
-            )
+            raise Conflict(f"Session {session!r} has begun already, so its system prompt cannot be changed; start another.")
         old = {} if copy.head.state is None else copy.head.state.about
         about = {name: value for name, value in {**old, **changes}.items() if value is not None}
         if about == dict(old):

@@ -9,6 +9,7 @@ suffix   := "~" [n]          n first parents back (default 1)
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..errors import AmbiguousRevision, InvalidInput, RevisionNotFound
@@ -55,9 +56,10 @@ def _base(txn: ReadTxn, base: str, session: str | None, text: str) -> Digest:
             raise InvalidInput(f"{text!r} needs a session to start from; write it as 'SESSION~N' or 'SESSION@turn:N'.")
         base = session
     for name in (names.head(base), names.tag(base)):
-        ref = txn.ref(name)
-        if ref is not None:
-            return ref.target
+        with suppress(InvalidInput):  # too long, or with NUL: nothing is called so
+            ref = txn.ref(name)
+            if ref is not None:
+                return ref.target
     return _by_hash(txn, base)
 
 

@@ -105,7 +105,7 @@ def test_what_is_said_of_a_session_changes_in_a_commit(api: Api) -> None:
     api.remember("Hello.", session="one", max_tokens=2)
     assert ok(api.get(f"{URL}/one/messages"))["data"][0]["content"] == "Rhyme."
     begun = api.patch(f"{URL}/one", json={"system": "Shout."})
-    assert (begun.status_code, begun.json()["code"]) == (422, "invalid_input")
+    assert (begun.status_code, begun.json()["code"]) == (409, "conflict")
     cleared = ok(api.patch(f"{URL}/one", json={"title": None, "metadata": {"b": "2"}, "memory": {"threshold": 0.5}}))
     assert (cleared["title"], cleared["metadata"], cleared["memory"]) == (None, {"b": "2"}, {"threshold": 0.5})
     assert [each["kind"] for each in ok(api.get(f"{URL}/one/commits"))["data"]] == ["describe", "turn", "describe", "root"]

@@ -67,6 +67,12 @@ def test_other_names_of_json_are_read(api: Api, kind: str) -> None:
     assert api.post(CHAT, content=HELLO, headers={"Content-Type": kind}).status_code == 200
 
 
+@pytest.mark.parametrize(("given", "status"), [(3, 200), (3.0, 200), (3.5, 422), (True, 422), ("3", 422)])
+def test_a_whole_number_is_one_however_it_is_written(api: Api, given: object, status: int) -> None:
+    body = {"messages": [{"role": "user", "content": "hello"}], "top_k": given}
+    assert api.post(CHAT, json=body).status_code == status
+
+
 @pytest.mark.parametrize("bad", [b"\xff\xfe{}", b"\x00", b'{"messages": "\xff"}', "{}".encode("utf-16")])
 def test_a_body_that_is_no_utf_8(api: Api, bad: bytes) -> None:
     found = api.post(CHAT, content=bad, headers=JSON)

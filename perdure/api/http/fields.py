@@ -85,8 +85,8 @@ Revision = Annotated[Text, Field(json_schema_extra=REVISION)]
 
 def _seconds(value: Any) -> Any:
     """Seconds, or a duration as Go writes it: "90s", "1h30m". Below 0 means for ever."""
-    if isinstance(value, str) and (found := DURATION.fullmatch(value.strip())):
-        sign = -1 if found["sign"] else 1
+    if isinstance(value, str) and DURATION.fullmatch(value.strip()):
+        sign = -1 if value.strip().startswith("-") else 1
         value = sign * sum(float(number) * UNITS[unit] for number, unit in DURATION_PART.findall(value))
     if isinstance(value, str | bool):
         raise invalid('keep_alive is a number of seconds or a duration such as "5m"; below 0 means for ever.')
@@ -95,9 +95,14 @@ def _seconds(value: Any) -> Any:
 
 UNITS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 DURATION_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|)")
-DURATION = re.compile(rf"(?P<sign>-?)(?:(?:{DURATION_PART.pattern.replace('|)', ')')})+|[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)")
+DURATION = re.compile(rf"-?(?:(?:{DURATION_PART.pattern.replace('|)', ')')})+|[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?)")
 
-KeepAlive = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_seconds)]
+KEPT = {"type": "string", "pattern": f"^{DURATION.pattern}$"}
+KeepAlive = Annotated[
+    Annotated[float, Field(ge=0)] | None,
+    BeforeValidator(_seconds),
+    WithJsonSchema({"anyOf": [{"type": "number"}, KEPT, {"type": "null"}]}),
+]
 """For how many seconds a session stays in memory after an answer, as Ollama's clients say it."""
 
 
@@ -136,13 +141,24 @@ def _nothing(value: Any) -> bool:
     return value is None
 
 
-class Exact(BaseModel):
+class Typed(BaseModel):
+    """Each field has its own JSON type, in which 1.0 is as whole a number as 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: int(value) if type(value) is float and value.is_integer() else value for name, value in given.items()}
+
+
+class Exact(Typed):
     """Nothing but the fields that are named, each of its own JSON type: true is no number, and 0 is not false."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Tolerant(BaseModel):
+class Tolerant(Typed):
     """Unknown fields are kept aside instead of being errors; those that are known have their own JSON type."""
 
     model_config = ConfigDict(extra="allow", strict=True, protected_namespaces=())

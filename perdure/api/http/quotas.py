@@ -21,8 +21,8 @@ from .sessions import LongLimit, Order, page
 
 router = APIRouter(prefix="/v1", tags=["keys"])
 
-MOST = 1 << 62
-"""Above any store; what a number in the table can hold."""
+MOST = 1 << 53
+"""Above any store; the last whole number up to which every reader of JSON holds all of them."""
 
 
 class QuotaRequest(Exact):

@@ -81,6 +81,8 @@ def mended(body: dict[str, Any]) -> None:
     for number, tool in enumerate(body.get("tools") or ()):
         function = tool.get("function", tool) if isinstance(tool, dict) else {}
         function["name"] = f"f{number}"
+    if isinstance(body.get("mounts"), list):  # nobody mounts what is made here
+        body["mounts"] = [each for each in body["mounts"] if each != body.get("name")]
     if body.get("top_logprobs"):
         body["logprobs"] = True
     if not isinstance(body.get("tool_choice"), str) or body.get("tool_choice") == "required":
