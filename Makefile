@@ -43,7 +43,7 @@ serve: $(BASE)
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	@$(BIN)/ruff check .

@@ -7,6 +7,7 @@ The zygote makes no forward pass itself and stays single-threaded, so that its c
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -334,6 +335,7 @@ def child(loaded: LoadedModel, job: dict[str, Any]) -> int:
 def main(model: str) -> None:
     torch.set_num_threads(1)
     loaded = load_model(Path(model), "tiny", threads=1, cache=Path(model).parent / "cache")
+    gc.freeze()  # so that collecting garbage in a child does not copy all that it shares with this process
     answer({"ready": True})
     for line in sys.stdin:
         job = json.loads(line)
