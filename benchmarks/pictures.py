@@ -1,4 +1,8 @@
-"""Takes the pictures of docs/inspector.md: a real conversation, each screen wide and light, and narrow and dark."""
+"""Takes the pictures of docs/inspector.md: a real conversation, each screen wide and light, and narrow and dark.
+
+Two screens are those of another server, which asks for keys and runs a tiny random hybrid: the embedded model has no
+recurrent states.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+
+from perdure.api.access.keyring import Keyring
+from perdure.config import Quota
+from perdure.testing.families import tiny_model
 
 from ._serve_peers import Child, perdure
 from .inspector import DRAWN, browser
@@ -31,6 +39,14 @@ ASKED = "Where does my sister live?"
 OPENED = "Where does Ingrid Solberg live?"
 
 
+KEYED = (
+    ("Mara", "default", "admin"),
+    ("garden bot", "default", "write"),
+    ("wall display", "default", "read"),
+    ("shop", "acme", "write"),
+)
+
+
 class Scene(NamedTuple):
     """A screen: what its picture is called, and its address below /ui/."""
 
@@ -38,22 +54,57 @@ class Scene(NamedTuple):
     address: str
 
 
+class House(NamedTuple):
+    """A server and what is to be seen there, with the key that it asks for."""
+
+    child: Child
+    scenes: Sequence[Scene]
+    key: str | None = None
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse(argv)
     args.into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="perdure-pictures-") as work, ExitStack() as stack:
-        child = perdure(args.model, Path(work) / "store", Path(work) / "log", ["--window", "256"])
-        stack.callback(child.kill)
-        child.start()
-        answer = told(child)
+        child = started(stack, perdure(args.model, Path(work) / "store", Path(work) / "log", ["--window", "256"]))
+        houses = (House(child, list(scenes(told(child)))), keyed(stack, Path(work)))
         browse = stack.enter_context(browser(args.chromium))
         for size, (viewport, theme) in SIZES.items():
             shown = OTHERS[size] if args.other_colours else theme
-            context = browse.new_context(viewport=viewport, color_scheme=shown)
-            page = context.new_page()
-            for scene in scenes(child, answer):
-                taken(page, f"{child.address}/ui/{scene.address}", args.into / f"{scene.name}-{size}.png")
-            context.close()
+            for house in houses:
+                context = browse.new_context(viewport=viewport, color_scheme=shown)
+                photographed(context.new_page(), house, args.into, size)
+                context.close()
+
+
+def photographed(page: Any, house: House, into: Path, size: str) -> None:
+    if house.key is not None:
+        page.goto(f"{house.child.address}/ui/")
+        page.get_by_label("Key of this server").fill(house.key)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_selector(DRAWN)
+    for scene in house.scenes:
+        taken(page, f"{house.child.address}/ui/{scene.address}", into / f"{scene.name}-{size}.png")
+
+
+def started(stack: ExitStack, child: Child) -> Child:
+    stack.callback(child.kill)
+    child.start()
+    return child
+
+
+def keyed(stack: ExitStack, work: Path) -> House:
+    """Attention and Mamba in turns, four keys, two tenants, and a bound for one of them."""
+    folder = tiny_model("jamba", work / "jamba", dtype="bfloat16")
+    keyring = Keyring(work / "keyed")
+    tokens = [keyring.create(name, tenant, (scope,)).token for name, tenant, scope in KEYED]
+    keyring.set_quota("acme", Quota(bytes=1 << 30, sessions=1000, tokens=60_000))
+    keyring.close()
+    child = started(stack, perdure(str(folder), work / "keyed", work / "keyed.log", []))
+    ask(child, "POST", "/v1/sessions", {"name": "garden"}, tokens[0])
+    for text in SAID:
+        say(child, "garden", text, key=tokens[0])
+    return House(child, (Scene("states", "sessions/garden/states"), Scene("keys", "keys")), tokens[0])
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -87,24 +138,24 @@ def told(child: Child) -> str:
     return str(answer["id"])
 
 
-def say(child: Child, session: str, text: str) -> Any:
+def say(child: Child, session: str, text: str, key: str | None = None) -> Any:
     said = [{"role": "user", "content": text}]
     body = {"messages": said, "max_tokens": 64, "temperature": 0, "memory": {"session": session}}
-    return ask(child, "POST", "/v1/chat/completions", body)
+    return ask(child, "POST", "/v1/chat/completions", body, key)
 
 
-def ask(child: Child, method: str, path: str, body: Any = None) -> Any:
-    return httpx.request(method, child.address + path, json=body, timeout=600).raise_for_status().json()
+def ask(child: Child, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+    headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+    return httpx.request(method, child.address + path, json=body, headers=headers, timeout=600).raise_for_status().json()
 
 
-def scenes(child: Child, answer: str) -> Iterator[Scene]:
+def scenes(answer: str) -> Iterator[Scene]:
     yield Scene("overview", "")
     yield Scene("sessions", "sessions")
     for tab in (
         "chat",
         "graph",
         "context",
-        "states",
         "episodes?q=sister",
         "summary",
         "weights?q=Where+does+Ingrid+Solberg+live%3F",
@@ -114,7 +165,6 @@ def scenes(child: Child, answer: str) -> Iterator[Scene]:
     yield Scene("diff", "sessions/garden/diff?base=garden-flowers&head=garden")
     yield Scene("trace", f"traces/{answer}")
     yield Scene("store", "transfer")
-    yield Scene("keys", "keys")
 
 
 def taken(page: Any, address: str, file: Path) -> None:
