@@ -79,6 +79,17 @@ def test_a_commit_is_chosen_with_the_keyboard_and_has_an_address(page: Page, api
     assert bundle.body() == api.get("/v1/sessions/graph-chosen/export", params={"at": parting}).content
 
 
+def test_what_a_commit_added_is_drawn_however_little_room_there_is(page: Page, api: Served) -> None:
+    family(api, "graph-low")
+    page.set_viewport_size({"width": 1280, "height": 420})
+    page.goto("/ui/sessions/graph-low/graph")
+    bar = page.locator(".inspected .bar-of")
+    expect(bar).to_be_visible()
+    drawn = bar.bounding_box()
+    assert drawn is not None
+    assert drawn["height"] >= 20
+
+
 def test_a_session_is_reset_with_a_button_and_back(page: Page, api: Served) -> None:
     parting = family(api, "graph-reset")
     before = head(api, "graph-reset")
