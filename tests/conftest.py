@@ -46,6 +46,7 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc]
         return next(filter(nodeid.startswith, TOGETHER), None) or str(super()._split_scope(nodeid))
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
     return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 

@@ -34,7 +34,7 @@ def trimming(every_s: float = EVERY_S) -> Iterator[None]:
 
 
 def trim() -> bool:
-    """Give back what is free, without holding up other threads; False where the C library has no way to."""
+    """Give back what is free, which whoever allocates meanwhile waits for; False where the C library has no way to."""
     trims = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trims is not None:
         trims(ctypes.c_size_t(0))

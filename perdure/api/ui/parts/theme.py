@@ -14,7 +14,8 @@ ICONS = {"auto": "brightness_auto", "dark": "dark_mode", "light": "light_mode"}
 VALUES: dict[str, bool | None] = {"auto": None, "dark": True, "light": False}
 YEAR_S = 365 * 86_400
 KEEP = f"document.cookie = '{COOKIE}=%s; path=/ui; max-age={YEAR_S}; samesite=strict'"
-AWAY_S = 10.0
+ANSWER_S = 10.0
+"""Seconds within which the browser says that it has kept it."""
 
 
 def theme(view: View) -> None:
@@ -28,7 +29,7 @@ def theme(view: View) -> None:
         """Kept before it is shown, so that whoever reloads as soon as it is seen finds it again."""
         now["is"] = NEXT[now["is"]]
         with suppress(TimeoutError):  # the page is gone
-            await view.page.run_javascript(KEEP % now["is"], timeout=AWAY_S)
+            await view.page.run_javascript(KEEP % now["is"], timeout=ANSWER_S)
         dark.value = VALUES[now["is"]]
         button.props(f"icon={ICONS[now['is']]} aria-label='Colours: {now['is']}'")
 
