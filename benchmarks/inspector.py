@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cpus, before = _machine.pin(1, args.cpus), _machine.load()
     console, table, metrics = Console(), Table(), dict[str, float]()
     with tempfile.TemporaryDirectory(prefix="perdure-inspector-") as work, ExitStack() as stack:
-        child = started(stack, args.model, Path(work), "store")
+        child = started(stack, windowed(args.model, Path(work), "store"))
         conversation(child)
         os.sched_setaffinity(0, [core for core in every if core not in cpus] or every)
         browse = stack.enter_context(browser(args.chromium))
@@ -102,8 +102,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def started(stack: ExitStack, model: str, work: Path, store: str) -> Child:
-    child = perdure(model, work / store, work / f"{store}.log", ["--window", "512"])
+def windowed(model: str, work: Path, store: str) -> Child:
+    return perdure(model, work / store, work / f"{store}.log", ["--window", "512"])
+
+
+def started(stack: ExitStack, child: Child) -> Child:
+    """It is killed at the end."""
     stack.callback(child.kill)
     child.start()
     return child
@@ -119,7 +123,7 @@ def filled(stack: ExitStack, model: str, work: Path, cpus: list[int]) -> Child:
             repository.fork("long", f"fork-{number}")
     there = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)
-    child = started(stack, model, work, "large")
+    child = started(stack, windowed(model, work, "large"))
     os.sched_setaffinity(0, there)
     return child
 

@@ -21,7 +21,7 @@ from perdure.config import Quota
 from perdure.testing.families import tiny_model
 
 from ._serve_peers import Child, perdure
-from .inspector import DRAWN, browser
+from .inspector import DRAWN, browser, started
 
 SIZES = {"wide": ({"width": 1280, "height": 800}, "light"), "narrow": ({"width": 390, "height": 844}, "dark")}
 OTHERS = {"wide": "dark", "narrow": "light"}
@@ -85,12 +85,6 @@ def photographed(page: Any, house: House, into: Path, size: str) -> None:
         page.wait_for_selector(DRAWN)
     for scene in house.scenes:
         taken(page, f"{house.child.address}/ui/{scene.address}", into / f"{scene.name}-{size}.png")
-
-
-def started(stack: ExitStack, child: Child) -> Child:
-    stack.callback(child.kill)
-    child.start()
-    return child
 
 
 def keyed(stack: ExitStack, work: Path) -> House:
