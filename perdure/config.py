@@ -30,6 +30,9 @@ WEIGHTS = (STORED, INT8)
 MOST_BIASES = 1024
 """Tokens that `logit_bias` may name."""
 
+MOST_TOKENS = (1 << 31) - 1
+"""The greatest number of tokens that a setting may state: an answer that old tokens make room for may have so many."""
+
 
 def known_writer(name: str) -> str:
     """The name itself. Raises InvalidInput unless it is one of WRITERS."""
@@ -77,14 +80,14 @@ class Sampling:
     grammar: str = ""
 
     def __post_init__(self) -> None:
-        if self.max_tokens < 1:
-            raise InvalidInput(f"max_tokens is {self.max_tokens}; give at least 1.")
+        if not 1 <= self.max_tokens <= MOST_TOKENS:
+            raise InvalidInput(f"max_tokens is {self.max_tokens}; give a number from 1 to {MOST_TOKENS}.")
         if not 0.0 <= self.temperature <= 5.0:
             raise InvalidInput(f"temperature is {self.temperature}; give a number from 0 to 5.")
         if not 0.0 < self.top_p <= 1.0:
             raise InvalidInput(f"top_p is {self.top_p}; give a number above 0, at most 1.")
-        if self.top_k < 0:
-            raise InvalidInput(f"top_k is {self.top_k}; give 0 (all tokens) or more.")
+        if not 0 <= self.top_k <= MOST_TOKENS:
+            raise InvalidInput(f"top_k is {self.top_k}; give a number from 0 (all tokens) to {MOST_TOKENS}.")
         if self.seed is not None and not 0 <= self.seed < 2**63:
             raise InvalidInput(f"seed is {self.seed}; give a number from 0 to 2**63 - 1.")
         if len(self.stop) > 16 or any(not s for s in self.stop):

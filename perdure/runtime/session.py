@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ..config import Sampling, SamplingChanges, changed
+from ..config import MOST_TOKENS, Sampling, SamplingChanges, changed
 from ..errors import InvalidInput, SessionBusy
 from ..memory.draft import REFUSE
 from ..memory.fastweights import Record, Refusal
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 ROLES = frozenset({"system", "user", "assistant", "tool"})
-MANY = 1 << 30
 
 
 class Session(Checkout):
@@ -133,7 +132,7 @@ class Session(Checkout):
     def _answer_room(self, made: Plan) -> int:
         """How many tokens an answer may have: any number where old ones make room for them."""
         endless = self.budget is not None
-        return MANY if endless else self.loaded.info.context_length - made.keep - len(made.feed)
+        return MOST_TOKENS if endless else self.loaded.info.context_length - made.keep - len(made.feed)
 
     def _turn_need(self, made: Plan, answer: int) -> int:
         """Bytes that the working state may take by the end of a turn."""

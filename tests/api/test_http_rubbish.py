@@ -20,6 +20,7 @@ from .fakes import FakeRuntime
 from .http_server import Api, eventually, serving
 
 CHAT = "/v1/chat/completions"
+COMPLETIONS, RESPONSES = "/v1/completions", "/v1/responses"
 JSON = {"Content-Type": "application/json"}
 HELLO = json.dumps({"messages": [{"role": "user", "content": "hello"}]}).encode()
 
@@ -71,6 +72,29 @@ def test_other_names_of_json_are_read(api: Api, kind: str) -> None:
 def test_a_whole_number_is_one_however_it_is_written(api: Api, given: object, status: int) -> None:
     body = {"messages": [{"role": "user", "content": "hello"}], "top_k": given}
     assert api.post(CHAT, json=body).status_code == status
+
+
+@pytest.mark.parametrize("given", [2**31, 1e30, 10**300])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (CHAT, "top_k"),
+        (CHAT, "max_tokens"),
+        (CHAT, "max_completion_tokens"),
+        (COMPLETIONS, "max_tokens"),
+        (RESPONSES, "max_output_tokens"),
+    ],
+)
+def test_a_number_of_tokens_that_nothing_can_have_is_refused(api: Api, path: str, name: str, given: float) -> None:
+    said = {
+        CHAT: {"messages": [{"role": "user", "content": "hello"}]},
+        COMPLETIONS: {"prompt": "a"},
+        RESPONSES: {"input": "a"},
+    }
+    answer = api.post(path, json={**said[path], name: given})
+    is_problem(answer, 422, "invalid_parameter")
+    assert f"body/{name}" in answer.json()["detail"]
+    assert api.post(path, json={**said[path], name: 2**31 - 1}).status_code == 200
 
 
 @pytest.mark.parametrize("bad", [b"\xff\xfe{}", b"\x00", b'{"messages": "\xff"}', "{}".encode("utf-16")])

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from ...runtime.records import Score
 from .calling import Asked
 from .chat import EventStream, cancelled_on_disconnect, cancelled_on_error, finish_reason, usage
-from .fields import Drawing, Harmless, Text, absent, invalid, one_of, refuse, require_known
+from .fields import Drawing, Harmless, Length, Text, absent, invalid, one_of, refuse, require_known
 from .hub import Hub, hub
 from .openapi import STREAM
 from .problems import error_object, refusals
@@ -51,7 +51,7 @@ class CompletionRequest(Drawing):
     prompt: Annotated[Text, BeforeValidator(_one_text), WithJsonSchema(PROMPT)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int = Field(16, ge=1)
+    max_tokens: Length = 16
     logprobs: int | None = Field(None, ge=0, le=20)
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from ...config import MOST_BIASES, SamplingChanges
+from ...config import MOST_BIASES, MOST_TOKENS, SamplingChanges
 from ...errors import InvalidInput
 from ...memory import names
 from ...runtime.grammar import JSON_OBJECT, json_grammar, require
@@ -71,6 +71,9 @@ Stops = Annotated[
 
 SEEDS = 2**63 - 1024
 """The greatest seed: the last number below 2**63 that a double holds, as which JSON schemas give their limits."""
+
+Length = Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+"""How many tokens an answer may have."""
 
 Token = Annotated[int, Field(strict=False)]
 """The number of a token; keys of JSON objects are text."""
@@ -169,7 +172,7 @@ class Drawing(Tolerant):
 
     temperature: float | None = Field(None, ge=0, le=5)
     top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=0)
+    top_k: int | None = Field(None, ge=0, le=MOST_TOKENS)
     min_p: float | None = Field(None, ge=0, le=1)
     seed: int | None = Field(None, ge=0, le=SEEDS)
     stop: Stops = ()

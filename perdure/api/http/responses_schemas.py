@@ -16,6 +16,7 @@ from .fields import (
     Drawing,
     Harmless,
     KeepAlive,
+    Length,
     Metadata,
     Text,
     Tolerant,
@@ -126,7 +127,7 @@ class ResponseRequest(Drawing):
     store: bool | None = None
     stream: bool | None = None
     background: bool | None = None
-    max_output_tokens: int | None = Field(None, ge=1)
+    max_output_tokens: Length | None = None
     metadata: Metadata | None = None
     text: TextOptions | None = None
     tools: list[Annotated[FlatTool, OnlyFunctions]] | None = Field(None, max_length=256)

@@ -17,6 +17,7 @@ from .fields import (
     Exact,
     Harmless,
     KeepAlive,
+    Length,
     Metadata,
     NewName,
     ResponseFormat,
@@ -139,8 +140,8 @@ class ChatRequest(Drawing, Offering):
     messages: list[ChatMessage] = Field(min_length=1)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_tokens: Length | None = None
+    max_completion_tokens: Length | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
     response_format: ResponseFormat | None = None
