@@ -86,15 +86,19 @@ def test_a_whole_number_is_one_however_it_is_written(api: Api, given: object, st
     ],
 )
 def test_a_number_of_tokens_that_nothing_can_have_is_refused(api: Api, path: str, name: str, given: float) -> None:
-    said = {
+    said: dict[str, dict[str, object]] = {
         CHAT: {"messages": [{"role": "user", "content": "hello"}]},
         COMPLETIONS: {"prompt": "a"},
         RESPONSES: {"input": "a"},
     }
-    answer = api.post(path, json={**said[path], name: given})
+
+    def asked(number: float) -> dict[str, object]:
+        return {**said[path], name: number}
+
+    answer = api.post(path, json=asked(given))
     is_problem(answer, 422, "invalid_parameter")
     assert f"body/{name}" in answer.json()["detail"]
-    assert api.post(path, json={**said[path], name: 2**31 - 1}).status_code == 200
+    assert api.post(path, json=asked(2**31 - 1)).status_code == 200
 
 
 @pytest.mark.parametrize("bad", [b"\xff\xfe{}", b"\x00", b'{"messages": "\xff"}', "{}".encode("utf-16")])
