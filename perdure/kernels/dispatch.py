@@ -8,6 +8,7 @@ from functools import cache, wraps
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
+import torch
 from torch import Tensor
 
 P = ParamSpec("P")
@@ -20,6 +21,13 @@ OVERRIDE = "PERDURE_KERNELS"
 @cache
 def override() -> str:
     return os.environ.get(OVERRIDE, "")
+
+
+@cache
+def native_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 by instructions of its own, which oneDNN uses then."""
+    built: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return built and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def dispatched(gpu: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

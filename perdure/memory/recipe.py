@@ -38,7 +38,10 @@ PARTS: Mapping[str, str] = {
 }
 """Every part of a recipe, in the order in which differences are reported."""
 
-OPTIONAL: Mapping[str, str] = {"quantisation": "the quantisation of the weights"}
+OPTIONAL: Mapping[str, str] = {
+    "quantisation": "the quantisation of the weights",
+    "rows": "the way of single rows through the model",
+}
 """Parts that a recipe has only where they say something, so that the others are what they were before these came."""
 
 DIGESTS = frozenset({"weights", "config", "tokenizer", "chat_template"})

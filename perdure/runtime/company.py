@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, Linear, Module
-from torch.nn.functional import linear
+from torch.nn import Embedding, Module
+
+from .pairs import Times, times_of
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -106,22 +107,23 @@ def _apart(model: Any, most: int) -> Iterator[Module]:
     for module in model.modules():
         if isinstance(module, Embedding) or all(own.ndim < 2 for own in module.parameters(recurse=False)):
             continue
-        if type(module) is not Linear:
+        times = times_of(module)
+        if times is None:
             yield module
             continue
-        kind = (module.weight.shape, module.weight.dtype, module.bias is None)
+        kind = (times, module.weight.shape, module.weight.dtype, module.bias is None)
         if kind not in known:
-            known[kind] = _adds_alike(module, most)
+            known[kind] = _adds_alike(module, times, most)
         if not known[kind]:
             yield module
 
 
-def _adds_alike(module: Linear, most: int) -> bool:
+def _adds_alike(module: Any, times: Times, most: int) -> bool:
     """Each number of rows up to `most` against the rows alone, on sums of which all but the rounding cancels."""
     x, weight = cancelling(module.weight, most)
     bias = None if module.bias is None else torch.zeros_like(module.bias)
-    alone = torch.cat([linear(row[None].clone(), weight, bias) for row in x])
-    return all(torch.equal(linear(x[:size], weight, bias), alone[:size]) for size in range(2, most + 1))
+    alone = torch.cat([times(row[None].clone(), weight, bias) for row in x])
+    return all(torch.equal(times(x[:size], weight, bias), alone[:size]) for size in range(2, most + 1))
 
 
 def cancelling(weight: Tensor, rows: int) -> tuple[Tensor, Tensor]:

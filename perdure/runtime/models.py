@@ -21,6 +21,8 @@ from .convert import gguf_options, gguf_tokenizer, reading
 from .fingerprint import WeightsCache, recipe_of
 from .grammar import Grammars
 from .int8 import SCHEME, quantise
+from .pairs import SCHEME as PAIRED
+from .pairs import pair
 from .records import ModelInfo
 
 DTYPES = ("bfloat16", "float32", "float16")
@@ -146,6 +148,8 @@ def _describe(model: Any, tokenizer: Any, name: str, files: ModelFiles, digests:
     if weights == INT8:
         quantise(model)
         recipe = recipe.replace(quantisation=SCHEME)
+    if pair(model):
+        recipe = recipe.replace(rows=PAIRED)
     info = ModelInfo(
         name=name,
         path=str(files.folder),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +14,13 @@ from torch.nn.functional import linear
 from ..config import PREFILL_GRID
 from .company import MOST, cancelling
 from .int8 import Int8Linear, joined
+from .pairs import times_of
 
 Product = Callable[[Tensor], Tensor]
 """x [B, in] -> the outputs of some linear layers side by side [B, out], each row's bits the same in any company."""
+
+LEAST = 4
+"""Rows that take less time than one, two or three: 0.8 to 0.9 of one in bfloat16."""
 
 SHARE = 0.25
 """Of the memory that is free, how much the second copy of the weights may take."""
@@ -24,11 +28,12 @@ SHARE = 0.25
 
 class Found(NamedTuple):
     """What a trial found: whether one row has the bits that `linear` gives it, whether it has them in company, and
-    whether a whole chunk of a prompt has those of `linear`."""
+    whether a whole chunk of a prompt has those of `linear`, where fewer than `least` rows are repeated."""
 
     packs: bool
     alike: bool
     absorbs: bool
+    least: int = 1
 
 
 NOT_SO = Found(False, False, False)
@@ -41,7 +46,7 @@ class Products:
     """
 
     def __init__(self, model: Module) -> None:
-        linears = [module for module in model.modules() if type(module) is Linear]
+        linears = _linears(model.modules())
         self._roomy = sum(module.weight.nbytes for module in linears) <= SHARE * _free()
         self._found: dict[tuple[object, ...], Found] = {}
 
@@ -50,37 +55,55 @@ class Products:
         """Whether a whole chunk of a prompt has the bits of `linear` in every product that was made."""
         return all(found.absorbs for found in self._found.values())
 
+    @property
+    def least(self) -> int:
+        """The rows that every product that was made takes as they are: fewer are repeated."""
+        shared = all(found.packs and found.alike for found in self._found.values())
+        return max((found.least for found in self._found.values()), default=1) if shared else 1
+
     def of(self, modules: Sequence[Module]) -> Product:
         """The product of layers that take the same input."""
         if all(isinstance(module, Int8Linear) for module in modules):
             return joined([module for module in modules if isinstance(module, Int8Linear)])
-        linears = [module for module in modules if type(module) is Linear]
+        linears = _linears(modules)
         if len(linears) == len(modules) and self._roomy:
             tried = self._tried(linears)
             if tried.packs:
-                packed = _Packed(linears)
+                packed = _Packed.of(linears, tried.least)
                 return packed if tried.alike else _by_row(packed)
         return _Plain(modules)
 
     def _tried(self, linears: Sequence[Linear]) -> Found:
-        biases = {module.bias is None for module in linears}
+        kinds = {(type(module), module.bias is None) for module in linears}
         weights = [module.weight for module in linears]
-        if len(biases) > 1 or any(weight.device.type != "cpu" for weight in weights):
+        if len(kinds) > 1 or any(weight.device.type != "cpu" for weight in weights):
             return NOT_SO
-        kind = (*(weight.shape for weight in weights), weights[0].dtype, *biases)
+        kind = (*(weight.shape for weight in weights), weights[0].dtype, *kinds)
         if kind not in self._found:
             self._found[kind] = _trial(linears)
         return self._found[kind]
 
 
 class _Packed:
-    def __init__(self, linears: Sequence[Linear]) -> None:
-        self._weight = _laid_out(torch.cat([module.weight.detach() for module in linears]))
+    """A product with a weight [out, in] laid out for few rows; fewer than `least` are repeated until they are as many."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, least: int) -> None:
+        self._weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
+        self._bias, self._least = bias, least
+
+    @classmethod
+    def of(cls, linears: Sequence[Linear], least: int) -> _Packed:
         biases = [module.bias.detach() for module in linears if module.bias is not None]
-        self._bias = torch.cat(biases) if biases else None
+        weight = torch.cat([module.weight.detach() for module in linears])
+        return cls(weight, torch.cat(biases) if biases else None, least)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return _times(x, self._weight, self._bias)
+        count, least = len(x), self._least
+        return self._times(x) if count >= least else self._times(x.repeat(-(-least // count), 1)[:least])[:count]
+
+    def _times(self, x: Tensor) -> Tensor:
+        found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, self._weight, self._bias, "none", [], "")
+        return found
 
 
 class _Plain:
@@ -94,14 +117,9 @@ class _Plain:
         return found[0] if len(found) == 1 else torch.cat(found, -1)
 
 
-def _laid_out(weight: Tensor) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, 1)
-    return found
-
-
-def _times(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, weight, bias, "none", [], "")
-    return found
+def _linears(modules: Iterable[Module]) -> list[Linear]:
+    """Those of which it is known how they multiply."""
+    return [module for module in modules if isinstance(module, Linear) and times_of(module) is not None]
 
 
 def _by_row(product: Product) -> Product:
@@ -110,25 +128,31 @@ def _by_row(product: Product) -> Product:
 
 
 def _trial(linears: Sequence[Linear]) -> Found:
+    """What is found with few rows repeated, or, where those have other bits, without."""
+    try:
+        found = _tried_with(linears, LEAST)
+        return found if found.packs else _tried_with(linears, 1)
+    except (AttributeError, RuntimeError):
+        return NOT_SO
+
+
+def _tried_with(linears: Sequence[Linear], least: int) -> Found:
     """On sums that cancel, so that nothing but the order of additions is left."""
-    parts = [module.weight for module in linears]
+    parts, times = [module.weight for module in linears], times_of(linears[0]) or linear
     x, weight = cancelling(torch.cat([part.detach() for part in parts]), PREFILL_GRID)
     bias = None if linears[0].bias is None else weight.new_zeros(len(weight))
     sizes = [len(part) for part in parts]
     biases = [None] * len(parts) if bias is None else torch.split(bias, sizes)
     separate = [(part.contiguous(), own) for part, own in zip(torch.split(weight, sizes), biases, strict=True)]
-    try:
-        laid_out = _laid_out(weight)
-    except (AttributeError, RuntimeError):
-        return NOT_SO
+    packed = _Packed(weight, bias, least)
 
     def same(rows: Tensor) -> bool:
-        return torch.equal(_times(rows, laid_out, bias), torch.cat([linear(rows, *both) for both in separate], -1))
+        return torch.equal(packed(rows), torch.cat([times(rows, *both) for both in separate], -1))
 
     rows = x[:, 0]
-    alone = torch.cat([_times(row.clone(), laid_out, bias) for row in x[:MOST]])
-    alike = all(torch.equal(_times(rows[:size], laid_out, bias), alone[:size]) for size in range(2, MOST + 1))
-    return Found(all(same(row.clone()) for row in x[:MOST]), alike, same(rows))
+    alone = torch.cat([packed(row.clone()) for row in x[:MOST]])
+    alike = all(torch.equal(packed(rows[:size]), alone[:size]) for size in range(2, MOST + 1))
+    return Found(all(same(row.clone()) for row in x[:MOST]), alike, same(rows), least)
 
 
 def _free() -> int:

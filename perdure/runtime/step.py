@@ -15,8 +15,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import embedding
 
-from ..config import PREFILL_GRID
-from .attention import NAME
+from ..config import ATTENTION, PREFILL_GRID
 from .products import Product, Products
 from .state.cache import inputs_of
 
@@ -54,6 +53,7 @@ class Step:
         self._layers = [_layer(layer, products) for layer in base.layers]
         self._absorbs = None if products.absorb else False
         self.head = products.of([model.get_output_embeddings()])
+        self._least = products.least
         self._act: Module = base.layers[0].mlp.act_fn
         self._eps: float = base.norm.variance_epsilon
         self._dim: int = base.layers[0].self_attn.head_dim
@@ -63,15 +63,22 @@ class Step:
 
     def run(self, forward: Together, tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
         """The last hidden state [B, 1, hidden] of a token for each state of `forward`, or of the tokens of its only one."""
-        x = embedding(torch.tensor(tokens), self._base.embed_tokens.weight)
-        cos, sin = self._base.rotary_emb(x, torch.tensor(positions)[:, None])
+        count = len(tokens)
+        x = embedding(self._enough(torch.tensor(tokens)), self._base.embed_tokens.weight)
+        cos, sin = self._base.rotary_emb(x, self._enough(torch.tensor(positions))[:, None])
         half = self._dim // 2
         turn = cos, torch.cat((-sin[..., :half], sin[..., half:]), -1)
         for number, layer in enumerate(self._layers):
-            x = x + layer.out(self._attention(number, layer.qkv(self._normed(x, layer.before)), turn, forward))
+            attended = self._attention(number, layer.qkv(self._normed(x, layer.before)), turn, forward, count)
+            x = x + layer.out(self._enough(attended))
             gate, up = torch.split(layer.gate_up(self._normed(x, layer.between)), self._inner, -1)
             x = x + layer.down(self._act(gate) * up)
-        return self._normed(x, self._base.norm.weight)[:, None]
+        return self._normed(x[:count], self._base.norm.weight)[:, None]
+
+    def _enough(self, rows: Tensor) -> Tensor:
+        """Rows [B, ...] again and again until the products take them as they are; what comes of the others is left."""
+        count, least = len(rows), self._least
+        return rows if count >= least else rows.repeat(-(-least // count), *[1] * (rows.ndim - 1))[:least]
 
     def takes(self, count: int, adapter: StateAdapter) -> bool:
         """Whether a state may absorb so many tokens at once: one, or a whole chunk, which is tried when the first comes."""
@@ -84,12 +91,12 @@ class Step:
         wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self._eps)
         return weight * wide.to(x.dtype)
 
-    def _attention(self, number: int, qkv: Tensor, turn: tuple[Tensor, Tensor], forward: Together) -> Tensor:
-        """qkv [B, (Hq + 2 Hkv) D] -> [B, Hq D], each row over its own session's keys."""
+    def _attention(self, number: int, qkv: Tensor, turn: tuple[Tensor, Tensor], forward: Together, count: int) -> Tensor:
+        """qkv [B, (Hq + 2 Hkv) D] -> [count, Hq D], each row over its own session's keys."""
         turned, values = torch.split(qkv, [(self._heads + self._kv_heads) * self._dim, self._kv_heads * self._dim], -1)
         heads = self._turned(turned.view(len(qkv), -1, self._dim), *turn)
-        forward.keep(number, heads[:, self._heads :, None], values.view(len(qkv), -1, 1, self._dim))
-        return forward.attended(number, heads[:, : self._heads], self._scale).reshape(len(qkv), -1)
+        forward.keep(number, heads[:count, self._heads :, None], values[:count].view(count, -1, 1, self._dim))
+        return forward.attended(number, heads[:count, : self._heads], self._scale).reshape(count, -1)
 
     @staticmethod
     def _turned(x: Tensor, cos: Tensor, signed: Tensor) -> Tensor:
@@ -113,7 +120,7 @@ def _layer(layer: Any, products: Products) -> _Layer:
 def step(model: Any, adapter: StateAdapter) -> Step | None:
     """The step of a model that has that shape, is on the CPU and goes through our attention; None for others."""
     config = model.config
-    suits = config.model_type in SHAPES and config._attn_implementation == NAME and adapter.joins
+    suits = config.model_type in SHAPES and config._attn_implementation == ATTENTION and adapter.joins
     return Step(model) if suits and model.device.type == "cpu" else None
 
 

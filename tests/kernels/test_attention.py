@@ -12,6 +12,8 @@ TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2}
 SHAPES = [
     pytest.param(4, 2, 1, 1, 64, id="first token"),
     pytest.param(9, 3, 1, 1023, 64, id="decode, odd length"),
+    pytest.param(4, 4, 1, 200, 64, id="decode, no grouping"),
+    pytest.param(14, 2, 1, 65, 64, id="decode, seven heads a key"),
     pytest.param(9, 3, 128, 128, 64, id="first chunk"),
     pytest.param(8, 2, 37, 165, 80, id="ragged chunk"),
     pytest.param(6, 6, 5, 70, 16, id="no grouping"),
@@ -69,4 +71,5 @@ def test_rows_of_several_sequences_have_the_bits_of_each(dtype: torch.dtype) -> 
     several = [inputs(9, 3, 1, n, 64, dtype) for n in (1, 40, 200, 513)]
     query = torch.cat([each[0] for each in several])[:, :, 0]
     found = attend_each(query, [key for _, key, _ in several], [value for _, _, value in several], 0.125)
+    assert found.is_contiguous()
     assert torch.equal(found, torch.cat([attend(own, key, value, 0.125)[0] for own, key, value in several])[:, :, 0])

@@ -155,13 +155,13 @@ def test_rows_that_would_differ_in_company_go_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(products, "_free", lambda: 1 << 40)
     monkeypatch.setattr(products, "_trial", lambda linears: Found(True, False, True))
     seen: list[int] = []
-    times = products._times
+    times = products._Packed._times
 
-    def counted(x: torch.Tensor, *rest: Any) -> torch.Tensor:
+    def counted(self: products._Packed, x: torch.Tensor) -> torch.Tensor:
         seen.append(len(x))
-        return times(x, *rest)
+        return times(self, x)
 
-    monkeypatch.setattr(products, "_times", counted)
+    monkeypatch.setattr(products._Packed, "_times", counted)
     layers = linears(96)
     with torch.inference_mode():
         product = Products(torch.nn.ModuleList(layers)).of(layers)

@@ -112,7 +112,7 @@ def test_a_layer_whose_sums_depend_on_company_takes_its_rows_one_by_one() -> Non
         assert torch.equal(found, torch.cat([layer(row[None]) for row in x]))
 
 
-def test_sums_that_differ_in_company_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_that_differ_in_company_are_noticed() -> None:
     layer = torch.nn.Linear(128, 64, dtype=torch.float32)
     honest = torch.nn.functional.linear
 
@@ -126,10 +126,8 @@ def test_sums_that_differ_in_company_are_noticed(monkeypatch: pytest.MonkeyPatch
         return by_row(x[..., :half], weight[:, :half], bias) + by_row(x[..., half:], weight[:, half:])
 
     with torch.inference_mode():
-        monkeypatch.setattr(company, "linear", by_row)
-        assert company._adds_alike(layer, 4)
-        monkeypatch.setattr(company, "linear", crooked)
-        assert not company._adds_alike(layer, 4)
+        assert company._adds_alike(layer, by_row, 4)
+        assert not company._adds_alike(layer, crooked, 4)
 
 
 def test_a_model_that_fails_in_company_is_decoded_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

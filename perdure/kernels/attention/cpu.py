@@ -1,4 +1,8 @@
-"""The CPU path: one flash call per layer, the queries of a KV head's group packed as query rows."""
+"""The CPU path: one flash call per layer, the queries of a KV head's group packed as query rows.
+
+In bfloat16 a call of one row takes 2 to 4 times as long as one of two, and three up to twice as long as four (measured in
+docs/decisions/0029), so that a single token's rows are made even.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from ..dispatch import native_bfloat16
 from ..graph import cached
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
@@ -21,10 +26,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float) -> tuple[Ten
     batch, heads, t, dim = query.shape
     kv_heads, n = key.shape[1], key.shape[2]
     group = heads // kv_heads
-    packed = query.reshape(batch, kv_heads, group * t, dim)
+    packed = evened(query.reshape(batch, kv_heads, group * t, dim), t)
     mask = None if t == 1 else _causal_mask(t, n, group, query.dtype, query.device)
     out, lse = cast(tuple[Tensor, Tensor], _flash(packed, key, value, 0.0, False, attn_mask=mask, scale=scale))
-    return out.reshape(batch, heads, t, dim), lse.reshape(batch, kv_heads, group, t).reshape(batch, heads, t)
+    return out[:, :, : group * t].reshape(batch, heads, t, dim), lse[:, :, : group * t].reshape(batch, heads, t)
 
 
 def attend_each(query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], scale: float) -> Tensor:
@@ -32,9 +37,17 @@ def attend_each(query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor],
 
     Each row has the bits that `attend` gives it.
     """
-    rows = query.view(len(query), 1, keys[0].shape[1], -1, query.shape[-1]).unbind()
+    packed = query.view(len(query), keys[0].shape[1], -1, query.shape[-1])
+    rows = evened(packed, 1)[:, None].unbind()
     found = [_flash(*row, 0.0, False, scale=scale)[0] for row in zip(rows, keys, values, strict=True)]
-    return torch.cat(found).reshape(query.shape)
+    return torch.cat(found)[:, :, : packed.shape[2]].reshape(query.shape)
+
+
+def evened(packed: Tensor, t: int) -> Tensor:
+    """The rows [B, Hkv, R, D] of `t` tokens, those of one token in bfloat16 with the last one twice where R is odd."""
+    if t > 1 or packed.shape[2] % 2 == 0 or packed.dtype != torch.bfloat16 or not native_bfloat16():
+        return packed
+    return torch.cat([packed, packed[:, :, -1:]], 2)
 
 
 @cached

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ..attention import attend
+from ..attention import attend, evened
 from ..graph import cached
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -41,11 +41,11 @@ def attend_segments(
         return out, lse, lse.new_zeros(0, batch, heads, heard or t)
     kv_heads, n = key.shape[1], key.shape[2]
     group = heads // kv_heads
-    packed = query.reshape(batch, kv_heads, group * t, dim)
-    mask = _biased_mask(t, n, group, (*unheard, *segments), query.device)
+    packed = evened(query.reshape(batch, kv_heads, group * t, dim), t)
+    mask = _biased_mask(t, n, packed.shape[2] // t, (*unheard, *segments), query.device)
     out, lse = cast(tuple[Tensor, Tensor], _flash(packed, key, value, 0.0, False, attn_mask=mask, scale=scale))
     shape, last = (batch, heads, t), heard or t
-    lse = lse.reshape(shape)
+    out, lse = out[:, :, : group * t], lse[:, :, : group * t].reshape(shape)
     if not segments:
         return out.reshape(*shape, dim), lse, lse.new_zeros(0, batch, heads, last)
     asked = query[:, :, t - last :].reshape(batch, kv_heads, group * last, dim)
