@@ -40,16 +40,15 @@ def int8_linear(x: Tensor, weight: Packed8) -> Tensor:
     A row's bits are the same in any company; one alone goes as two, since four rows of bytes take less time than two. Exact
     only where the processor adds products of bytes in 32 bits (VNNI).
     """
-    count = len(x)
-    wide = (x if count > 1 else x.repeat(2, 1)).float()
+    count, wide = len(x), x.float()
     peak = wide.abs().amax(1, keepdim=True).clamp_min_(TINY)
     # Of 16 unsigned bits the lower byte is one row and the upper one another, each with its own zero in the middle.
-    rows = wide.div(peak).mul_(STEPS).add_(_ZERO * 257 + 0.5).to(torch.uint16).view(torch.uint8)
+    steps = wide.div(peak).mul_(STEPS).add_(_ZERO * 257 + 0.5).to(torch.int32)
+    rows = steps.view(torch.uint8).view(count, -1, 4).permute(2, 0, 1)[:2].reshape(2 * count, -1)
     out: Tensor = torch.ops.onednn.qlinear_pointwise.default(
-        rows.view(-1, 2).T.reshape(2 * len(wide), -1),
+        rows if count > 1 else torch.cat((rows, rows)),
         *(1.0, _ZERO, weight.codes, weight.scale, weight.zeros),
         *(None, 1.0, 0, torch.float32, "none", [], ""),
     )
-    lower, upper = torch.split(out, len(wide))
-    out = lower.add_(upper, alpha=256).mul_(peak)[:count]
+    out = out[:count].add_(out[count : 2 * count], alpha=256).mul_(peak)
     return (out if weight.bias is None else out.add_(weight.bias)).to(x.dtype)
