@@ -39,7 +39,8 @@ def paired_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     """`linear`, whose single rows are computed beside a copy of themselves."""
     if x.numel() != x.shape[-1]:
         return linear(x, weight, bias)
-    return linear(x.reshape(1, -1).repeat(2, 1), weight, bias)[:1].view(*x.shape[:-1], len(weight))
+    row = x.reshape(1, -1)
+    return linear(torch.cat((row, row)), weight, bias)[:1].view(*x.shape[:-1], len(weight))
 
 
 def times_of(module: Module) -> Times | None:

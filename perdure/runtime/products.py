@@ -98,8 +98,7 @@ class _Packed:
         return cls(weight, torch.cat(biases) if biases else None, least)
 
     def __call__(self, x: Tensor) -> Tensor:
-        count, least = len(x), self._least
-        return self._times(x) if count >= least else self._times(x.repeat(-(-least // count), 1)[:least])[:count]
+        return self._times(x) if len(x) >= self._least else self._times(enough(x, self._least))[: len(x)]
 
     def _times(self, x: Tensor) -> Tensor:
         found: Tensor = torch.ops.mkldnn._linear_pointwise.default(x, self._weight, self._bias, "none", [], "")
@@ -115,6 +114,11 @@ class _Plain:
     def __call__(self, x: Tensor) -> Tensor:
         found = [module(x[:, None])[:, 0] for module in self._modules]
         return found[0] if len(found) == 1 else torch.cat(found, -1)
+
+
+def enough(rows: Tensor, least: int) -> Tensor:
+    """Rows [B, ...] again and again until there are `least`; what comes of those added is to be left."""
+    return rows if len(rows) >= least else torch.cat([rows] * -(-least // len(rows)))[:least]
 
 
 def _linears(modules: Iterable[Module]) -> list[Linear]:

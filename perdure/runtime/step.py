@@ -16,7 +16,7 @@ from torch.nn import Module
 from torch.nn.functional import embedding
 
 from ..config import ATTENTION, PREFILL_GRID
-from .products import Product, Products
+from .products import Product, Products, enough
 from .state.cache import inputs_of
 
 if TYPE_CHECKING:
@@ -64,21 +64,16 @@ class Step:
     def run(self, forward: Together, tokens: Sequence[int], positions: Sequence[int]) -> Tensor:
         """The last hidden state [B, 1, hidden] of a token for each state of `forward`, or of the tokens of its only one."""
         count = len(tokens)
-        x = embedding(self._enough(torch.tensor(tokens)), self._base.embed_tokens.weight)
-        cos, sin = self._base.rotary_emb(x, self._enough(torch.tensor(positions))[:, None])
+        x = embedding(enough(torch.tensor(tokens), self._least), self._base.embed_tokens.weight)
+        cos, sin = self._base.rotary_emb(x, enough(torch.tensor(positions), self._least)[:, None])
         half = self._dim // 2
         turn = cos, torch.cat((-sin[..., :half], sin[..., half:]), -1)
         for number, layer in enumerate(self._layers):
             attended = self._attention(number, layer.qkv(self._normed(x, layer.before)), turn, forward, count)
-            x = x + layer.out(self._enough(attended))
+            x = x + layer.out(enough(attended, self._least))
             gate, up = torch.split(layer.gate_up(self._normed(x, layer.between)), self._inner, -1)
             x = x + layer.down(self._act(gate) * up)
         return self._normed(x[:count], self._base.norm.weight)[:, None]
-
-    def _enough(self, rows: Tensor) -> Tensor:
-        """Rows [B, ...] again and again until the products take them as they are; what comes of the others is left."""
-        count, least = len(rows), self._least
-        return rows if count >= least else rows.repeat(-(-least // count), *[1] * (rows.ndim - 1))[:least]
 
     def takes(self, count: int, adapter: StateAdapter) -> bool:
         """Whether a state may absorb so many tokens at once: one, or a whole chunk, which is tried when the first comes."""
