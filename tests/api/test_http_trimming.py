@@ -34,11 +34,51 @@ assert all(piece is None or piece == bytes([at % 255 + 1]) * SIZE for at, piece 
 """
 """In a process of its own: what other tests have left of the heap would be filled first."""
 
+THREADED = """
+import ctypes, sys, threading
+from perdure.api.http import trimming
+
+THREADS, HEAP = 24, 64 << 20
+malloc, free = ctypes.CDLL(None).malloc, ctypes.CDLL(None).free
+malloc.restype, free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+def arenas():
+    together, found = threading.Barrier(THREADS), []
+
+    def take():
+        together.wait()
+        piece = malloc(1000)
+        found.append(piece // HEAP)
+        together.wait()
+        free(piece)
+
+    threads = [threading.Thread(target=take) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(set(found))
+
+if sys.argv[1] == "few":
+    assert trimming.few_arenas()
+print(arenas())
+"""
+"""In how many arenas lies what threads take at the same time. In a process of its own: the option holds for good."""
+
 
 @pytest.mark.skipif(not GLIBC, reason="only glibc has malloc_trim")
 def test_what_lies_between_pieces_in_use_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", FRAGMENTED], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not GLIBC, reason="only glibc has arenas")
+def test_threads_share_few_arenas() -> None:
+    def arenas(wanted: str) -> int:
+        command = [sys.executable, "-c", THREADED, wanted]
+        return int(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
+
+    assert arenas("few") <= trimming.ARENAS < arenas("many")
 
 
 def test_it_is_done_now_and_then_until_the_server_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,5 +97,6 @@ def test_it_is_done_now_and_then_until_the_server_ends(monkeypatch: pytest.Monke
 def test_elsewhere_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not trimming.trim()
+    assert not trimming.few_arenas()
     with trimming.trimming(0.001):
         pass
