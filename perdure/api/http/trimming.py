@@ -3,7 +3,7 @@
 glibc keeps what lies between pieces that are still in use, and a server with many sessions leaves more and more of it: 97 of
 the 500 MB that one held after half an hour. Its `malloc_trim` gives back every whole page of it, in some milliseconds. And
 threads have arenas of their own, up to eight for each core, which all come to hold the most that a thread ever needed:
-after an hour 17 of them had 163 of 530 MB. Two are enough where threads mostly take turns.
+after an hour 17 of them had 163 of 530 MB. One is enough where threads mostly take turns.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from contextlib import contextmanager
 
 EVERY_S = 60.0
 
-ARENAS = 2
 M_ARENA_MAX = -8
 """glibc's number of that option (malloc.h)."""
 
 
 @contextmanager
 def trimming(every_s: float = EVERY_S) -> Iterator[None]:
-    """Trim now and then, in a thread of its own, until the block is left; threads that begin share few arenas."""
-    few_arenas()
+    """Trim now and then, in a thread of its own, until the block is left; threads that begin then share one arena."""
+    one_arena()
     over = threading.Event()
 
     def run() -> None:
@@ -40,10 +39,10 @@ def trimming(every_s: float = EVERY_S) -> Iterator[None]:
         thread.join()
 
 
-def few_arenas() -> bool:
-    """Have threads that are yet to begin share arenas, for good; False where the C library has none."""
+def one_arena() -> bool:
+    """Have threads that are yet to begin share the main arena, for good; False where the C library has none."""
     option = _of_glibc("mallopt")
-    return option is not None and option(M_ARENA_MAX, ARENAS) == 1
+    return option is not None and option(M_ARENA_MAX, 1) == 1
 
 
 def trim() -> bool:
