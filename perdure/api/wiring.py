@@ -257,6 +257,13 @@ class Serving(NamedTuple):
     inspector: bool = True
 
 
+def spare_memory() -> None:
+    """Have this process keep less of what its threads free; to be called before a server's first thread begins."""
+    from .http.trimming import one_arena
+
+    one_arena()
+
+
 def serve(
     runtime: Runtime,
     host: str,

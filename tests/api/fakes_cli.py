@@ -355,6 +355,8 @@ class FakeRuntime:
     cors_origins: list[tuple[str, ...]] = field(default_factory=list)
     memory_options: list[MemoryOptions | None] = field(default_factory=list)
     speculates: list[bool] = field(default_factory=list)
+    spared: list[int] = field(default_factory=list)
+    """How many runtimes had been opened when memory was to be spared."""
     mounted: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     profiles: list[tuple[str, ...]] = field(default_factory=list)
     recipe: dict[str, str] = field(default_factory=lambda: {"weights": "w"})
@@ -435,6 +437,7 @@ def install(patch: pytest.MonkeyPatch, runtime: FakeRuntime) -> None:
     patch.setattr(wiring, "open_runtime", open_runtime)
     patch.setattr(wiring, "pull_model", pull_model)
     patch.setattr(wiring, "pulled_models", lambda: [wiring.PulledModel("tiny", "models/tiny", 2_000_000)])
+    patch.setattr(wiring, "spare_memory", lambda: runtime.spared.append(len(runtime.memory_options)))
     patch.setattr(wiring, "serve", serve)
     patch.setattr(wiring, "measure_resume", measure)
 

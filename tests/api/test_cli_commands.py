@@ -295,6 +295,7 @@ def test_serve(run: Run, runtime: FakeRuntime) -> None:
     result = run("serve", "--host", "0.0.0.0", "--port", "0", "--insecure", "--model", "tiny")
     assert result.exit_code == 0
     assert runtime.served == [("0.0.0.0", 0, True)]
+    assert runtime.spared == [0]
     assert result.stderr == "perdure: tiny answers at http://0.0.0.0:0/v1, its memory is shown at http://0.0.0.0:0/ui/\n"
 
 

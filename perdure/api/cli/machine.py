@@ -171,6 +171,7 @@ def serve(
     debug: Debug = False,
 ) -> None:
     """Serve the OpenAI-compatible HTTP interface, and the inspector's pages, until Ctrl-C."""
+    wiring.spare_memory()
     profiles = tuple(dict.fromkeys(profile or ()))
     require_profiles(store, None, profiles)
     options = {

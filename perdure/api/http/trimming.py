@@ -22,8 +22,7 @@ M_ARENA_MAX = -8
 
 @contextmanager
 def trimming(every_s: float = EVERY_S) -> Iterator[None]:
-    """Trim now and then, in a thread of its own, until the block is left; threads that begin then share one arena."""
-    one_arena()
+    """Trim now and then, in a thread of its own, until the block is left."""
     over = threading.Event()
 
     def run() -> None:
@@ -40,7 +39,10 @@ def trimming(every_s: float = EVERY_S) -> Iterator[None]:
 
 
 def one_arena() -> bool:
-    """Have threads that are yet to begin share the main arena, for good; False where the C library has none."""
+    """Have threads that are yet to begin share the main arena, for good; False where the C library has none.
+
+    That is for a process of one's own to do, before anything has begun: those that have begun keep theirs.
+    """
     option = _of_glibc("mallopt")
     return option is not None and option(M_ARENA_MAX, 1) == 1
 
