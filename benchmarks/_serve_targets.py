@@ -22,26 +22,27 @@ TARGETS: dict[str, Target] = {
 
 REASONS: dict[str, str] = {
     "decode_vs_vllm": (
-        "17.1 and 20.0 tokens a second at 512 tokens, 12.9 and 17.9 at 2,048: the longer the past, the more of it is "
-        "the flash call, which reads cold keys five times slower than memory gives them. Weights laid out once, a way "
-        "around transformers' wrapping and views cut once a forward were won (docs/decisions/0023, 0026); faster "
-        "calls round more."
+        "18.7 and 19.5 tokens a second at 512 tokens, 18.1 and 20.4 at 2,048: the longer the past, the more of it is "
+        "the flash call, which reads cold keys several times slower than memory gives them. Weights laid out once, a "
+        "way around transformers' wrapping, views cut once a forward, rows and query heads in numbers that oneDNN "
+        "takes faster were won (docs/decisions/0023, 0026, 0029); an own kernel is what is left."
     ),
     "decode_int8_vs_llamacpp_q8": (
-        "18.4 and 43.1 tokens a second at 512 tokens. oneDNN's bytes are exact and the fastest of seven ways in torch "
-        "that keep quality (docs/decisions/0023); what is around the products takes as long as they do. At 2,048 "
-        "tokens it is 0.56."
+        "18.6 and 39.5 tokens a second at 512 tokens. oneDNN's bytes are exact and the fastest of seven ways in torch "
+        "that keep quality (docs/decisions/0023), and are cut in fewer operations since (0029); what is around the "
+        "products takes as long as they do. At 2,048 tokens it is 0.63."
     ),
     "batch8_gain": (
-        "A row keeps the bits that it has alone: attention is eight calls a layer, and down_proj takes its rows one "
-        "by one. Nine ways were tried (docs/decisions/0026); the best of them needs another recipe and gives 4.3."
+        "A row keeps the bits that it has alone: attention is eight calls a layer, half of a forward of eight at 512 "
+        "tokens. Eleven ways were tried (docs/decisions/0026, 0029); all products are shared now, which gains 13 % "
+        "here beside vLLM, and 3.6 times in a model 2,048 wide."
     ),
     "batch8_vs_vllm": (
-        "48.6 and 106.7 tokens a second. vLLM attends all rows in one call of its own kernel, and a row's bits depend "
-        "on who else is served (docs/decisions/0020, 0026)."
+        "71 and 138 tokens a second. vLLM attends all rows in one call of its own kernel, and a row's bits depend "
+        "on who else is served (docs/decisions/0020, 0026, 0029)."
     ),
     "prefill_vs_hf": (
-        "308 and 363 tokens a second at 2,048: forwards of 128 tokens on the grid that makes prefixes shareable, "
+        "332 and 368 tokens a second at 2,048: forwards of 128 tokens on the grid that makes prefixes shareable, "
         "where transformers takes all at once, and HTTP, the template and the journal before the first token."
     ),
 }
