@@ -39,7 +39,8 @@ chat: $(BASE)
 serve: $(BASE)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null && $(BIN)/perdure serve --model "$(MODEL)" $(ARGS)
 
-# Three workers for two cores, since one or the other waits for a server or a browser. What the tests start, some hundred processes, does not compile everything anew.
+# Three workers for two cores, since one or the other waits for a server or a browser. What the tests start, some hundred
+# processes, does not compile everything anew.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null

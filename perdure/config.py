@@ -23,9 +23,6 @@ WRITERS = ("kv", "distill", "closed-form", "delta")
 CHOSEN_WRITERS = WRITERS[:2]
 """Those of them that are chosen when none is asked for, by what the model's family can take."""
 
-ATTENTION = "perdure"
-"""The name of our attention among those of transformers."""
-
 STORED, INT8 = "stored", "int8"
 WEIGHTS = (STORED, INT8)
 """How a model's linear layers hold their weights: as they are stored, or rounded to 8 bits (perdure/runtime/int8.py)."""

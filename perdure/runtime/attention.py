@@ -12,11 +12,11 @@ from torch import Tensor
 from transformers import AttentionInterface, AutoConfig
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from ..config import ATTENTION
 from ..kernels import attend_each
 from .attend import attended
 from .models import own_loader
 
+NAME = "perdure"
 KEYWORD = "perdure_ear"
 """Under this name a forward hands its listener to every layer's attention."""
 
@@ -124,7 +124,7 @@ def register() -> None:
 
     No mask function is registered for the first: its mask is implied by the shapes.
     """
-    AttentionInterface.register(ATTENTION, attention_forward)
+    AttentionInterface.register(NAME, attention_forward)
     AttentionInterface.register("sdpa", listening_sdpa)
 
 
@@ -132,7 +132,7 @@ def choose(folder: Path) -> str | None:
     """Ours for a model in a folder where it computes all that the model asks for, else None: what transformers prefers."""
     if not (folder / "config.json").is_file() or own_loader(folder):
         return None
-    return ATTENTION if suits(AutoConfig.from_pretrained(folder, local_files_only=True)) else None
+    return NAME if suits(AutoConfig.from_pretrained(folder, local_files_only=True)) else None
 
 
 def suits(config: Any) -> bool:

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn import Linear, Module
 from torch.nn.functional import linear
 
-from ..config import ATTENTION
 from ..kernels.dispatch import native_bfloat16
 
 SCHEME = "in pairs, 1"
@@ -53,7 +52,8 @@ def pair(model: Any) -> bool:
     """Have single rows go through a model in pairs where they gain by it; whether any do.
 
     That is in linear layers, which become another class, and in our attention, which sees to it itself
-    (`kernels.attention`), where an odd number of query heads shares a key.
+    (`kernels.attention`), where an odd number of query heads shares a key: also in layers of other attention while memory
+    listens to them.
     """
     if model.device.type != "cpu" or not native_bfloat16():
         return False
@@ -65,8 +65,12 @@ def pair(model: Any) -> bool:
 
 def _attends_oddly(model: Any) -> bool:
     config = model.config.get_text_config(decoder=True)
-    ours = config._attn_implementation == ATTENTION and model.dtype == torch.bfloat16
-    return bool(ours and config.num_attention_heads // config.num_key_value_heads % 2)
+    heads = getattr(config, "num_attention_heads", None)
+    shared = getattr(config, "num_key_value_heads", None) or heads
+    if model.dtype != torch.bfloat16 or not heads:
+        return False
+    # Some families have other numbers in each layer.
+    return not (isinstance(heads, int) and isinstance(shared, int)) or heads // shared % 2 == 1
 
 
 def _gains(module: Linear) -> bool:

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import embedding
 
-from ..config import ATTENTION, PREFILL_GRID
+from ..config import PREFILL_GRID
+from .attention import NAME
 from .products import Product, Products, enough
 from .state.cache import inputs_of
 
@@ -115,7 +116,7 @@ def _layer(layer: Any, products: Products) -> _Layer:
 def step(model: Any, adapter: StateAdapter) -> Step | None:
     """The step of a model that has that shape, is on the CPU and goes through our attention; None for others."""
     config = model.config
-    suits = config.model_type in SHAPES and config._attn_implementation == ATTENTION and adapter.joins
+    suits = config.model_type in SHAPES and config._attn_implementation == NAME and adapter.joins
     return Step(model) if suits and model.device.type == "cpu" else None
 
 

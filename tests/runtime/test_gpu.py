@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from perdure.config import ATTENTION, MemoryOptions, PagingOptions
+from perdure.config import MemoryOptions, PagingOptions
 from perdure.kernels import attend_segments_reference
 from perdure.memory.fastweights import KV, LOW_RANK
 from perdure.runtime import Runtime, attend_gpu
 from perdure.runtime.attend import attend_segments, attended
+from perdure.runtime.attention import NAME
 from perdure.runtime.residence import Residence, bound
 from perdure.runtime.state.paging import Staging
 from perdure.testing.encoder import HashedWords
@@ -51,7 +52,7 @@ def test_attention(t: int, dtype: torch.dtype) -> None:
 
 def test_a_model_is_loaded_there_with_our_attention(on_gpu: Runtime) -> None:
     assert on_gpu.engine.device.type == "cuda"
-    assert on_gpu.loaded.config.get_text_config()._attn_implementation == ATTENTION
+    assert on_gpu.loaded.config.get_text_config()._attn_implementation == NAME
     assert on_gpu.engine.adapter.hears
     assert bound(PagingOptions(), on_gpu.engine.device)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import Linear, Module, ModuleList
 from transformers import PretrainedConfig
 
-from perdure.config import ATTENTION
 from perdure.errors import RecipeMismatch
 from perdure.kernels.dispatch import native_bfloat16
 from perdure.runtime import models, pairs
@@ -30,14 +30,13 @@ gains = pytest.mark.skipif(not native_bfloat16(), reason="this processor has no 
 
 
 class OnCpu(ModuleList):
-    """What `pair` is to look at: `heads` query heads share a key."""
+    """What `pair` is to look at."""
 
     device, dtype = torch.device("cpu"), torch.bfloat16
 
-    def __init__(self, layers: Sequence[Module], heads: int = 2, attention: str = ATTENTION) -> None:
+    def __init__(self, layers: Sequence[Module], **heads: Any) -> None:
         super().__init__(layers)
-        self.config = PretrainedConfig(num_attention_heads=2 * heads, num_key_value_heads=2)
-        self.config._attn_implementation = attention
+        self.config = PretrainedConfig(**heads)
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +96,25 @@ def test_layers_of_many_inputs_in_bfloat16_are_paired_and_no_others() -> None:
 def test_nothing_is_paired_where_bfloat16_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "native_bfloat16", lambda: False)
     layer = Linear(MANY + 64, 8).bfloat16()
-    assert not pair(OnCpu([layer], heads=1))
+    assert not pair(OnCpu([layer], num_attention_heads=9, num_key_value_heads=3))
     assert type(layer) is Linear
 
 
 @gains
 @pytest.mark.parametrize(
-    ("heads", "attention", "odd"), [(1, ATTENTION, True), (3, ATTENTION, True), (4, ATTENTION, False), (3, "sdpa", False)]
+    ("heads", "odd"),
+    [
+        ({"num_attention_heads": 4}, True),
+        ({"num_attention_heads": 4, "num_key_value_heads": 4}, True),
+        ({"num_attention_heads": 9, "num_key_value_heads": 3}, True),
+        ({"num_attention_heads": [12, 8], "num_key_value_heads": [3, 4]}, True),
+        ({"num_attention_heads": 8, "num_key_value_heads": 2}, False),
+        ({}, False),
+    ],
 )
-def test_our_attention_of_an_odd_number_of_heads_is_in_the_recipe_too(heads: int, attention: str, odd: bool) -> None:
-    assert pair(OnCpu([], heads, attention)) is odd
+def test_attention_of_an_odd_number_of_heads_to_a_key_is_in_the_recipe_too(heads: dict[str, Any], odd: bool) -> None:
+    """Whatever a family attends with: memory that listens to it attends in its place."""
+    assert pair(OnCpu([], **heads)) is odd
 
 
 @gains
