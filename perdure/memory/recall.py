@@ -269,7 +269,11 @@ class _Names:
         self._digests[rows] = np.frombuffer(b"".join(fresh.values()), dtype=np.uint8).reshape(-1, DIGEST_SIZE)
 
     def remove(self, ids: Ids) -> int:
-        return len(self._slots.remove(ids))
+        gone = len(self._slots.remove(ids))
+        if self._slots.sparse:
+            kept = np.flatnonzero(self._slots.ids != GONE)
+            self._slots, self._digests = Slots(self._slots.ids[kept]), self._digests[kept]
+        return gone
 
     def digests(self, ids: Ids) -> list[Digest]:
         return [bytes(row) for row in self._digests[self._slots.find(ids)]]

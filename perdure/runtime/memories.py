@@ -55,6 +55,12 @@ class Memories:
         self._unsaved = False
         self._added: set[Digest | None] = set()
 
+    @property
+    def indexed(self) -> int:
+        """How many episodes are in the index now; the next search may add some."""
+        with self._lock:
+            return 0 if self._library is None else len(self._library)
+
     @cached_property
     def encoder(self) -> SentenceEncoder:
         """Turns texts into vectors. Raises ModelNotFound where it is not on this machine."""

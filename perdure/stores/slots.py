@@ -50,6 +50,11 @@ class Slots:
     def removed(self) -> int:
         return self._used - self._alive
 
+    @property
+    def sparse(self) -> bool:
+        """Whether most rows were removed: whoever keeps something for each row should number the others anew."""
+        return self.removed > max(_TAIL, self._alive)
+
     def find(self, ids: Ids) -> Ids:
         """The row of each id, -1 where there is none."""
         at = np.minimum(np.searchsorted(self._sorted, ids), max(0, len(self._sorted) - 1))

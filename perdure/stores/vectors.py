@@ -94,6 +94,8 @@ class VectorIndex:
             rows = self._slots.remove(ids)
             self._index.remove_ids(_faiss().IDSelectorArray(np.ascontiguousarray(rows)))
             self._gpu = None
+            if self._slots.sparse:
+                self._number_anew()
             return len(rows)
 
     def search(self, query: Vectors, k: int, allowed: Selector | None = None) -> Nearest:
@@ -189,14 +191,27 @@ class VectorIndex:
 
     def _grow(self) -> None:
         """Learn as many lists as the number of vectors asks for, and move every vector into its list."""
-        old = self._index
         rows = np.flatnonzero(self._slots.ids != GONE)
-        lists = _lists(len(rows), self._exact_up_to)
-        draw = np.random.default_rng(lists)
-        sample = draw.choice(rows, min(len(rows), _SAMPLES * lists), replace=False)
-        self._index = _many_lists(self.dim, lists, old.reconstruct_batch(sample))
+        self._move(rows, rows)
+
+    def _number_anew(self) -> None:
+        """Rows of removed vectors take no room any more."""
+        rows = np.flatnonzero(self._slots.ids != GONE)
+        self._slots = Slots(self._slots.ids[rows])
+        self._move(rows, np.arange(len(rows)))
+
+    def _move(self, rows: Ids, numbers: Ids) -> None:
+        """Into a new index, where each row has another number."""
+        old, lists = self._index, _lists(len(rows), self._exact_up_to)
+        self._index = _one_list(self.dim) if lists == 1 else _many_lists(self.dim, lists, _sample(old, rows, lists))
         for at in range(0, len(rows), _BATCH):
-            self._put(rows[at : at + _BATCH], old.reconstruct_batch(rows[at : at + _BATCH]))
+            self._put(numbers[at : at + _BATCH], old.reconstruct_batch(rows[at : at + _BATCH]))
+
+
+def _sample(index: Any, rows: Ids, lists: int) -> Vectors:
+    draw = np.random.default_rng(lists)
+    found: Vectors = index.reconstruct_batch(draw.choice(rows, min(len(rows), _SAMPLES * lists), replace=False))
+    return found
 
 
 def _lists(n: int, exact_up_to: int) -> int:

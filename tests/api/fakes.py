@@ -197,6 +197,8 @@ class FakeMemories:
 
     encoder = HashedWords()
 
+    def forget(self) -> None: ...
+
     def everything(self, commits: Iterable[Commit]) -> View:
         return View(None, [], np.empty(0, np.int64))
 

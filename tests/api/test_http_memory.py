@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ def refused(response: httpx.Response, status: int, code: str, sentence: str = ""
     assert response.headers["content-type"] == "application/problem+json"
     assert sentence in body["detail"]
     assert body["detail"].endswith(".")
+
+
+def _completed(api: Api, job: str) -> bool:
+    return bool(ok(api.get(job))["status"] == "completed")
 
 
 def test_reports_of_every_tier(api: Api, told: Runtime) -> None:
@@ -288,6 +293,20 @@ def test_small_documents_are_taken_in_at_once(own: Api) -> None:
         ("old chat, user 1", "I like tea."),
     ]
     assert ok(own.get("/v1/sessions/alice/messages"))["data"] == []
+
+
+def test_gc_takes_out_of_the_index_what_no_session_remembers(opens: Opens) -> None:
+    with small(opens) as runtime, serving(runtime, SETTINGS) as api:
+        for name in ("kept", "gone"):
+            ok(api.post(f"/v1/sessions/{name}/ingest?create=true", json={"text": f"The {name} crate holds pangolins."}))
+        ok(api.post("/v1/memory/search", json={"query": "crate"}))
+        ok(api.delete("/v1/sessions/gone"))
+        for dry_run, left in ((True, 2), (False, 1)):
+            job = api.post("/v1/gc", json={"dry_run": dry_run}).headers["Location"]
+            eventually(partial(_completed, api, job))
+            assert runtime.memories.indexed == left
+        found = ok(api.post("/v1/memory/search", json={"query": "crate pangolins", "threshold": 0.0}))["data"]
+        assert [item["sessions"] for item in found] == [["kept"]]
 
 
 def test_files_are_uploaded_as_forms(own: Api) -> None:

@@ -14,6 +14,7 @@ from perdure.errors import ObjectCorrupt, ObjectMissing
 from perdure.memory import recall
 from perdure.memory.episodes import Episode, pack_vector
 from perdure.memory.recall import Branch, Library, Query, ids_of
+from perdure.stores import slots
 from perdure.stores.slots import Selector
 
 DIM = 8
@@ -137,6 +138,19 @@ def test_what_was_forgotten_is_not_found(library: Library, tmp_path: Path) -> No
     assert LOCKER[0] not in saved
     assert LOCKER[1].embedding not in saved
     assert TEA[1].embedding in saved
+
+
+def test_those_that_stay_are_found_when_most_have_gone(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slots, "_TAIL", 16)
+    kept = [digest for digest, _ in ALL]
+    for number in range(12):
+        library.sync([entry(f"A thing of moment {number} {n}", direction(0.1, n / 9)) for n in range(10)])
+        assert library.retain(kept) == 10
+    assert len(library) == len(ALL)
+    assert library.missing(kept) == []
+    hits = library.explain(Query("locker 4512", direction(0, 0.4, 1)), 9)
+    assert names(hits)[0] == LOCKER[0]
+    assert sorted(names(hits)) == sorted(kept)
 
 
 def test_who_writes_the_files_is_alone(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from perdure.errors import InvalidInput, ObjectCorrupt, ObjectMissing
+from perdure.stores import slots
 from perdure.stores.slots import Selector
 from perdure.stores.vectors import VectorIndex
 
@@ -99,6 +100,23 @@ def test_what_was_removed_is_gone(index: VectorIndex) -> None:
     assert recall(index, IDS[1500:], VECTORS[1500:]) >= (1.0 if index.exact else 0.93)
     index.add(IDS[:1], VECTORS[:1])
     assert index.search(VECTORS[0], 1).ids.tolist() == [IDS[0]]
+
+
+def test_what_was_removed_takes_no_room_for_ever(
+    index: VectorIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "_TAIL", 100)
+    for seed in range(20, 26):
+        come, vectors = numbers(N, seed), clustered(N, seed)
+        index.add(come, vectors)
+        index.remove(come)
+    index.save(tmp_path / "churned")
+    assert index.ids.tolist() == sorted(IDS.tolist())
+    assert recall(index, IDS, VECTORS) >= (1.0 if index.exact else 0.93)
+    fresh = VectorIndex(DIM, exact_up_to=10**6 if index.exact else 200)
+    fresh.add(IDS, VECTORS)
+    fresh.save(tmp_path / "fresh")
+    assert (tmp_path / "churned").stat().st_size < (tmp_path / "fresh").stat().st_size + 16 * N
 
 
 def test_adding_twice_changes_nothing(index: VectorIndex) -> None:

@@ -148,6 +148,9 @@ class Meaning(Searched, Protocol):
     @property
     def encoder(self) -> SentenceEncoder: ...
 
+    def forget(self) -> None:
+        """What no session remembers any more can be found no longer, nor read in any file of the index."""
+
 
 class MemoryInUse(Protocol):
     """What bounds the working states of all sessions together, in bytes; a `budget` of None: nothing does."""

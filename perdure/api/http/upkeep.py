@@ -75,6 +75,8 @@ def collect_garbage(hub: SharedHub, store: Store, body: GcRequest | None = None)
 
     def work(progress: Progress, cancelled: Cancelled) -> Done:
         report = store.gc(dry_run=wanted.dry_run, expire_days=wanted.expire_days)
+        if not wanted.dry_run:
+            hub.runtime.memories.forget()
         return Done(
             {"objects": report.objects, "bytes": report.bytes, "kept": report.kept, "journals": report.journals}, True
         )
