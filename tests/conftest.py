@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=60, help="how many times the crash tests kill a process; make crash: 1000")
     parser.addoption("--soak", type=float, default=30.0, help="for how many seconds a server is used and killed")
     parser.addoption("--fuzz", type=int, default=0, help="how many random requests each endpoint gets; a few without")
+    parser.addoption("--thorough", action="store_true", help="everything in every variant: a quarter more time")
     parser.addoption("--gemma", action="store_true", help="run the real sliding-window model, if it has been pulled")
 
 
@@ -53,11 +54,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | Non
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (not item.nodeid.startswith(TOGETHER), item.path.name not in LONGEST))
-    if torch.cuda.is_available() and find_spec("triton"):
-        return
-    needing = [item for item in items if item.get_closest_marker("gpu")]
-    config.hook.pytest_deselected(items=needing)
-    items[:] = [item for item in items if item not in needing]
+    absent = {"gpu": not (torch.cuda.is_available() and find_spec("triton")), "thorough": not config.getoption("thorough")}
+    dropped = {item for item in items if any(item.get_closest_marker(name) for name, gone in absent.items() if gone)}
+    config.hook.pytest_deselected(items=list(dropped))
+    items[:] = [item for item in items if item not in dropped]
 
 
 @pytest.fixture(scope="session")

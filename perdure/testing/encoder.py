@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..memory.episodes import terms
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _direction(term: str, dim: int) -> NDArray[np.float64]:
     return np.random.default_rng(xxhash.xxh64_intdigest(term.encode())).standard_normal(dim)
 

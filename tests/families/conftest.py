@@ -133,7 +133,12 @@ def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=CASES, ids=str)
+ONCE = {Case(family, "float32") for family in NEWER}
+EACH = [pytest.param(case, marks=pytest.mark.thorough) if case in ONCE else case for case in CASES]
+"""The families of the table in both number types; the newer ones in float32 only with --thorough."""
+
+
+@pytest.fixture(params=EACH, ids=str)
 def bench(request: pytest.FixtureRequest, benches: Benches) -> Iterator[Bench]:
     """The families' models run on one thread."""
     threads = torch.get_num_threads()
@@ -207,15 +212,6 @@ def few(*families: str, dtypes: tuple[Dtype, ...] = DTYPES) -> pytest.MarkDecora
     """Run a test for these families only."""
     cases = [Case(family, dtype) for family in families for dtype in dtypes]
     return pytest.mark.parametrize("bench", cases, ids=str, indirect=True)
-
-
-NEWER_ONCE = pytest.mark.parametrize(
-    "bench",
-    [case for case in CASES if case.family in FAMILIES or case.dtype == "bfloat16"],
-    ids=str,
-    indirect=True,
-)
-"""The families of the table in both number types, the newer ones in one: their resumes are tested in both."""
 
 
 def assert_same(found: Moment, wanted: Moment) -> None:

@@ -9,11 +9,10 @@ import torch
 
 from perdure.config import PREFILL_GRID
 
-from .conftest import NEWER_ONCE, Bench, assert_same, few
+from .conftest import Bench, assert_same, few
 from .script import ANSWER, FIRST, NEXT, OTHER, OTHER_SEED, SYSTEM, begun, moment, say
 
 
-@NEWER_ONCE
 def test_a_fork_goes_its_own_way(bench: Bench, tmp_path: Path) -> None:
     """From the head and from the first turn; the source stays where it is, and nobody can tell that there was a fork."""
     moments = bench.story.moments
@@ -28,7 +27,6 @@ def test_a_fork_goes_its_own_way(bench: Bench, tmp_path: Path) -> None:
         assert_same(say(source, "And the ship?", 1), ahead)
 
 
-@NEWER_ONCE
 def test_two_sessions_token_by_token(bench: Bench, tmp_path: Path) -> None:
     """Turn by turn, then token by token through two open streams: as if each had been alone.
 

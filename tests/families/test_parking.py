@@ -6,11 +6,10 @@ from pathlib import Path
 
 from perdure.runtime.residence import Residence
 
-from .conftest import NEWER_ONCE, Bench, assert_same
+from .conftest import Bench, assert_same
 from .script import FIRST, LAST, NEXT, OTHER, OTHER_SEED, begun, broken_off, say
 
 
-@NEWER_ONCE
 def test_two_sessions_that_leave_for_one_another(bench: Bench, tmp_path: Path) -> None:
     moments = bench.story.moments
     with bench.at(tmp_path / "store", residence=Residence(0)) as rt:

@@ -17,7 +17,7 @@ from perdure.runtime.chat import ChatFormat
 from perdure.runtime.engine import Script
 from perdure.runtime.session import Session
 
-from .conftest import NEWER_ONCE, Bench, assert_same, few
+from .conftest import Bench, assert_same, few
 from .script import ANSWER, FIRST, LAST, NEXT, begun, from_nothing, moment, say
 
 PROBE = 65
@@ -31,7 +31,6 @@ REWRITING = (
 """Opens every answer with a thought that it does not repeat later."""
 
 
-@NEWER_ONCE
 def test_every_earlier_turn_comes_back(bench: Bench, tmp_path: Path) -> None:
     """By reset, undo and fork; from there the session goes on as it did, without any replay, and all is verified."""
     moments = bench.story.moments
