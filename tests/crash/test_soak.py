@@ -17,7 +17,7 @@ VISITED = 0.6
 
 def test_use_leaves_nothing_wrong_behind(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     seconds = float(request.config.getoption("--soak"))
-    minutes, between = VISITED * seconds / 60, max(4.0, seconds / 20)
+    minutes, between = VISITED * seconds / 60, max(4.0, seconds / 6)
     asked = ["--minutes", str(minutes), "--between", str(between), "--clients", "3", "--verified", "3"]
     run = soak.soaked(soak.parse(asked), tmp_path)
     found = run.findings
