@@ -11,7 +11,7 @@ from benchmarks._soak_client import WEIGHTS
 
 pytestmark = pytest.mark.crash
 
-VISITED = 0.6
+VISITED = 0.8
 """Share of the time in which there are visitors; starting, proving and examining take the rest."""
 
 
