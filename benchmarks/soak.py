@@ -147,6 +147,9 @@ class Soak:
             result = _ended(client, client.post("/v1/gc", json={"expire_days": 0}))["result"]
             if wanted is not None and result["objects"] > wanted:
                 self.findings.add(f"a second gc found {result['objects']} objects that the first had left")
+        left = len(list((self.server.store / "leases").iterdir())) - len(_names(client))
+        if left > 1:
+            self.findings.add(f"{left} locks were left that are of no session, and one is the store's")
 
     def _examine(self, when: str) -> None:
         """`fsck` as a process of its own, be the server there or not."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ObjectCorrupt, ObjectMissing
+from ..errors import ObjectCorrupt, ObjectMissing, SessionBusy
 from ..stores.base import Digest, ReadTxn, WriteTxn
 from ..stores.journal import Journal, read_journal
+from ..stores.lease import Lease
 from . import ancestry, commits, names, reach, recall, sessionlog
 from .records import Commit, GcReport
 
@@ -33,6 +35,7 @@ def collect(repository: Repository, *, dry_run: bool, expire_days: float, compac
     if not dry_run:
         for uid in journals:
             Journal.remove(repository.path / "journals", uid)
+        _drop_leases(repository)
         recall.sweep(repository.path / recall.FOLDER, repository.held())
     freed = repository.compact() if compact and not dry_run else 0
     return GcReport(len(dead), size, len(live), len(journals), dry_run, freed)
@@ -92,10 +95,25 @@ def _orphans(repository: Repository) -> list[str]:
     """Journals of removed sessions, and of such as were never begun, whose commits nothing stands on any more."""
     directory = repository.path / "journals"
     with repository.store.read() as txn:
-        known = {str(ref.meta["uid"]) for _, ref in txn.refs(names.HEADS)}
+        known = _known(txn)
         living = _living(txn)
-    found = [uid for uid in Journal.list(directory) if uid not in known and uid != sessionlog.STORE_UID]
+    found = [uid for uid in Journal.list(directory) if uid not in known]
     return [uid for uid in found if _droppable(directory, uid, living)]
+
+
+def _drop_leases(repository: Repository) -> None:
+    """Delete the lock files of sessions that are gone, but of those that somebody is about to make."""
+    with repository.store.read() as txn:
+        known = _known(txn)
+    for path in (repository.path / "leases").glob("*.lock"):
+        if path.stem not in known:
+            with suppress(SessionBusy), Lease(path) as lease:
+                lease.remove()
+
+
+def _known(txn: ReadTxn) -> set[str]:
+    """Whose journals are written: the sessions that are there, and the store."""
+    return {sessionlog.STORE_UID, *(str(ref.meta["uid"]) for _, ref in txn.refs(names.HEADS))}
 
 
 def _living(txn: ReadTxn) -> set[Digest]:

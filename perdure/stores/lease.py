@@ -87,6 +87,10 @@ class Lease(_FileLock):
             "The session is being written by {holder}. Wait for it to finish, or fork the session.",
         )
 
+    def remove(self) -> None:
+        """Delete the file of a lease that is held; who waits for it, or wants it later, makes another."""
+        self.path.unlink(missing_ok=True)
+
     def __enter__(self) -> Lease:
         self.acquire()
         return self

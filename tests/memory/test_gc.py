@@ -13,8 +13,10 @@ from perdure.memory import reach, revisions
 from perdure.memory.amending import merge_branch
 from perdure.memory.records import Commit
 from perdure.memory.repository import Repository
+from perdure.memory.sessionlog import STORE_UID
 from perdure.stores.base import ReadTxn
 from perdure.stores.journal import Journal
+from perdure.stores.lease import Lease
 from tests.memory.conftest import Turn, add_turn, contents
 
 
@@ -108,6 +110,22 @@ def test_the_journal_of_a_removed_session_waits_for_its_forks(repository: Reposi
     repository.remove("bob")
     assert repository.gc(expire_days=0).journals == 2
     assert Journal.list(repository.path / "journals") == []
+
+
+def test_locks_of_removed_sessions_go_and_those_in_use_stay(repository: Repository, turn: Turn) -> None:
+    leases = repository.path / "leases"
+    uid = turn("alice").uid
+    for number in range(3):
+        turn(f"gone-{number}")
+        repository.remove(f"gone-{number}")
+    with Lease(leases / "begun.lock"):
+        repository.gc(dry_run=True)
+        assert len([*leases.glob("*.lock")]) >= 5
+        repository.gc()
+        assert {path.stem for path in leases.glob("*.lock")} - {STORE_UID} == {uid, "begun"}
+    repository.gc()
+    assert {path.stem for path in leases.glob("*.lock")} - {STORE_UID} == {uid}
+    turn("alice", "Still here.")
 
 
 def test_compaction_gives_space_back(repository: Repository, turn: Turn) -> None:

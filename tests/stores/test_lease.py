@@ -49,6 +49,20 @@ def test_a_lease_excludes_others_in_this_process(tmp_path: Path) -> None:
     lease.release()
 
 
+def test_who_waits_for_a_lease_whose_file_is_removed_has_it_alone(tmp_path: Path) -> None:
+    first, second = Lease(tmp_path / "lease"), Lease(tmp_path / "lease")
+    first.acquire()
+    waiting = threading.Thread(target=second.acquire, args=(10_000,))
+    waiting.start()
+    first.remove()
+    first.release()
+    waiting.join()
+    assert second.held
+    with pytest.raises(SessionBusy):
+        Lease(tmp_path / "lease").acquire()
+    second.release()
+
+
 def test_a_lease_excludes_other_processes_and_ends_with_them(tmp_path: Path) -> None:
     lease = Lease(tmp_path / "lease")
     with holder(lease.path) as process:
