@@ -39,12 +39,12 @@ chat: $(BASE)
 serve: $(BASE)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null && $(BIN)/perdure serve --model "$(MODEL)" $(ARGS)
 
-# Three workers for two cores, since one or the other waits for a server or a browser. What the tests start, some hundred
+# Four workers for two cores, since one or the other waits for a server or a browser. What the tests start, some hundred
 # processes, does not compile everything anew.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(TEST)
 	@$(BIN)/perdure pull "$(MODEL)" >/dev/null
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DEV)
 	@$(BIN)/ruff check .
