@@ -53,7 +53,7 @@ check: $(DEV)
 	@$(BIN)/lint-imports
 
 crash: $(TEST)
-	@$(BIN)/python -m pytest tests/crash -m crash --thorough --kills $(KILLS) $(ARGS)
+	@$(BIN)/python -m pytest tests/crash -m crash --kills $(KILLS) $(ARGS)
 
 soak: $(TEST)
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(ARGS)

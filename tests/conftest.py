@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=60, help="how many times the crash tests kill a process; make crash: 1000")
     parser.addoption("--soak", type=float, default=180.0, help="for how many seconds a server is used and killed")
     parser.addoption("--fuzz", type=int, default=0, help="how many random requests each endpoint gets; a few without")
-    parser.addoption("--thorough", action="store_true", help="everything in every variant, which takes longer")
+    parser.addoption("--thorough", action="store_true", help="the newer families in float32 too")
     parser.addoption("--gemma", action="store_true", help="run the real sliding-window model, if it has been pulled")
 
 

@@ -19,11 +19,6 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def thorough(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--thorough"))
-
-
-@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny") / "model"
     return tiny_llama(folder, layers=1, hidden=32, heads=2, kv_heads=1, dtype="bfloat16")

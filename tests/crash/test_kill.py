@@ -96,26 +96,23 @@ def trace(outcome: Outcome) -> str:
     return "\n".join(line["trace"] for line in outcome.lines if "trace" in line)
 
 
-def passings(point: str, *, thorough: bool = True) -> tuple[int, ...]:
-    """At which passings of a point the process is killed; without `thorough` at two of four."""
+def passings(point: str) -> tuple[int, ...]:
     if point in OPENING_POINTS:
         return (0,)
-    found = RARE_PASSINGS if point.startswith(RARE) else PASSINGS
-    return found if thorough else found[::2]
+    return RARE_PASSINGS if point.startswith(RARE) else PASSINGS
 
 
 @pytest.mark.parametrize("point", WORK_POINTS)
-def test_a_kill_at_every_write_step(zygote: Zygote, tmp_path: Path, thorough: bool, point: str) -> None:
+def test_a_kill_at_every_write_step(zygote: Zygote, tmp_path: Path, point: str) -> None:
     """Each point at several passings; the store goes on from kill to kill."""
     life = Life(zygote, tmp_path)
-    wanted = passings(point, thorough=thorough)
-    for passing in wanted:
+    for passing in passings(point):
         killed = (
             life.round(f"{point} passing {passing}", seed, point=point, after=passing)
             for seed in range(passing, passing + 20)
         )
         assert any(killed), f"{point} was never passed {passing} times"
-    assert life.kills == len(wanted)
+    assert life.kills == len(passings(point))
 
 
 @pytest.mark.parametrize("point", sorted(REPAIR_POINTS))

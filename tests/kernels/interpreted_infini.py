@@ -25,7 +25,7 @@ def doubled(x: Tensor) -> Tensor:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(
     ("heads", "kv_heads", "t", "dim", "width"),
-    [(9, 3, 70, 64, 64), (8, 2, 9, 128, 128), (4, 4, 1, 40, 24), (2, 1, 33, 256, 80)],
+    [(9, 3, 70, 64, 64), (32, 8, 9, 128, 128), (4, 4, 1, 40, 24), (2, 1, 33, 256, 80)],
     ids=str,
 )
 def test_it_matches_the_reference(
